@@ -1,0 +1,248 @@
+"""The residual family's blocks in Keras. Lay it beside `resnet_torch/blocks.py`: same names on the same lines.
+
+A block computes relu(F(x) + shortcut(x)); the classes differ in F. Comments give shapes after the line, (N, H, W, C),
+for the size (h, w) that a stride leaves of the input's (H, W).
+"""
+
+from functools import partial
+from typing import Any
+
+import keras
+from keras import KerasTensor as Tensor, layers, ops
+
+from .layers import BatchNormalization, Block, Conv2D, Sequential, ZeroPadShortcut
+
+
+class Residual(Block):
+    """Two 3x3 convolutions with biases; as shortcut, where shapes change, a 1x1 convolution without a norm.
+
+    Zhang et al. 2023, "Dive into Deep Learning", section 8.6.2, in its TensorFlow edition: padding "same", norms with
+    epsilon 1e-3 and (Keras's) momentum 0.99. Channels become num_channels. `in_channels` may be left out: without the
+    1x1 convolution it equals num_channels, with it the first input tells.
+    """
+
+    def __init__(
+        self,
+        num_channels: int,
+        use_1x1conv: bool = False,
+        strides: int = 1,
+        in_channels: int | None = None,
+        eps: float = 1e-3,
+        momentum: float = 0.01,
+        init: str = "glorot",
+    ) -> None:
+        super().__init__()
+        del in_channels  # Keras convolutions take their input channels from the first input
+        conv = partial(Conv2D, padding="same", init=init)
+        self.conv1 = conv(num_channels, 3, strides)
+        self.bn1 = BatchNormalization(epsilon=eps, momentum=1 - momentum)
+        self.conv2 = conv(num_channels, 3)
+        self.bn2 = BatchNormalization(epsilon=eps, momentum=1 - momentum)
+        self.conv3 = conv(num_channels, 1, strides) if use_1x1conv else layers.Identity()
+        self.relu = layers.ReLU()
+
+    def call(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))  # (N, h, w, num_channels)
+        out = self.bn2(self.conv2(out))
+        out += self.conv3(x)
+        return self.relu(out)
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions, each with a norm: the block of ResNet-18 and 34 and of the CIFAR nets.
+
+    He et al. 2015, figure 5 left and section 4.2. `shortcut` is one of the paper's options "A", "B" and "C" (sections
+    3.3 and 4.1) or "none" for a plain net; `first_dilation` is the first convolution's dilation, where it differs.
+    """
+
+    expansion = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        first_dilation: int | None = None,
+        shortcut: str = "B",
+        bias: bool = False,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        init: str = "kaiming",
+    ) -> None:
+        super().__init__()
+        conv = partial(Conv2D, use_bias=bias, init=init)
+        norm = partial(BatchNormalization, epsilon=eps, momentum=1 - momentum)
+        first = first_dilation or dilation
+        self.conv1 = conv(channels, 3, stride, padding=first, dilation_rate=first)
+        self.bn1 = norm()
+        self.conv2 = conv(channels, 3, padding=dilation, dilation_rate=dilation)
+        self.bn2 = norm()
+        self.downsample = make_shortcut(shortcut, in_channels, channels, stride, conv, norm)
+        self.relu = layers.ReLU()
+
+    def call(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))  # (N, h, w, channels)
+        out = self.bn2(self.conv2(out))
+        if self.downsample is not None:
+            out += self.downsample(x)
+        return self.relu(out)
+
+
+class Bottleneck(Block):
+    """A 1x1 convolution that narrows, a 3x3, and a 1x1 that widens to four times `channels`, each with a norm.
+
+    He et al. 2015, figure 5 right; with `groups` > 1 the grouped form of Xie et al. 2017, figure 3c. The stride stands
+    in the 3x3 (v1.5) or, as in the paper, in the first 1x1 (v1). Options as for BasicBlock.
+    """
+
+    expansion = 4
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        width_per_group: int = 64,
+        stride_in_1x1: bool = False,
+        dilation: int = 1,
+        first_dilation: int | None = None,
+        shortcut: str = "B",
+        bias: bool = False,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        init: str = "kaiming",
+    ) -> None:
+        super().__init__()
+        conv = partial(Conv2D, use_bias=bias, init=init)
+        norm = partial(BatchNormalization, epsilon=eps, momentum=1 - momentum)
+        first = first_dilation or dilation
+        width = int(channels * (width_per_group / 64)) * groups
+        stride1, stride2 = (stride, 1) if stride_in_1x1 else (1, stride)
+        self.conv1 = conv(width, 1, stride1)
+        self.bn1 = norm()
+        self.conv2 = conv(width, 3, stride2, padding=first, dilation_rate=first, groups=groups)
+        self.bn2 = norm()
+        self.conv3 = conv(channels * self.expansion, 1)
+        self.bn3 = norm()
+        self.downsample = make_shortcut(shortcut, in_channels, channels * self.expansion, stride, conv, norm)
+        self.relu = layers.ReLU()
+
+    def call(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))  # (N, H, W, width); v1: (N, h, w, width)
+        out = self.relu(self.bn2(self.conv2(out)))  # (N, h, w, width)
+        out = self.bn3(self.conv3(out))  # (N, h, w, 4 channels)
+        if self.downsample is not None:
+            out += self.downsample(x)
+        return self.relu(out)
+
+
+class Branch(Block):
+    """One of a ResNeXt block's parallel paths: 1x1 and 3x3, `width` channels each; in form a a last 1x1 without norm."""
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, out_channels: int | None = None) -> None:
+        super().__init__()
+        self.conv1 = Conv2D(width, 1, use_bias=False)
+        self.bn1 = BatchNormalization(epsilon=1e-5, momentum=0.9)
+        self.conv2 = Conv2D(width, 3, stride, padding=1, use_bias=False)
+        self.bn2 = BatchNormalization(epsilon=1e-5, momentum=0.9)
+        self.conv3 = Conv2D(out_channels, 1, use_bias=False) if out_channels else layers.Identity()
+        self.relu = layers.ReLU()
+
+    def call(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))  # (N, H, W, width)
+        out = self.relu(self.bn2(self.conv2(out)))  # (N, h, w, width)
+        return self.conv3(out)
+
+
+class ResNeXtA(Block):
+    """Xie et al. 2017, figure 3a: parallel branches, summed; one norm after the sum (their footnote 6)."""
+
+    expansion = 4
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, *, groups: int = 32, width_per_group: int = 4
+    ) -> None:
+        super().__init__()
+        conv, norm = partial(Conv2D, use_bias=False), partial(BatchNormalization, epsilon=1e-5, momentum=0.9)
+        width, out_channels = int(channels * (width_per_group / 64)), channels * self.expansion
+        self.branches = [Branch(in_channels, width, stride, out_channels) for _ in range(groups)]
+        self.bn3 = norm()
+        self.downsample = make_shortcut("B", in_channels, out_channels, stride, conv, norm)
+        self.relu = layers.ReLU()
+
+    def call(self, x: Tensor) -> Tensor:
+        out = ops.sum(ops.stack([branch(x) for branch in self.branches]), 0)  # (N, h, w, 4 channels)
+        out = self.bn3(out)
+        out += self.downsample(x)
+        return self.relu(out)
+
+
+class ResNeXtB(Block):
+    """Xie et al. 2017, figure 3b: parallel branches, concatenated, then one 1x1 convolution."""
+
+    expansion = 4
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int = 1, *, groups: int = 32, width_per_group: int = 4
+    ) -> None:
+        super().__init__()
+        conv, norm = partial(Conv2D, use_bias=False), partial(BatchNormalization, epsilon=1e-5, momentum=0.9)
+        width, out_channels = int(channels * (width_per_group / 64)), channels * self.expansion
+        self.branches = [Branch(in_channels, width, stride) for _ in range(groups)]
+        self.conv3 = conv(out_channels, 1)
+        self.bn3 = norm()
+        self.downsample = make_shortcut("B", in_channels, out_channels, stride, conv, norm)
+        self.relu = layers.ReLU()
+
+    def call(self, x: Tensor) -> Tensor:
+        out = ops.concatenate([branch(x) for branch in self.branches], axis=-1)  # (N, h, w, groups width)
+        out = self.bn3(self.conv3(out))  # (N, h, w, 4 channels)
+        out += self.downsample(x)
+        return self.relu(out)
+
+
+class ResNeXtC(Bottleneck):
+    """Xie et al. 2017, figure 3c: a bottleneck whose 3x3 convolution is grouped. What the ResNeXt variants use."""
+
+    def __init__(self, *args: Any, groups: int = 32, width_per_group: int = 4, **kwargs: Any) -> None:
+        super().__init__(*args, groups=groups, width_per_group=width_per_group, **kwargs)
+
+
+def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int, conv: Any, norm: Any) -> Any:
+    """The shortcut of He et al. 2015, sections 3.3 and 4.1: identity, zero-padded (A), projection (B, C) or none."""
+    changes = stride != 1 or in_channels != out_channels
+    if option == "none":
+        return None
+    if option == "C" or (option == "B" and changes):
+        return Sequential(conv(out_channels, 1, stride), norm())
+    if option == "A" and changes:
+        return ZeroPadShortcut(in_channels, out_channels, stride)
+    return layers.Identity()
+
+
+def carry_resnext_weights(source: Block, destination: Block) -> None:
+    """Carry the weights of one ResNeXt form into another, after which both compute the same function.
+
+    Branch g holds group g's slice: of a kernel's outputs and a norm's channels, but of the inputs of the last 1x1.
+    Raises ValueError where the two forms differ in cardinality or width.
+    """
+    for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"):
+        theirs, ours = _pieces(source, name), _pieces(destination, name)
+        axis = -2 if name == "conv3" else -1
+        for i, variable in enumerate(ours[0].weights):
+            parts = [layer.weights[i] for layer in theirs]
+            whole = ops.concatenate(parts, axis)
+            pieces = ops.split(whole, len(ours), axis)
+            for layer, piece in zip(ours, pieces, strict=True):
+                if piece.shape != variable.shape:
+                    raise ValueError(f"{variable.path}: the source gives {piece.shape}, the destination takes {variable.shape}")
+                layer.weights[i].assign(piece)
+
+
+def _pieces(block: Block, name: str) -> list[layers.Layer]:
+    owners = [block] if isinstance(getattr(block, name, None), layers.Layer) else block.branches
+    return [getattr(owner, name) for owner in owners]

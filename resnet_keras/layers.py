@@ -1,0 +1,386 @@
+"""Keras's side of the framework facts: padding, initialisation, pooling, norms, grouped convolution.
+
+Everything in which PyTorch and Keras differ below the level of a block stands here and in the file of the same
+name in `resnet_torch`. Tensors are (N, H, W, C); convolution kernels (kH, kW, in / groups, out).
+"""
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import keras
+from keras import ops
+
+from .configs import ResNetConfig
+
+register = keras.saving.register_keras_serializable(package="resnet_keras")
+
+
+@register
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with PyTorch's padding (a number of pixels on all four sides) and the papers' start.
+
+    padding: pixels on each side, or "same" / "valid" as in Keras. Where "same" means the same pixels (stride 1,
+    odd kernel) it is what runs; elsewhere the input is padded first, because "same" pads an even input only right
+    and below under stride 2.
+    init: "kaiming": normal, variance 2 / fan_out, not truncated (He et al. 2015b, section 2.2), bias 0;
+    "glorot": uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), bias 0.
+    """
+
+    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = 0, **kwargs: Any) -> None:
+        self.init = kwargs.pop("init", "kaiming")
+        dilation = kwargs.pop("dilation_rate", 1)
+        kwargs.setdefault("kernel_initializer", _kernel_initializer(self.init))
+        # Keras refuses stride and dilation together; `convolution_op` then strides by hand (see there).
+        super().__init__(filters, kernel_size, strides, "valid", "channels_last", **kwargs)
+        self.dilation_rate = (dilation, dilation) if isinstance(dilation, int) else tuple(dilation)
+        self.pixels = padding if isinstance(padding, int) else 0
+        self.padding = padding if isinstance(padding, str) else self._keras_padding()
+
+    def _keras_padding(self) -> str:
+        reach = [d * (k - 1) for d, k in zip(self.dilation_rate, self.kernel_size, strict=True)]
+        symmetric = self.strides == (1, 1) and reach == [2 * self.pixels] * 2
+        return "same" if symmetric and self.pixels else "valid"
+
+    def call(self, inputs: Any) -> Any:
+        return super().call(self._pad(inputs))
+
+    def _pad(self, inputs: Any) -> Any:
+        if self.pixels == 0 or self.padding == "same":
+            return inputs
+        return pad(inputs, self.pixels, 0.0)
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        if self.groups > 1 and keras.backend.backend() == "tensorflow":
+            return grouped_convolution(inputs, kernel, self.strides, self.padding.upper(), self.dilation_rate)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            return self._dilate_then_stride(inputs, kernel)
+        return super().convolution_op(inputs, kernel)
+
+    def _dilate_then_stride(self, inputs: Any, kernel: Any) -> Any:
+        dense = ops.conv(inputs, kernel, 1, self.padding, "channels_last", self.dilation_rate)
+        return dense[:, :: self.strides[0], :: self.strides[1], :]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *size, _ = input_shape
+        return (batch, *(self._output_size(pixels, i) for i, pixels in enumerate(size)), self.filters)
+
+    def _output_size(self, size: int | None, i: int) -> int | None:
+        if size is None:
+            return None
+        if self.padding == "same":
+            return -(-size // self.strides[i])
+        reach = self.dilation_rate[i] * (self.kernel_size[i] - 1)
+        output = (size + 2 * self.pixels - reach - 1) // self.strides[i] + 1
+        if output < 1:
+            raise ValueError(
+                f"{self.name}: an input {size} wide is too small for a kernel that reaches {reach + 1} pixels "
+                f"with padding {self.pixels}; use a larger input_size"
+            )
+        return output
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["data_format"]
+        padding = self.pixels if self.pixels else self.padding
+        return config | {"padding": padding, "dilation_rate": self.dilation_rate, "init": self.init}
+
+
+def _kernel_initializer(init: str) -> Any:
+    if init == "glorot":
+        return keras.initializers.GlorotUniform()
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+def grouped_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any) -> Any:
+    """A grouped convolution on TensorFlow's own kernels, (N, H, W, C) by (kH, kW, C / groups, out).
+
+    Keras sends grouped convolutions through XLA, ten times slower on a CPU. TensorFlow's kernel runs them in every
+    dtype; its gradient exists for float32 and bfloat16 under oneDNN only, so elsewhere XLA computes the gradient.
+    """
+    import tensorflow as tf
+
+    def convolve(x: Any, k: Any) -> Any:
+        return tf.nn.conv2d(x, k, strides, padding, dilations=dilations)
+
+    if max(dilations) == 1 and _native_gradient(inputs.dtype.name):
+        return convolve(inputs, kernel)
+
+    @tf.custom_gradient
+    def convolve_xla_gradient(x: Any, k: Any) -> Any:
+        @tf.function(jit_compile=True)
+        def gradient(x: Any, k: Any, upstream: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch([x, k])
+                y = convolve(x, k)
+            return tape.gradient(y, [x, k], upstream)
+
+        return convolve(x, k), lambda upstream: gradient(x, k, upstream)
+
+    return convolve_xla_gradient(inputs, kernel)
+
+
+@cache
+def _native_gradient(dtype: str) -> bool:
+    """Whether this TensorFlow has a grouped-convolution gradient for `dtype` on its default device: asked once."""
+    import tensorflow as tf
+
+    with tf.init_scope():
+        x, kernel = tf.ones((1, 2, 2, 4), dtype), tf.ones((1, 1, 2, 4), dtype)
+        try:
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                y = tf.nn.conv2d(x, kernel, 1, "VALID")
+            tape.gradient(y, [x, kernel])
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError):
+            return False
+    return True
+
+
+@register
+class BatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` whose running variance is the unbiased n / (n - 1) one, as PyTorch's.
+
+    On TensorFlow, float32 and 16-bit inputs run on the fused kernel, which keeps the unbiased variance by itself;
+    every other path is Keras's own with the variance corrected after it. Normalisation itself uses the biased
+    variance in both frameworks (Ioffe and Szegedy 2015, algorithm 1).
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        update = bool(training) and self.trainable
+        if self._fused(inputs, mask):
+            return self._call_fused(inputs, update)
+        if not update or mask is not None or self.renorm:
+            return super().call(inputs, training=training, mask=mask)
+        before = ops.copy(self.moving_variance)
+        outputs = super().call(inputs, training=training)
+        # Keras added (1 - momentum) * biased variance; the unbiased one is n / (n - 1) of it.
+        count = ops.cast(self._count(inputs), self.moving_variance.dtype)
+        added = self.moving_variance - self.momentum * before
+        self.moving_variance.assign_add(added / ops.maximum(count - 1, 1))
+        return outputs
+
+    def _fused(self, inputs: Any, mask: Any) -> bool:
+        plain = mask is None and not self.renorm and not self.synchronized and self.scale and self.center
+        layout = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        return plain and layout and keras.backend.backend() == "tensorflow" and inputs.dtype.name != "float64"
+
+    def _call_fused(self, inputs: Any, update: bool) -> Any:
+        import tensorflow as tf
+
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.cast(self.gamma, tf.float32),
+            offset=tf.cast(self.beta, tf.float32),
+            mean=tf.cast(self.moving_mean, tf.float32),
+            variance=tf.cast(self.moving_variance, tf.float32),
+            epsilon=self.epsilon,
+            is_training=update,
+        )
+        if update:
+            self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
+            self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1.0 - self.momentum))
+        return outputs
+
+    def _count(self, inputs: Any) -> Any:
+        """How many values each channel's statistics are taken over, all replicas together."""
+        count = 1
+        for axis, size in enumerate(ops.shape(inputs)):
+            if axis != self.axis % len(inputs.shape):
+                count = count * size
+        if self.synchronized:
+            import tensorflow as tf
+
+            count = count * tf.distribute.get_strategy().num_replicas_in_sync
+        return count
+
+
+@register
+class MaxPooling2D(keras.layers.MaxPooling2D):
+    """`keras.layers.MaxPooling2D` with PyTorch's padding: pixels of minus infinity, which never win."""
+
+    def __init__(self, pool_size: Any, strides: Any = None, padding: Any = 0, **kwargs: Any) -> None:
+        mode = padding if isinstance(padding, str) else "valid"
+        super().__init__(pool_size, strides, mode, data_format="channels_last", **kwargs)
+        self.pixels = padding if isinstance(padding, int) else 0
+
+    def call(self, inputs: Any) -> Any:
+        if self.pixels:
+            inputs = pad(inputs, self.pixels, float("-inf"))
+        return super().call(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *size, channels = input_shape
+        padded = [None if pixels is None else pixels + 2 * self.pixels for pixels in size]
+        return super().compute_output_shape((batch, *padded, channels))
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["data_format"]
+        return config | ({"padding": self.pixels} if self.pixels else {})
+
+
+@register
+class Dense(keras.layers.Dense):
+    """`keras.layers.Dense` with PyTorch's start, uniform in +-1/sqrt(fan_in) for both, or Keras's ("glorot")."""
+
+    def __init__(self, units: int, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        if init != "glorot":
+            kwargs.setdefault("kernel_initializer", keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"))
+        super().__init__(units, *args, **kwargs)
+        self.init = init
+
+    def build(self, input_shape: Any) -> None:
+        if self.init != "glorot" and self.use_bias:
+            bound = input_shape[-1] ** -0.5
+            self.bias_initializer = keras.initializers.RandomUniform(-bound, bound)
+        super().build(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"init": self.init}
+
+
+@register
+class ZeroPadShortcut(keras.layers.Layer):
+    """Option A (He et al. 2015, section 3.3): every stride-th pixel, zero channels half before and half after."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.before = (out_channels - in_channels) // 2
+        self.after = out_channels - in_channels - self.before
+
+    def call(self, x: Any) -> Any:
+        return ops.pad(x[:, :: self.stride, :: self.stride, :], [[0, 0], [0, 0], [0, 0], [self.before, self.after]])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *size, channels = input_shape
+        size = [None if s is None else -(-s // self.stride) for s in size]
+        return (batch, *size, channels + self.before + self.after)
+
+
+def pad(x: Any, pixels: int, value: float) -> Any:
+    """Pad (N, H, W, C) with `pixels` of `value` on all four sides."""
+    return ops.pad(x, [[0, 0], [pixels, pixels], [pixels, pixels], [0, 0]], constant_values=value)
+
+
+def activation(name: str | None) -> keras.layers.Layer:
+    """The layer that follows the classifier: softmax or sigmoid over the classes, or none (logits)."""
+    return keras.layers.Activation(name or "linear", name="activation")
+
+
+class Traced:
+    """A composite, layer or model, that is built by calling itself once on shapes.
+
+    The sublayers then know their true output shapes, so `summary()` shows them, and every weight exists before the
+    first batch. Nothing is computed: Keras's symbolic tensors carry shapes only. A sublayer is named after its
+    attribute, so names are torch's paths, and every subclass is registered, so `load_model` needs no custom_objects.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register(cls)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        for layer, label in _sublayers(name, value):
+            layer.name = label
+        super().__setattr__(name, value)
+
+    def build(self, input_shape: Any) -> None:
+        self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))  # type: ignore[attr-defined]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype)).shape  # type: ignore[attr-defined]
+
+    def __dir__(self) -> list[str]:
+        # Keras saves what it finds by `dir`, in alphabetical order; `layers` would shadow the names that follow it.
+        return [name for name in super().__dir__() if name != "layers"]
+
+
+def _sublayers(name: str, value: Any) -> list[tuple[keras.layers.Layer, str]]:
+    if isinstance(value, keras.layers.Layer):
+        return [(value, name)]
+    if isinstance(value, list) and all(isinstance(layer, keras.layers.Layer) for layer in value):
+        return [(layer, f"{name}_{number}") for number, layer in enumerate(value)]
+    return []
+
+
+class Block(Traced, keras.layers.Layer):
+    """A layer made of layers. `layers` lists them, so `summary(expand_nested=True)` opens the block."""
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        return list(self._layers)
+
+
+class Sequential(Block):
+    """Layers one after another, each under its number as attribute and name, as in `torch.nn.Sequential`.
+
+    `keras.Sequential` would tie the block to one input size; this one takes any.
+    """
+
+    def __init__(self, *layers: keras.layers.Layer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for number, layer in enumerate(layers):
+            setattr(self, str(number), layer)
+
+    def call(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Model(Traced, keras.Model):
+    """A model that saves as its `config`, a frozen dataclass, and comes back with the dtype policy it was saved with."""
+
+    config: ResNetConfig
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype_policy.name, "config": asdict(self.config)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Model":
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(config["dtype"])
+        try:
+            return cls(ResNetConfig(**config["config"]), name=config["name"])  # type: ignore[call-arg]
+        finally:
+            keras.config.set_dtype_policy(before)
+
+
+def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[str, Any]:
+    """Run `model(x)` and return the outputs of the layers at the dotted `paths`, in (N, ..., C) layout.
+
+    A layer that runs more than once (a shared ReLU) returns its last output. Raises KeyError for a path that the
+    model does not have or that did not run.
+    """
+    outputs: dict[str, Any] = {}
+
+    def keep(path: str, layer: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            outputs[path] = type(layer).call(layer, *args, **kwargs)
+            return outputs[path]
+
+        return call
+
+    layers = {path: _layer_at(model, path) for path in paths}
+    for path, layer in layers.items():
+        layer.__dict__["call"] = keep(path, layer)  # past Keras's attribute tracking: it is taken off again
+    try:
+        model(x)
+    finally:
+        for layer in layers.values():
+            del layer.__dict__["call"]
+    missing = [path for path in paths if path not in outputs]
+    if missing:
+        raise KeyError(f"the layers at {missing} did not run")
+    return {path: outputs[path] for path in paths}
+
+
+def _layer_at(model: keras.Model, path: str) -> Any:
+    layer: Any = model
+    for name in path.split("."):
+        layer = getattr(layer, name, None)
+        if not isinstance(layer, keras.layers.Layer):
+            raise KeyError(f"no layer at {path!r}; layers are named like {[child.name for child in model.layers[:3]]}")
+    return layer

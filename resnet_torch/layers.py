@@ -1,0 +1,135 @@
+"""PyTorch's side of the framework facts: padding, initialisation, pooling, parameter-free shortcuts.
+
+Everything in which PyTorch and Keras differ below the level of a block stands here and in the file of the same
+name in `resnet_keras`. Tensors are (N, C, H, W); convolution kernels (out, in / groups, kH, kW).
+"""
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d` initialised as the residual papers do, or as Keras does.
+
+    init: "kaiming": normal, variance 2 / fan_out, not truncated (He et al. 2015b, section 2.2), bias 0;
+    "glorot": uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), bias 0.
+    """
+
+    def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        self.init = init  # before the constructor: it calls reset_parameters
+        super().__init__(*args, **kwargs)
+
+    def reset_parameters(self) -> None:
+        if self.init == "glorot":
+            nn.init.xavier_uniform_(self.weight)
+        else:
+            nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class Conv2dSame(Conv2d):
+    """A convolution with TensorFlow's "same" padding: the odd pixel of padding goes right and below."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(pad_same(input, self.kernel_size, self.stride, value=0.0))
+
+
+class LazyConv2dSame(nn.LazyConv2d):
+    """`Conv2dSame` that learns its input channels from the first input, as `nn.LazyConv2d` does."""
+
+    cls_to_become = Conv2dSame  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        self.init = init
+        super().__init__(*args, **kwargs)
+
+    def reset_parameters(self) -> None:
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            Conv2d.reset_parameters(self)  # type: ignore[arg-type]
+
+
+class MaxPool2dSame(nn.MaxPool2d):
+    """A max pool with TensorFlow's "same" padding. The padding is minus infinity: it never wins."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        size, stride = _pair(self.kernel_size), _pair(self.stride)
+        return super().forward(pad_same(input, size, stride, value=float("-inf")))
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` with PyTorch's own start, uniform in +-1/sqrt(fan_in) for both, or Keras's ("glorot", bias 0)."""
+
+    def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        self.init = init
+        super().__init__(*args, **kwargs)
+
+    def reset_parameters(self) -> None:
+        if self.init == "glorot":
+            nn.init.xavier_uniform_(self.weight)
+            nn.init.zeros_(self.bias)
+        else:
+            super().reset_parameters()
+
+
+class ZeroPadShortcut(nn.Module):
+    """Option A (He et al. 2015, section 3.3): every stride-th pixel, zero channels half before and half after."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.before = (out_channels - in_channels) // 2
+        self.after = out_channels - in_channels - self.before
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+
+
+def activation(name: str | None) -> nn.Module:
+    """The module that follows the classifier: softmax or sigmoid over the classes, or none (logits)."""
+    return {None: nn.Identity, "softmax": partial(nn.Softmax, dim=1), "sigmoid": nn.Sigmoid}[name]()
+
+
+def pad_same(x: Tensor, kernel_size: tuple[int, ...], stride: tuple[int, ...], value: float) -> Tensor:
+    """Pad (N, C, H, W) as TensorFlow's "same" does: ceil(size / stride) outputs, the odd pixel at the end."""
+    padding: list[int] = []
+    for size, kernel, step in zip(x.shape[2:], kernel_size, stride, strict=True):
+        total = max((-(-size // step) - 1) * step + kernel - size, 0)
+        padding = [total // 2, total - total // 2, *padding]  # F.pad counts from the last axis
+    return F.pad(x, padding, value=value)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def intermediate_outputs(model: nn.Module, x: Tensor, paths: list[str]) -> dict[str, Tensor]:
+    """Run `model(x)` and return the outputs of the layers at the dotted `paths`, in (N, C, ...) layout.
+
+    A layer that runs more than once (a shared ReLU) returns its last output. Raises KeyError for a path that the
+    model does not have or that did not run.
+    """
+    modules = dict(model.named_modules())
+    outputs: dict[str, Tensor] = {}
+
+    def keep(path: str) -> Any:
+        # An in-place activation further on would overwrite what is kept, so a copy is taken.
+        return lambda module, args, output: outputs.__setitem__(path, output.clone())
+
+    unknown = [path for path in paths if path not in modules]
+    if unknown:
+        raise KeyError(f"no layer at {unknown}; layers are named like {list(modules)[1:4]}")
+    handles = [modules[path].register_forward_hook(keep(path)) for path in paths]
+    try:
+        model(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    missing = [path for path in paths if path not in outputs]
+    if missing:
+        raise KeyError(f"the layers at {missing} did not run")
+    return {path: outputs[path] for path in paths}
+
