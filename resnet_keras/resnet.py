@@ -9,8 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import keras
-from keras import KerasTensor as Tensor, layers
+from keras import KerasTensor as Tensor, initializers, layers
 
 from .blocks import BasicBlock, Bottleneck, Residual
 from .configs import VARIANTS, ResNetConfig
@@ -98,7 +97,7 @@ def make_block(config: ResNetConfig, in_channels: int, width: int, before: int, 
         options |= {"groups": config.groups, "width_per_group": config.width_per_group}
         block = Bottleneck(in_channels, width, stride, stride_in_1x1=config.stride_in_1x1, **options, **style)
     if config.zero_init_residual:  # every block starts as the identity (Goyal et al. 2017, section 5.1)
-        (block.bn3 if config.block == "bottleneck" else block.bn2).gamma_initializer = keras.initializers.Zeros()
+        (block.bn3 if config.block == "bottleneck" else block.bn2).gamma_initializer = initializers.Zeros()
     return block
 
 
