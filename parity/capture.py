@@ -1,0 +1,132 @@
+"""Run a model and see every layer as it runs. Past this point there are only NumPy arrays in torch's layout.
+
+A side (`torch_side.TorchSide`, `keras_side.KerasSide`) runs its model and calls `visit` with a Step after each layer.
+`capture` makes of two runs, one in the asked dtype and one in float64, a stream of Records. Nothing keeps all
+activations in memory: the first run's outputs wait in a file, and a Record lives until the next one.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from .compare import Array, Difference, difference
+
+Layout = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What a side tells of one layer without running it. `weights`: torch-layout shapes by torch's names."""
+
+    path: str
+    kind: str
+    weights: dict[str, tuple[int, ...]]
+    static: dict[str, Any]
+
+
+@dataclass
+class Step:
+    """One call of one layer, or one tensor made between layers (`glue`: an addition, a concatenation).
+
+    `path` is the layer's, with "#2" for its second call; a glue step carries the path of the operation if the
+    framework knows it, and `feeds`, the step that it goes into, by which both sides recognise it.
+    """
+
+    path: str
+    kind: str
+    output: Array
+    inputs: list[Array] = field(default_factory=list)
+    feeds: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the step on both sides."""
+        return self.feeds or self.path
+
+
+@dataclass
+class Record:
+    """A step in float64, with this side's rounding error in the asked dtype and its output in that dtype."""
+
+    step: Step
+    rounding: Difference
+    low: Array | None
+
+
+Visit = Callable[[Step], Array | None]
+
+
+class Side(Protocol):
+    """A model with its framework: all the rest of the package knows of either."""
+
+    framework: str
+
+    def layers(self) -> list[LayerInfo]:
+        """Every layer, in order of definition."""
+
+    def weights(self) -> Iterator[tuple[str, Array]]:
+        """Every tensor by canonical name, in torch's layout."""
+
+    def load(self, name: str, array: Array) -> None:
+        """Set one tensor, given in torch's layout."""
+
+    def randomize(self, x: Array, seed: int) -> None:
+        """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
+
+    def trace(self, x: Array, dtype: str, visit: Visit) -> None:
+        """Run in evaluation mode and call `visit` after each step; an array that it returns replaces the output."""
+
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, threads and flags that decide the numbers."""
+
+
+class Spool:
+    """Arrays written to a temporary file one after another and read back in the same order."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="parity-")  # noqa: SIM115
+        self._headers: list[tuple[str, np.dtype[Any], tuple[int, ...], tuple[int, ...]]] = []
+
+    def write(self, key: str, array: Array) -> None:
+        order = memory_order(array)
+        flat = np.ascontiguousarray(array.transpose(order))
+        self._headers.append((key, flat.dtype, flat.shape, order))
+        self._file.write(flat.reshape(-1).view(np.uint8).data)
+
+    def read(self) -> Iterator[tuple[str, Array]]:
+        self._file.seek(0)
+        for key, dtype, shape, order in self._headers:
+            flat = np.fromfile(self._file, dtype, int(np.prod(shape))).reshape(shape)
+            yield key, flat.transpose(np.argsort(order))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def memory_order(array: Array) -> tuple[int, ...]:
+    """The axes from the slowest to the fastest in memory: transposed by them, a permuted array is contiguous."""
+    return tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
+
+
+def capture(side: Side, x: Array, dtype: str, emit: Callable[[Record], None]) -> None:
+    """Run `side` on x (N, C, ...) in `dtype` and in float64, and emit a Record per step in order of execution."""
+    if dtype == "float64":
+        side.trace(x, dtype, lambda step: emit(Record(step, Difference(), None)))
+        return
+    spool = Spool()
+    try:
+        side.trace(x, dtype, lambda step: spool.write(step.key, step.output))
+        lows = spool.read()
+
+        def visit(step: Step) -> None:
+            key, low = next(lows)
+            if key != step.key:
+                raise RuntimeError(f"{step.key} ran where {key} ran before: the model does not repeat itself")
+            emit(Record(step, difference(low, step.output), low))
+
+        side.trace(x, "float64", visit)
+    finally:
+        spool.close()
