@@ -4,7 +4,7 @@
 # make lint       ruff and mypy          make format   let ruff rewrite
 # make bench      the benchmarks         make clean    remove all that these made, .venv too
 #
-# The first run installs what constraints.txt pins into .venv; a later one does so only when that has changed.
+# The first run installs what constraints.txt pins into .venv; later ones only after it or pyproject.toml changed.
 
 PYTHON ?= python3
 PY := .venv/bin/python
