@@ -7,10 +7,11 @@ for the size (h, w) that a stride leaves of the input's (H, W).
 from functools import partial
 from typing import Any
 
-import keras
-from keras import KerasTensor as Tensor, layers, ops
+import numpy as np
+from keras import KerasTensor as Tensor, Variable, layers, ops
 
-from .layers import BatchNormalization, Block, Conv2D, Sequential, ZeroPadShortcut
+from .configs import SHORTCUTS, one_of
+from .layers import BatchNormalization, Block, Conv2D, Parallel, Sequential, ZeroPadShortcut
 
 
 class Residual(Block):
@@ -141,7 +142,7 @@ class Bottleneck(Block):
 
 
 class Branch(Block):
-    """One of a ResNeXt block's parallel paths: 1x1 and 3x3, `width` channels each; in form a a last 1x1 without norm."""
+    """One of a ResNeXt block's parallel paths: 1x1 and 3x3, `width` channels each; form a adds a 1x1 without norm."""
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, out_channels: int | None = None) -> None:
         super().__init__()
@@ -169,13 +170,13 @@ class ResNeXtA(Block):
         super().__init__()
         conv, norm = partial(Conv2D, use_bias=False), partial(BatchNormalization, epsilon=1e-5, momentum=0.9)
         width, out_channels = int(channels * (width_per_group / 64)), channels * self.expansion
-        self.branches = [Branch(in_channels, width, stride, out_channels) for _ in range(groups)]
+        self.branches = Parallel(*(Branch(in_channels, width, stride, out_channels) for _ in range(groups)))
         self.bn3 = norm()
         self.downsample = make_shortcut("B", in_channels, out_channels, stride, conv, norm)
         self.relu = layers.ReLU()
 
     def call(self, x: Tensor) -> Tensor:
-        out = ops.sum(ops.stack([branch(x) for branch in self.branches]), 0)  # (N, h, w, 4 channels)
+        out = ops.sum(ops.stack(self.branches(x)), 0)  # (N, h, w, 4 channels)
         out = self.bn3(out)
         out += self.downsample(x)
         return self.relu(out)
@@ -192,14 +193,14 @@ class ResNeXtB(Block):
         super().__init__()
         conv, norm = partial(Conv2D, use_bias=False), partial(BatchNormalization, epsilon=1e-5, momentum=0.9)
         width, out_channels = int(channels * (width_per_group / 64)), channels * self.expansion
-        self.branches = [Branch(in_channels, width, stride) for _ in range(groups)]
+        self.branches = Parallel(*(Branch(in_channels, width, stride) for _ in range(groups)))
         self.conv3 = conv(out_channels, 1)
         self.bn3 = norm()
         self.downsample = make_shortcut("B", in_channels, out_channels, stride, conv, norm)
         self.relu = layers.ReLU()
 
     def call(self, x: Tensor) -> Tensor:
-        out = ops.concatenate([branch(x) for branch in self.branches], axis=-1)  # (N, h, w, groups width)
+        out = ops.concatenate(self.branches(x), axis=-1)  # (N, h, w, groups width)
         out = self.bn3(self.conv3(out))  # (N, h, w, 4 channels)
         out += self.downsample(x)
         return self.relu(out)
@@ -214,6 +215,7 @@ class ResNeXtC(Bottleneck):
 
 def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int, conv: Any, norm: Any) -> Any:
     """The shortcut of He et al. 2015, sections 3.3 and 4.1: identity, zero-padded (A), projection (B, C) or none."""
+    one_of("shortcut", option, SHORTCUTS)
     changes = stride != 1 or in_channels != out_channels
     if option == "none":
         return None
@@ -228,21 +230,25 @@ def carry_resnext_weights(source: Block, destination: Block) -> None:
     """Carry the weights of one ResNeXt form into another, after which both compute the same function.
 
     Branch g holds group g's slice: of a kernel's outputs and a norm's channels, but of the inputs of the last 1x1.
-    Raises ValueError where the two forms differ in cardinality or width.
+    Raises ValueError, and changes nothing, where the two forms differ in cardinality, width or channels.
     """
+    moves: list[tuple[Variable, np.ndarray]] = []
     for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"):
-        theirs, ours = _pieces(source, name), _pieces(destination, name)
         axis = -2 if name == "conv3" else -1
-        for i, variable in enumerate(ours[0].weights):
-            parts = [layer.weights[i] for layer in theirs]
-            whole = ops.concatenate(parts, axis)
-            pieces = ops.split(whole, len(ours), axis)
-            for layer, piece in zip(ours, pieces, strict=True):
-                if piece.shape != variable.shape:
-                    raise ValueError(f"{variable.path}: the source gives {piece.shape}, the destination takes {variable.shape}")
-                layer.weights[i].assign(piece)
+        theirs, ours = _tensors(source, name), _tensors(destination, name)
+        count = len(ours[0]) if ours else 1
+        given = [piece for parts in theirs for piece in np.array_split(np.concatenate(parts, axis), count, axis)]
+        taken = [tensor for parts in ours for tensor in parts]
+        shapes = [tuple(tensor.shape) for tensor in given], [tuple(tensor.shape) for tensor in taken]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name}: the source gives shapes {shapes[0]}, the destination takes {shapes[1]}")
+        moves += zip(taken, given, strict=True)
+    for tensor, value in moves:
+        tensor.assign(value)
 
 
-def _pieces(block: Block, name: str) -> list[layers.Layer]:
-    owners = [block] if isinstance(getattr(block, name, None), layers.Layer) else block.branches
-    return [getattr(owner, name) for owner in owners]
+def _tensors(block: Block, name: str) -> list[tuple[Variable, ...]]:
+    """Each tensor of the layers called `name`, one in the block or one in each branch, as a tuple over the branches."""
+    owners: Any = [block] if isinstance(getattr(block, name, None), layers.Layer) else block.branches.layers
+    states = [getattr(owner, name).weights for owner in owners]
+    return list(zip(*states, strict=True))

@@ -52,11 +52,11 @@ class ResNetConfig:
     classifier_activation: str | None = None
 
     def __post_init__(self) -> None:
-        _one_of("block", self.block, BLOCKS)
-        _one_of("shortcut", self.shortcut, SHORTCUTS)
-        _one_of("stem", self.stem, STEMS)
-        _one_of("init", self.init, INITIALIZERS)
-        _one_of("classifier_activation", self.classifier_activation, ACTIVATIONS)
+        one_of("block", self.block, BLOCKS)
+        one_of("shortcut", self.shortcut, SHORTCUTS)
+        one_of("stem", self.stem, STEMS)
+        one_of("init", self.init, INITIALIZERS)
+        one_of("classifier_activation", self.classifier_activation, ACTIVATIONS)
         for name, value in vars(self).items():  # a configuration read from JSON has lists
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
@@ -64,12 +64,14 @@ class ResNetConfig:
         _whole("in_channels", self.in_channels, 1)
         _whole("groups", self.groups, 1)
         _whole("width_per_group", self.width_per_group, 1)
-        for size in self.input_size if isinstance(self.input_size, tuple | list) else (self.input_size,) * 2:
-            _whole("every side of input_size", size, 1)
+        if len(self.image_size) != 2:
+            raise ValueError(f"input_size must be one whole number or (height, width), got {self.input_size!r}")
+        for side in self.image_size:
+            _whole("every side of input_size", side, 1)
         for depth in (*self.depths, *self.widths):
             _whole("every entry of depths and widths", depth, 1)
         if len(self.depths) != len(self.widths) or not self.depths:
-            raise ValueError(f"depths and widths must be equally long and not empty, got {self.depths} and {self.widths}")
+            raise ValueError(f"depths and widths must be equally long, not empty, got {self.depths} and {self.widths}")
         self._check_combinations()
 
     def _check_combinations(self) -> None:
@@ -78,6 +80,8 @@ class ResNetConfig:
             _dilation(dilate, len(self.depths))
         if self.block != "bottleneck" and (self.groups, self.width_per_group) != (1, 64):
             raise ValueError(f"groups and width_per_group need block='bottleneck', got block={self.block!r}")
+        if min(self.widths) * self.width_per_group < 64:
+            raise ValueError(f"width_per_group times a stage's width must be at least 64, got {self.width_per_group}")
         if self.block != "bottleneck" and self.stride_in_1x1:
             raise ValueError(f"stride_in_1x1 needs block='bottleneck', got block={self.block!r}")
         if self.block == "residual" and self.shortcut != "B":
@@ -91,7 +95,7 @@ class ResNetConfig:
     def image_size(self) -> tuple[int, int]:
         """`input_size` as (height, width)."""
         size = self.input_size
-        return (size, size) if isinstance(size, int) else size
+        return size if isinstance(size, tuple) else (size, size)
 
     @property
     def expansion(self) -> int:
@@ -99,7 +103,8 @@ class ResNetConfig:
         return 4 if self.block == "bottleneck" else 1
 
 
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Raise ValueError, which says what is allowed, unless `value` is one of `allowed`."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
@@ -112,9 +117,8 @@ def _whole(name: str, value: object, least: int) -> None:
 def _dilation(value: object, stages: int) -> None:
     good = isinstance(value, tuple | list) and len(value) == stages - 1 and all(isinstance(v, bool) for v in value)
     if not good:
-        raise ValueError(
-            f"replace_stride_with_dilation must be None or {stages - 1} booleans (one per stage after the first), got {value!r}"
-        )
+        wanted = f"None or {stages - 1} booleans (one per stage after the first)"
+        raise ValueError(f"replace_stride_with_dilation must be {wanted}, got {value!r}")
 
 
 def _cifar(depth: int, **fields: object) -> ResNetConfig:

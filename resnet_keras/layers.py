@@ -4,8 +4,9 @@ Everything in which PyTorch and Keras differ below the level of a block stands h
 name in `resnet_torch`. Tensors are (N, H, W, C); convolution kernels (kH, kW, in / groups, out).
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -13,7 +14,8 @@ from keras import ops
 
 from .configs import ResNetConfig
 
-register = keras.saving.register_keras_serializable(package="resnet_keras")
+PACKAGE = "resnet_keras"
+register = keras.saving.register_keras_serializable(PACKAGE)
 
 
 @register
@@ -96,42 +98,49 @@ def grouped_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, di
     """A grouped convolution on TensorFlow's own kernels, (N, H, W, C) by (kH, kW, C / groups, out).
 
     Keras sends grouped convolutions through XLA, ten times slower on a CPU. TensorFlow's kernel runs them in every
-    dtype; its gradient exists for float32 and bfloat16 under oneDNN only, so elsewhere XLA computes the gradient.
+    dtype; its CPU gradient exists for float32 and bfloat16 under oneDNN only, so elsewhere XLA computes the gradient.
     """
     import tensorflow as tf
 
-    def convolve(x: Any, k: Any) -> Any:
-        return tf.nn.conv2d(x, k, strides, padding, dilations=dilations)
-
-    if max(dilations) == 1 and _native_gradient(inputs.dtype.name):
-        return convolve(inputs, kernel)
-
-    @tf.custom_gradient
-    def convolve_xla_gradient(x: Any, k: Any) -> Any:
-        @tf.function(jit_compile=True)
-        def gradient(x: Any, k: Any, upstream: Any) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch([x, k])
-                y = convolve(x, k)
-            return tape.gradient(y, [x, k], upstream)
-
-        return convolve(x, k), lambda upstream: gradient(x, k, upstream)
-
-    return convolve_xla_gradient(inputs, kernel)
+    with tf.init_scope():  # out of the graph, if in one: ask which device is in force
+        device = tf.zeros(()).device
+    if max(dilations) == 1 and _native_gradient(inputs.dtype.name, device):
+        return tf.nn.conv2d(inputs, kernel, strides, padding, dilations=dilations)
+    return _grouped_by_xla(strides, padding, dilations)(inputs, tf.convert_to_tensor(kernel))
 
 
 @cache
-def _native_gradient(dtype: str) -> bool:
-    """Whether this TensorFlow has a grouped-convolution gradient for `dtype` on its default device: asked once."""
+def _grouped_by_xla(strides: Any, padding: str, dilations: Any) -> Any:
+    """A grouped convolution whose gradient XLA compiles, once per shape."""
     import tensorflow as tf
 
-    with tf.init_scope():
-        x, kernel = tf.ones((1, 2, 2, 4), dtype), tf.ones((1, 1, 2, 4), dtype)
+    convolve = partial(tf.nn.conv2d, strides=strides, padding=padding, dilations=dilations)
+
+    @tf.function(jit_compile=True, reduce_retracing=True)
+    def gradient(x: Any, kernel: Any, upstream: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = convolve(x, kernel)
+        return tape.gradient(y, [x, kernel], upstream)
+
+    @tf.custom_gradient
+    def convolution(x: Any, kernel: Any) -> Any:
+        return convolve(x, kernel), lambda upstream: gradient(x, kernel, upstream)
+
+    return convolution
+
+
+@cache
+def _native_gradient(dtype: str, device: str) -> bool:
+    """Whether TensorFlow has its own gradient of a grouped convolution in `dtype` on `device`: tried once on each."""
+    import tensorflow as tf
+
+    with tf.init_scope(), tf.device(device):  # no gradient tape: it would not record in this scope
+        x, kernel = tf.ones((1, 1, 1, 4), dtype), tf.ones((1, 1, 2, 4), dtype)
         try:
-            with tf.GradientTape() as tape:
-                tape.watch([x, kernel])
-                y = tf.nn.conv2d(x, kernel, 1, "VALID")
-            tape.gradient(y, [x, kernel])
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=x.shape, filter=kernel, out_backprop=x, strides=[1, 1, 1, 1], padding="VALID"
+            )
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError):
             return False
     return True
@@ -269,7 +278,7 @@ def activation(name: str | None) -> keras.layers.Layer:
     return keras.layers.Activation(name or "linear", name="activation")
 
 
-class Traced:
+class Traced(keras.layers.Layer):
     """A composite, layer or model, that is built by calling itself once on shapes.
 
     The sublayers then know their true output shapes, so `summary()` shows them, and every weight exists before the
@@ -279,34 +288,77 @@ class Traced:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        register(cls)
+        ours = cls.__module__.rpartition(".")[0] == __package__  # a subclass elsewhere must not take our names
+        keras.saving.register_keras_serializable(PACKAGE if ours else cls.__module__)(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        for layer, label in _sublayers(name, value):
-            layer.name = label
+        if isinstance(value, keras.layers.Layer):
+            value.name = name
         super().__setattr__(name, value)
 
     def build(self, input_shape: Any) -> None:
-        self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))  # type: ignore[attr-defined]
+        self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype)).shape  # type: ignore[attr-defined]
+        outputs = self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))
+        return keras.tree.map_structure(lambda output: output.shape, outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The name, the dtype policy, what is frozen, and what the subclass needs to make itself again."""
+        frozen = [path for path, layer in _named_layers(self) if not layer.trainable]
+        dtype = keras.dtype_policies.serialize(self.dtype_policy)
+        return {"name": self.name, "dtype": dtype, "frozen": frozen, "arguments": self._arguments()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(keras.dtype_policies.deserialize(config["dtype"]))
+        try:
+            made = cls._from_arguments(config["arguments"])
+        finally:
+            keras.config.set_dtype_policy(before)
+        made.name = config["name"]
+        if config["frozen"]:
+            for path, layer in _named_layers(made):  # from the outside in: setting a layer sets those inside it
+                layer.trainable = path not in config["frozen"]
+        return made
+
+    def _arguments(self) -> Any:
+        raise NotImplementedError
+
+    @classmethod
+    def _from_arguments(cls, arguments: Any) -> Any:
+        raise NotImplementedError
 
     def __dir__(self) -> list[str]:
         # Keras saves what it finds by `dir`, in alphabetical order; `layers` would shadow the names that follow it.
         return [name for name in super().__dir__() if name != "layers"]
 
 
-def _sublayers(name: str, value: Any) -> list[tuple[keras.layers.Layer, str]]:
-    if isinstance(value, keras.layers.Layer):
-        return [(value, name)]
-    if isinstance(value, list) and all(isinstance(layer, keras.layers.Layer) for layer in value):
-        return [(layer, f"{name}_{number}") for number, layer in enumerate(value)]
-    return []
+def _named_layers(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    yield path, layer
+    for child in getattr(layer, "layers", ()):
+        yield from _named_layers(child, f"{path}.{child.name}" if path else child.name)
 
 
-class Block(Traced, keras.layers.Layer):
-    """A layer made of layers. `layers` lists them, so `summary(expand_nested=True)` opens the block."""
+class Block(Traced):
+    """A layer made of layers, which saves as the arguments it was made with.
+
+    `layers` lists the sublayers, so `summary(expand_nested=True)` opens the block.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Block":
+        block = super().__new__(cls, *args, **kwargs)
+        block.__dict__["_made_with"] = (args, kwargs)  # past Keras's tracking, which does not exist yet
+        return block
+
+    def _arguments(self) -> Any:
+        return keras.saving.serialize_keras_object(self._made_with)
+
+    @classmethod
+    def _from_arguments(cls, arguments: Any) -> "Block":
+        args, kwargs = keras.saving.deserialize_keras_object(arguments)
+        return cls(*args, **kwargs)
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
@@ -330,22 +382,24 @@ class Sequential(Block):
         return x
 
 
+class Parallel(Sequential):
+    """Layers side by side, each on the same input; the outputs come as a list."""
+
+    def call(self, x: Any) -> Any:
+        return [layer(x) for layer in self.layers]
+
+
 class Model(Traced, keras.Model):
-    """A model that saves as its `config`, a frozen dataclass, and comes back with the dtype policy it was saved with."""
+    """A model that saves as its `config`, a frozen dataclass."""
 
     config: ResNetConfig
 
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype_policy.name, "config": asdict(self.config)}
+    def _arguments(self) -> Any:
+        return {"config": asdict(self.config), "name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Model":
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(config["dtype"])
-        try:
-            return cls(ResNetConfig(**config["config"]), name=config["name"])  # type: ignore[call-arg]
-        finally:
-            keras.config.set_dtype_policy(before)
+    def _from_arguments(cls, arguments: Any) -> "Model":
+        return cls(ResNetConfig(**arguments["config"]), name=arguments["name"])
 
 
 def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[str, Any]:
@@ -356,21 +410,21 @@ def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[s
     """
     outputs: dict[str, Any] = {}
 
-    def keep(path: str, layer: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            outputs[path] = type(layer).call(layer, *args, **kwargs)
+    def keep(path: str, call: Any) -> Any:
+        def kept(*args: Any, **kwargs: Any) -> Any:
+            outputs[path] = call(*args, **kwargs)
             return outputs[path]
 
-        return call
+        return kept
 
     layers = {path: _layer_at(model, path) for path in paths}
     for path, layer in layers.items():
-        layer.__dict__["call"] = keep(path, layer)  # past Keras's attribute tracking: it is taken off again
+        layer.__dict__["call"] = keep(path, layer.call)  # past Keras's attribute tracking: it is taken off again
     try:
         model(x)
     finally:
         for layer in layers.values():
-            del layer.__dict__["call"]
+            layer.__dict__.pop("call", None)  # one layer may stand at two paths
     missing = [path for path in paths if path not in outputs]
     if missing:
         raise KeyError(f"the layers at {missing} did not run")

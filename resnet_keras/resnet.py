@@ -62,14 +62,15 @@ class ResNet(Model):
 
     def _build_stem(self) -> None:
         config, width = self.config, self.config.widths[0]
-        conv = partial(Conv2D, use_bias=config.bias, init=config.init)
+        conv: Any = partial(Conv2D, use_bias=config.bias, init=config.init)
+        pool: layers.Layer = layers.Identity()
         if config.stem == "imagenet":
             self.conv1, pool = conv(width, 7, 2, padding=3), MaxPooling2D(3, 2, padding=1)
         elif config.stem == "same":
             conv = partial(conv, padding="same")
             self.conv1, pool = conv(width, 7, 2), MaxPooling2D(3, 2, padding="same")
         else:
-            self.conv1, pool = conv(width, 3, padding=1), layers.Identity()
+            self.conv1 = conv(width, 3, padding=1)
         self.bn1 = BatchNormalization(epsilon=config.eps, momentum=1 - config.momentum)
         self.relu = layers.ReLU()
         self.maxpool = pool
@@ -83,12 +84,16 @@ class ResNet(Model):
         return self.activation(self.fc(x))  # (N, num_classes)
 
 
-def make_block(config: ResNetConfig, in_channels: int, width: int, before: int, dilation: int, i: int, stride: int) -> Any:
+def make_block(
+    config: ResNetConfig, in_channels: int, width: int, before: int, dilation: int, i: int, stride: int
+) -> Any:
     """Block number i of a stage whose input has `in_channels` channels and was dilated by `before`."""
     if i > 0:
         in_channels, before = width * config.expansion, dilation
     style: dict[str, Any] = {"eps": config.eps, "momentum": config.momentum, "init": config.init}
-    options: dict[str, Any] = {"bias": config.bias, "shortcut": config.shortcut, "dilation": dilation, "first_dilation": before}
+    options: dict[str, Any] = {"bias": config.bias, "shortcut": config.shortcut}
+    options |= {"dilation": dilation, "first_dilation": before}
+    block: Any
     if config.block == "residual":
         block = Residual(width, stride != 1 or in_channels != width, stride, in_channels, **style)
     elif config.block == "basic":
@@ -112,14 +117,16 @@ def _builder(name: str) -> Callable[..., ResNet]:
         replace_stride_with_dilation: Sequence[bool] | None = None,
         classifier_activation: str | None = None,
     ) -> ResNet:
-        given = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size, "shortcut": shortcut}
-        config = replace(
-            VARIANTS[name],
-            zero_init_residual=zero_init_residual,
-            replace_stride_with_dilation=replace_stride_with_dilation,
-            classifier_activation=classifier_activation,
-            **{key: value for key, value in given.items() if value is not None},
-        )
+        given: dict[str, Any] = {
+            "num_classes": num_classes,
+            "in_channels": in_channels,
+            "input_size": input_size,
+            "shortcut": shortcut,
+            "zero_init_residual": zero_init_residual,
+            "replace_stride_with_dilation": replace_stride_with_dilation,
+            "classifier_activation": classifier_activation,
+        }
+        config = replace(VARIANTS[name], **{key: value for key, value in given.items() if value is not None})
         return ResNet(config, name=name)
 
     build.__name__ = build.__qualname__ = name

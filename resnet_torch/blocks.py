@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .configs import SHORTCUTS, one_of
 from .layers import Conv2d, Conv2dSame, LazyConv2dSame, ZeroPadShortcut
 
 
@@ -141,7 +142,7 @@ class Bottleneck(nn.Module):
 
 
 class Branch(nn.Module):
-    """One of a ResNeXt block's parallel paths: 1x1 and 3x3, `width` channels each; in form a a last 1x1 without norm."""
+    """One of a ResNeXt block's parallel paths: 1x1 and 3x3, `width` channels each; form a adds a 1x1 without norm."""
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, out_channels: int | None = None) -> None:
         super().__init__()
@@ -214,6 +215,7 @@ class ResNeXtC(Bottleneck):
 
 def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int, conv: Any, norm: Any) -> Any:
     """The shortcut of He et al. 2015, sections 3.3 and 4.1: identity, zero-padded (A), projection (B, C) or none."""
+    one_of("shortcut", option, SHORTCUTS)
     changes = stride != 1 or in_channels != out_channels
     if option == "none":
         return None
@@ -228,21 +230,25 @@ def carry_resnext_weights(source: nn.Module, destination: nn.Module) -> None:
     """Carry the weights of one ResNeXt form into another, after which both compute the same function.
 
     Branch g holds group g's slice: of a kernel's outputs and a norm's channels, but of the inputs of the last 1x1.
-    Raises ValueError where the two forms differ in cardinality or width.
+    Raises ValueError, and changes nothing, where the two forms differ in cardinality, width or channels.
     """
+    moves: list[tuple[Tensor, Tensor]] = []
     for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"):
-        theirs, ours = _pieces(source, name), _pieces(destination, name)
         axis = 1 if name == "conv3" else 0
-        for key, value in ours[0].state_dict().items():
-            parts = [layer.state_dict()[key] for layer in theirs]
-            whole = torch.cat(parts, axis) if value.ndim else parts[0]
-            pieces = whole.tensor_split(len(ours), axis) if value.ndim else [whole] * len(ours)
-            for layer, piece in zip(ours, pieces, strict=True):
-                if piece.shape != value.shape:
-                    raise ValueError(f"{name}.{key}: the source gives {piece.shape}, the destination takes {value.shape}")
-                layer.state_dict()[key].copy_(piece)
+        theirs, ours = _tensors(source, name), _tensors(destination, name)
+        count = len(ours[0]) if ours else 1
+        given = [piece for parts in theirs for piece in torch.cat(parts, axis).tensor_split(count, axis)]
+        taken = [tensor for parts in ours for tensor in parts]
+        shapes = [tuple(tensor.shape) for tensor in given], [tuple(tensor.shape) for tensor in taken]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name}: the source gives shapes {shapes[0]}, the destination takes {shapes[1]}")
+        moves += zip(taken, given, strict=True)
+    for tensor, value in moves:
+        tensor.copy_(value)
 
 
-def _pieces(block: nn.Module, name: str) -> list[nn.Module]:
-    owners = [block] if isinstance(getattr(block, name, None), nn.Module) else block.branches
-    return [getattr(owner, name) for owner in owners]
+def _tensors(block: nn.Module, name: str) -> list[tuple[Tensor, ...]]:
+    """Each tensor of the layers called `name`, one in the block or one in each branch, as a tuple over the branches."""
+    owners: Any = [block] if isinstance(getattr(block, name, None), nn.Module) else block.branches
+    states = [getattr(owner, name).state_dict().values() for owner in owners]
+    return [tensors for tensors in zip(*states, strict=True) if tensors[0].ndim]  # a norm's batch counter is a scalar

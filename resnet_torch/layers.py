@@ -4,7 +4,6 @@ Everything in which PyTorch and Keras differ below the level of a block stands h
 name in `resnet_keras`. Tensors are (N, C, H, W); convolution kernels (out, in / groups, kH, kW).
 """
 
-from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -41,7 +40,7 @@ class Conv2dSame(Conv2d):
 class LazyConv2dSame(nn.LazyConv2d):
     """`Conv2dSame` that learns its input channels from the first input, as `nn.LazyConv2d` does."""
 
-    cls_to_become = Conv2dSame  # type: ignore[assignment]
+    cls_to_become = Conv2dSame
 
     def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
         self.init = init
@@ -90,7 +89,9 @@ class ZeroPadShortcut(nn.Module):
 
 def activation(name: str | None) -> nn.Module:
     """The module that follows the classifier: softmax or sigmoid over the classes, or none (logits)."""
-    return {None: nn.Identity, "softmax": partial(nn.Softmax, dim=1), "sigmoid": nn.Sigmoid}[name]()
+    if name is None:
+        return nn.Identity()
+    return nn.Softmax(dim=1) if name == "softmax" else nn.Sigmoid()
 
 
 def pad_same(x: Tensor, kernel_size: tuple[int, ...], stride: tuple[int, ...], value: float) -> Tensor:
@@ -132,4 +133,3 @@ def intermediate_outputs(model: nn.Module, x: Tensor, paths: list[str]) -> dict[
     if missing:
         raise KeyError(f"the layers at {missing} did not run")
     return {path: outputs[path] for path in paths}
-
