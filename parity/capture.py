@@ -1,7 +1,7 @@
 """Run a model and see every layer as it runs. Past this point there are only NumPy arrays in torch's layout.
 
 A side (`torch_side.TorchSide`, `keras_side.KerasSide`) runs its model and calls `visit` with a Step after each layer.
-`capture` makes of two runs, one in the asked dtype and one in float64, a stream of Records. Nothing keeps all
+`Capture` makes of two runs, one in the asked dtype and one in float64, a stream of Records. Nothing keeps all
 activations in memory: the first run's outputs wait in a file, and a Record lives until the next one.
 """
 
@@ -13,8 +13,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from .compare import Array, Difference, difference
-
-Layout = dict[str, Any]
+from .errors import ParityError
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,16 @@ class Step:
         return self.feeds or self.path
 
 
+@dataclass(frozen=True)
+class StepInfo:
+    """A step without its numbers."""
+
+    key: str
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+
+
 @dataclass
 class Record:
     """A step in float64, with this side's rounding error in the asked dtype and its output in that dtype."""
@@ -72,6 +81,9 @@ class Side(Protocol):
 
     def load(self, name: str, array: Array) -> None:
         """Set one tensor, given in torch's layout."""
+
+    def unknown_weights(self) -> list[str]:
+        """Tensors that belong to no layer of a known kind: they could neither be copied nor compared."""
 
     def randomize(self, x: Array, seed: int) -> None:
         """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
@@ -111,22 +123,42 @@ def memory_order(array: Array) -> tuple[int, ...]:
     return tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
 
 
-def capture(side: Side, x: Array, dtype: str, emit: Callable[[Record], None]) -> None:
-    """Run `side` on x (N, C, ...) in `dtype` and in float64, and emit a Record per step in order of execution."""
-    if dtype == "float64":
-        side.trace(x, dtype, lambda step: emit(Record(step, Difference(), None)))
-        return
-    spool = Spool()
-    try:
-        side.trace(x, dtype, lambda step: spool.write(step.key, step.output))
-        lows = spool.read()
+class Capture:
+    """One side's run on one input: first in the asked dtype, kept in a file, then in float64, layer by layer."""
+
+    def __init__(self, side: Side, x: Array, dtype: str) -> None:
+        self.side, self.x, self.dtype = side, x, dtype
+        self._spool = Spool()
+
+    def prepare(self) -> list[StepInfo]:
+        """Run in the asked dtype and return the steps in order of execution."""
+        steps: list[StepInfo] = []
 
         def visit(step: Step) -> None:
-            key, low = next(lows)
+            steps.append(StepInfo(step.key, step.path, step.kind, step.output.shape))
+            if self.dtype != "float64":
+                self._spool.write(step.key, step.output)
+
+        self.side.trace(self.x, self.dtype, visit)
+        return steps
+
+    def stream(self, emit: Callable[[Record], None]) -> None:
+        """Run in float64 and emit every step, with its rounding error in the asked dtype, as it happens."""
+        lows = self._spool.read()
+
+        def visit(step: Step) -> None:
+            if self.dtype == "float64":
+                emit(Record(step, Difference(), None))
+                return
+            key, low = next(lows, ("nothing", np.empty(0)))
             if key != step.key:
-                raise RuntimeError(f"{step.key} ran where {key} ran before: the model does not repeat itself")
+                raise ParityError(
+                    f"{self.side.framework} ran {step.key} where it ran {key} before: a model must take the same steps "
+                    "on the same input; remove what is random in its control flow"
+                )
             emit(Record(step, difference(low, step.output), low))
 
-        side.trace(x, "float64", visit)
-    finally:
-        spool.close()
+        try:
+            self.side.trace(self.x, "float64", visit)
+        finally:
+            self._spool.close()

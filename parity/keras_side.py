@@ -25,6 +25,7 @@ class KerasSide:
         self.model = model
         self.device = device
         self.found = list(walk_keras(model))
+        self._variables = {name: (variable, axes) for name, variable, axes in keras_variables(self.found)}
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
@@ -37,7 +38,9 @@ class KerasSide:
         shapes = {}
         for name, variable, axes in keras_variables([found]):
             shape = tuple(variable.shape)
-            shapes[name.rpartition(".")[2]] = shape if axes is None else tuple(shape[axes.index(i)] for i in range(len(axes)))
+            shapes[name.rpartition(".")[2]] = (
+                shape if axes is None else tuple(shape[axes.index(i)] for i in range(len(axes)))
+            )
         return LayerInfo(found.path, found.kind.name, shapes, keras_static(found))
 
     def weights(self) -> Iterator[tuple[str, Array]]:
@@ -45,7 +48,7 @@ class KerasSide:
             yield name, to_torch(ops.convert_to_numpy(variable), axes)
 
     def load(self, name: str, array: Array) -> None:
-        variable, axes = {key: (variable, axes) for key, variable, axes in keras_variables(self.found)}[name]
+        variable, axes = self._variables[name]
         variable.assign(to_keras(array, axes))
 
     def unknown_weights(self) -> list[str]:
@@ -88,9 +91,8 @@ def retyped(model: keras.Model, dtype: str) -> Iterator[None]:
             undo.append(_set(layer, "_dtype_policy", keras.dtype_policies.DTypePolicy(dtype)))
             if type(layer).__name__ == "InputLayer" and layer._dtype.startswith(("float", "bfloat")):
                 undo.append(_set(layer, "_dtype", dtype))
-            for tensor in getattr(layer, "_inputs", None) or []:
-                if tensor.dtype.startswith(("float", "bfloat")):
-                    undo.append(_set(tensor, "_dtype", dtype))
+            inputs = [x for x in getattr(layer, "_inputs", None) or [] if x.dtype.startswith(("float", "bfloat"))]
+            undo.extend(_set(x, "_dtype", dtype) for x in inputs)
         for variable in variables:
             if variable.dtype.startswith(("float", "bfloat")) and variable.dtype != dtype:
                 value = ops.cast(variable.value, dtype)

@@ -37,7 +37,14 @@ NORM = (
 CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "groups", "bias")
 
 KINDS: tuple[Kind, ...] = (
-    Kind("conv", ("Conv2d",), ("Conv2D",), (("weight", "kernel", OIHW_TO_HWIO), ("bias", "bias", None)), CONVOLUTION, True),
+    Kind(
+        "conv",
+        ("Conv2d",),
+        ("Conv2D",),
+        (("weight", "kernel", OIHW_TO_HWIO), ("bias", "bias", None)),
+        CONVOLUTION,
+        True,
+    ),
     Kind("batch_norm", ("BatchNorm2d", "SyncBatchNorm"), ("BatchNormalization",), NORM, ("eps", "momentum"), True),
     Kind("dense", ("Linear",), ("Dense",), (("weight", "kernel", OI_TO_IO), ("bias", "bias", None)), ("bias",)),
     Kind("max_pool", ("MaxPool2d",), ("MaxPooling2D",), static=("kernel_size", "stride", "padding"), spatial=True),

@@ -41,7 +41,7 @@ def _keras_padding(layer: Any) -> Any:
 def _same(kernel: Any, stride: Any, dilation: Any) -> Any:
     """Padding "same" in pixels where that is one number a side; with a stride it depends on the input."""
     reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    if set(stride) == {1} and all(r % 2 == 0 for r in reach) or not any(reach):
+    if (set(stride) == {1} and all(r % 2 == 0 for r in reach)) or not any(reach):
         return [r // 2 for r in reach]
     return "same"
 

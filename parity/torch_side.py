@@ -3,12 +3,13 @@
 import copy
 import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 
 from .capture import LayerInfo, Step, Visit
 from .compare import Array
@@ -19,7 +20,7 @@ from .weights import torch_tensors
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 IGNORED = {"num_batches_tracked"}  # a counter, not a weight: Keras has none
-GLUE = {"add": "add", "__iadd__": "add", "__add__": "add", "cat": "concatenate", "flatten": "flatten", "mul": "multiply"}
+GLUE = {"iadd": "add", "cat": "concatenate", "mul": "multiply", "imul": "multiply"}
 
 
 class TorchSide:
@@ -31,6 +32,7 @@ class TorchSide:
         self.model = model
         self.device = device
         self.found = list(walk_torch(model))
+        self._tensors = dict(torch_tensors(self.found))
         self._copies: dict[str, nn.Module] = {}
         # Parity is a question about the program, not about TF32's ten-bit mantissa.
         torch.backends.cuda.matmul.allow_tf32 = False
@@ -51,7 +53,7 @@ class TorchSide:
     def load(self, name: str, array: Array) -> None:
         self._copies.clear()
         with torch.no_grad():
-            dict(torch_tensors(self.found))[name].copy_(torch.from_numpy(np.array(array)))
+            self._tensors[name].copy_(torch.from_numpy(np.array(array)))
 
     def unknown_weights(self) -> list[str]:
         """Tensors of the model that no row of the table of kinds knows."""
@@ -107,9 +109,9 @@ def _randomizer(seed: int) -> Any:
     def hook(norm: Any, args: tuple[torch.Tensor, ...]) -> None:
         x = args[0].detach()
         drawn = {key: torch.from_numpy(value).float() for key, value in probe_norm(x.shape[1], seed).items()}
-        variance, mean = torch.var_mean(x, [axis for axis in range(x.ndim) if axis != 1], correction=0)
-        norm.running_mean.copy_(mean + drawn["shift"] * variance.sqrt())
-        norm.running_var.copy_((variance + 1e-2 * variance.mean()) * drawn["spread"])
+        square = x.square().mean()
+        norm.running_mean.copy_(drawn["shift"] * square.sqrt())
+        norm.running_var.copy_(drawn["spread"] * square)
         if norm.affine:
             norm.weight.copy_(drawn["weight"])
             norm.bias.copy_(drawn["bias"])
@@ -125,20 +127,18 @@ class _Tracer:
         self.calls: dict[str, int] = {}
         self.produced: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}  # id -> (tensor, version)
         self.glue = _GlueNames()
-        self.handles: list[Any] = []
+        self.stack = ExitStack()
 
     def __enter__(self) -> "_Tracer":
         for found in self.found:
             if found.kind.name != "identity":
-                self.handles.append(found.layer.register_forward_pre_hook(self._before(found)))
-                self.handles.append(found.layer.register_forward_hook(self._after(found)))
-        self.glue.__enter__()
+                self.stack.callback(found.layer.register_forward_pre_hook(self._before(found)).remove)
+                self.stack.callback(found.layer.register_forward_hook(self._after(found)).remove)
+        self.stack.enter_context(self.glue)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.glue.__exit__(*error)
-        for handle in self.handles:
-            handle.remove()
+        self.stack.close()
 
     def _before(self, found: Found) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -206,8 +206,8 @@ class _GlueNames(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if self.inside == 0 and isinstance(result, torch.Tensor):
-            name = (resolve_name(func) or "").rpartition(".")[2]
-            self.names[id(result)] = (weakref.ref(result), GLUE.get(name, name.strip("_")))
+            name = getattr(func, "__name__", "glue").strip("_")
+            self.names[id(result)] = (weakref.ref(result), GLUE.get(name, name))
         return result
 
     def name(self, x: torch.Tensor) -> str:

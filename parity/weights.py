@@ -42,9 +42,15 @@ def to_torch(array: Array, axes: tuple[int, ...] | None) -> Array:
     return array if axes is None else np.ascontiguousarray(array.transpose(np.argsort(axes)))
 
 
-def check_shapes(source: dict[str, tuple[int, ...]], destination: dict[str, tuple[int, ...]], names: tuple[str, str]) -> None:
+def check_shapes(
+    source: dict[str, tuple[int, ...]], destination: dict[str, tuple[int, ...]], names: tuple[str, str]
+) -> None:
     """Raise unless both sides have the same names with the same shapes. `names` are the sides', for the message."""
-    sides = dict(zip(names, (sorted(source.keys() - destination.keys()), sorted(destination.keys() - source.keys())), strict=True))
+    sides = dict(
+        zip(
+            names, (sorted(source.keys() - destination.keys()), sorted(destination.keys() - source.keys())), strict=True
+        )
+    )
     if any(sides.values()):
         text = "; ".join(f"only {name} has {', '.join(keys)}" for name, keys in sides.items() if keys)
         raise UnmatchedError(
@@ -56,6 +62,6 @@ def check_shapes(source: dict[str, tuple[int, ...]], destination: dict[str, tupl
     wrong = [f"{key} {source[key]} and {destination[key]}" for key in source if source[key] != destination[key]]
     if wrong:
         raise ParityError(
-            f"the weights cannot be copied: shapes (in torch's layout) must be equal, but {names[0]} and {names[1]} have "
-            f"{', '.join(wrong)}; nothing is reshaped to fit, so correct one of the definitions"
+            f"the weights cannot be copied: shapes (in torch's layout) must be equal, but {names[0]} and {names[1]} "
+            f"have {', '.join(wrong)}; nothing is reshaped to fit, so correct one of the definitions"
         )

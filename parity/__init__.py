@@ -1,0 +1,48 @@
+"""Prove that a PyTorch and a Keras model compute the same function, layer by layer, or say where and why not.
+
+>>> report = parity.check(torch_model, keras_model, x)
+>>> report.ok, report.first, report.cause
+
+`python -m parity.check resnet50` does the same for a named variant. Nothing is imported before it is used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["assert_parity", "check", "copy_weights"]
+
+
+def check(torch_model: Any, keras_model: Any, x: Any, *, dtype: str = "float32", weights: str = "keep") -> "Report":
+    """Compare two models that are in memory, on the input `x`, and return a `parity.report.Report`.
+
+    x: an array (N, C, ...) in torch's order. dtype: whose arithmetic is compared beside the float64 structure.
+    weights: "keep" compares the models as they are; "copy" first copies torch's weights into the Keras model.
+    Both models are left as they were, but for copied weights. Raises `parity.errors.ParityError` where the models
+    cannot be compared (layers without partner, unknown weights, nothing to compare).
+    """
+    from .api import check_models
+
+    return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights)
+
+
+def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:
+    """`check` for a test: raise AssertionError, with the text of the terminal report, unless the models match."""
+    from .report import text
+
+    report = check(torch_model, keras_model, x, **options)
+    if not report.ok:
+        raise AssertionError(text(report))
+
+
+def copy_weights(source: Any, destination: Any) -> None:
+    """Copy every weight of one model into the other, torch to Keras, Keras to torch or within a framework.
+
+    Layers are paired by dotted path and kind; every tensor is used exactly once, and a tensor that goes there and back
+    is the same bit for bit. Raises `parity.errors.ParityError`, before anything is changed, listing all that is
+    missing on either side or has another shape.
+    """
+    from .api import copy_model_weights
+
+    copy_model_weights(source, destination)

@@ -1,0 +1,53 @@
+"""The Python interface: models that are already in memory, compared in this process."""
+
+from typing import Any
+
+import numpy as np
+
+from .capture import Side
+from .errors import ParityError, TargetError
+from .local import LocalSide
+from .report import Report
+from .targets import is_model
+from .verify import Options, compare_sides, raise_on_unknown, raise_on_unmatched, shapes_of
+from .weights import check_shapes
+
+
+def check_models(torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weights: str) -> Report:
+    """See `parity.check`."""
+    if weights not in ("copy", "keep"):
+        raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
+    array = np.asarray(x)
+    array = array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
+    torch, keras = LocalSide(side_of(torch_model)), LocalSide(side_of(keras_model))
+    if (torch.framework, keras.framework) != ("torch", "keras"):
+        raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
+    name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
+    options = Options(dtype=dtype, batch_size=len(array), weights=weights)
+    return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
+
+
+def side_of(model: Any) -> Side:
+    """The Side of a model, told by its class; only that framework is imported."""
+    if is_model(model, "torch"):
+        from .torch_side import TorchSide
+
+        return TorchSide(model)
+    if is_model(model, "keras"):
+        from .keras_side import KerasSide
+
+        return KerasSide(model)
+    raise TargetError(
+        f"a model must be a torch.nn.Module or a keras.Model, and is a {type(model).__name__}; pass a model"
+    )
+
+
+def copy_model_weights(source: Any, destination: Any) -> None:
+    """See `parity.copy_weights`."""
+    ours, theirs = side_of(source), side_of(destination)
+    names = ours.framework, theirs.framework
+    raise_on_unmatched(ours.layers(), theirs.layers(), names)
+    raise_on_unknown([ours.unknown_weights(), theirs.unknown_weights()], names)
+    check_shapes(shapes_of(ours.layers()), shapes_of(theirs.layers()), names)
+    for name, array in ours.weights():
+        theirs.load(name, array)

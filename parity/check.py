@@ -1,0 +1,195 @@
+"""`python -m parity.check TARGET`: prove that a model computes the same in PyTorch and Keras, or say where it does not.
+
+Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printed on stderr.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import ParityError, TargetError, UnmatchedError
+
+MATCH, MISMATCH, ERROR = 0, 1, 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m parity.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("target", nargs="?", metavar="TARGET", help="a named variant, such as resnet50")
+    result.add_argument("--all", action="store_true", help="check every named variant")
+    result.add_argument("--list", action="store_true", help="print the named variants")
+    result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch model")
+    result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras model")
+    result.add_argument("--input-shape", type=_shape, metavar="C,H,W", help="torch's order, no batch, any rank")
+    result.add_argument(
+        "--weights",
+        choices=("copy", "keep"),
+        default="copy",
+        help="copy torch's weights into Keras first (default), or compare the models as they are",
+    )
+    result.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "bfloat16", "float16"),
+        default="float32",
+        help="whose arithmetic to compare; the float64 structure check is always run",
+    )
+    result.add_argument("--batch-size", type=_positive, default=2, metavar="N")
+    result.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
+    result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
+    result.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
+    result.add_argument("--quiet", action="store_true", help="print the verdict alone")
+    return result
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"expected sizes such as 3,224,224, got {text!r}")
+    return shape
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
+    return int(text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except ParityError as error:
+        print(f"parity.check: {error}", file=sys.stderr)
+        if arguments.json:
+            _write_json(arguments.json, _error_document(arguments, error))
+        return ERROR
+    except KeyboardInterrupt:
+        print("parity.check: stopped before the end; nothing was concluded", file=sys.stderr)
+        return ERROR
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from . import targets
+
+    if arguments.list:
+        print("\n".join(targets.variants()))
+        return MATCH
+    if arguments.all:
+        return _check_all(arguments, list(targets.variants()))
+    target = _target(arguments)
+    report = _check(target, arguments)
+    if arguments.json:
+        _write_json(arguments.json, report.to_json())
+    if arguments.json != "-":
+        _print(report, arguments)
+    return MATCH if report.ok else MISMATCH
+
+
+def _target(arguments: argparse.Namespace) -> Any:
+    from . import targets
+
+    if arguments.torch or arguments.keras:
+        if not (arguments.torch and arguments.keras and arguments.input_shape):
+            raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
+        name = f"{arguments.torch} and {arguments.keras}"
+        return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
+    if not arguments.target:
+        raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
+    return targets.named(arguments.target, arguments.input_shape)
+
+
+def _check(target: Any, arguments: argparse.Namespace) -> Any:
+    from .remote import RemoteSide
+
+    torch, keras = RemoteSide("torch", target.torch), RemoteSide("keras", target.keras)
+    try:
+        from .probes import probe_input
+        from .verify import Options, compare_sides
+
+        options = Options(arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights, randomize=True)
+        x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
+        with _progress(arguments) as progress:
+            return compare_sides(target.name, x, torch, keras, options, progress)
+    finally:
+        torch.close()
+        keras.close()
+
+
+def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
+    from . import targets
+
+    reports = []
+    for name in names:
+        report = _check(targets.named(name, arguments.input_shape), arguments)
+        reports.append(report)
+        if arguments.json != "-":
+            _print(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
+    if arguments.json:
+        _write_json(arguments.json, [report.to_json() for report in reports])
+    return MATCH if all(report.ok for report in reports) else MISMATCH
+
+
+def _print(report: Any, arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from .report import print_report
+
+    print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.layers, arguments.quiet)
+
+
+@contextmanager
+def _progress(arguments: argparse.Namespace) -> Iterator[Any]:
+    """A progress bar on a terminal; in a pipe, or with --quiet, none."""
+    if arguments.quiet or not sys.stderr.isatty():
+        yield lambda text, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
+
+
+def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[str, Any]:
+    from .report import error_json
+
+    lists = (error.torch, error.keras) if isinstance(error, UnmatchedError) else ([], [])
+    return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
+
+
+def _write_json(path: str, document: Any) -> None:
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=Path(path).parent, prefix=".parity-", delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise ParityError(
+            f"--json {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
+        ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

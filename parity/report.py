@@ -1,0 +1,263 @@
+"""Results as data, and as text for a terminal and JSON. Pure: nothing here runs or measures anything."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .capture import StepInfo
+from .compare import STRUCTURE_LINE, Difference, arithmetic_bound
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class StaticDifference:
+    """A setting of a layer that differs as data, in torch's terms."""
+
+    path: str
+    field: str
+    torch: Any
+    keras: Any
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One step's four numbers and what is wrong with them: "structure", "arithmetic", "not finite" or nothing."""
+
+    step: StepInfo
+    weights: dict[str, tuple[int, ...]]
+    inherited: Difference
+    added: Difference | None
+    torch: Difference
+    keras: Difference
+    difference: Difference
+    faults: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return self.step.path
+
+    @property
+    def kind(self) -> str:
+        return self.step.kind
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a layer differs: the fault's name, where, and the gap before and after it is undone."""
+
+    name: str
+    path: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found. `ok` is the verdict; `first` the first layer in execution order that is at fault."""
+
+    target: str
+    layers: tuple[LayerResult, ...] = ()
+    static: tuple[StaticDifference, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
+    cause: Cause | None = None
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.layers) and not self.static and all(layer.ok for layer in self.layers)
+
+    @property
+    def first(self) -> str | None:
+        differing = {difference.path for difference in self.static}
+        for layer in self.layers:
+            if layer.faults or layer.path in differing:
+                return layer.path
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `--json` writes (schema 1). NaN and infinity become null: JSON has neither."""
+        return {
+            "schema": SCHEMA,
+            "verdict": "match" if self.ok else "mismatch",
+            "target": self.target,
+            "environment": self.environment,
+            "layers": [_layer_json(layer) for layer in self.layers],
+            "first": self.first,
+            "cause": None if self.cause is None else vars(self.cause),
+            "static": [vars(difference) for difference in self.static],
+            "unmatched": {"torch": [], "keras": []},
+        }
+
+
+def _layer_json(layer: LayerResult) -> dict[str, Any]:
+    return {
+        "path": layer.path,
+        "kind": layer.kind,
+        "shape": list(layer.step.shape),
+        "structure": {
+            "inherited": _number(layer.inherited.error),
+            "added": None if layer.added is None else _number(layer.added.error),
+        },
+        "arithmetic": {
+            "torch": _number(layer.torch.rms),
+            "keras": _number(layer.keras.rms),
+            "difference": _number(layer.difference.rms),
+        },
+        "verdict": "match" if layer.ok else "mismatch",
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
+def error_json(target: str, message: str, torch: list[str], keras: list[str]) -> dict[str, Any]:
+    """The document for a comparison that could not be made."""
+    return {
+        "schema": SCHEMA,
+        "verdict": "error",
+        "target": target,
+        "environment": {},
+        "layers": [],
+        "first": None,
+        "cause": None,
+        "static": [],
+        "unmatched": {"torch": torch, "keras": keras},
+        "message": message,
+    }
+
+
+def stages(report: Report) -> Iterator[tuple[str, list[LayerResult]]]:
+    """The layers grouped by the first name of their path: stem, layer1, ... and head. Loose layers stand together."""
+    group: list[LayerResult] = []
+    name = ""
+    for layer in report.layers:
+        own = layer.path.partition(".")[0] if "." in layer.path else ("stem" if name in ("", "stem") else "head")
+        if own != name and group:
+            yield name, group
+            group = []
+        name = own
+        group.append(layer)
+    if group:
+        yield name, group
+
+
+def print_report(report: Report, console: Any, layers: str = "summary", quiet: bool = False) -> None:
+    """Print the report: `layers` is "all", "failed" or "summary". `console` is rich's."""
+    if not quiet:
+        console.print(_table(report, layers))
+        _print_detail(report, console)
+    console.print(headline(report), style="bold green" if report.ok else "bold red", highlight=False)
+
+
+def headline(report: Report) -> str:
+    """The verdict in one sentence."""
+    count = len(report.layers)
+    if report.ok:
+        worst = max(report.layers, key=lambda layer: layer.inherited.error)
+        return (
+            f"MATCH: {report.target} computes the same function in PyTorch and Keras; in float64 its {count} layers "
+            f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
+        )
+    failed = sum(not layer.ok for layer in report.layers)
+    parts = [f"{failed} of {count} layers"] if failed else []
+    parts += [f"{len(report.static)} settings"] if report.static else []
+    return f"MISMATCH: {report.target} differs in {' and '.join(parts)}; the first is {report.first}"
+
+
+def text(report: Report) -> str:
+    """The terminal report without colours, for an AssertionError or a log."""
+    import io
+
+    from rich.console import Console
+
+    file = io.StringIO()
+    print_report(report, Console(file=file, width=120, no_color=True), layers="failed")
+    return file.getvalue()
+
+
+def _table(report: Report, layers: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (
+        ("layers", "left"),
+        ("", "right"),
+        ("structure", "right"),
+        ("torch", "right"),
+        ("keras", "right"),
+        ("", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    if layers == "summary":
+        for name, group in stages(report):
+            table.add_row(name, f"{len(group)} layers", *_worst(group), _status(all(layer.ok for layer in group)))
+        return table
+    for layer in report.layers:
+        if layers == "all" or not layer.ok:
+            shape = "x".join(map(str, layer.step.shape))
+            table.add_row(f"{layer.path} ({layer.kind})", shape, *_worst([layer]), _status(layer.ok))
+    return table
+
+
+def _worst(group: list[LayerResult]) -> tuple[str, str, str]:
+    return (
+        f"{max(layer.inherited.error for layer in group):.1e}",
+        f"{max(layer.torch.rms for layer in group):.1e}",
+        f"{max(layer.keras.rms for layer in group):.1e}",
+    )
+
+
+def _status(ok: bool) -> str:
+    return "[green]match[/]" if ok else "[red]MISMATCH[/]"
+
+
+def _print_detail(report: Report, console: Any) -> None:
+    for text in detail(report):
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def detail(report: Report) -> Iterator[str]:
+    """The worst layer of a match; of a mismatch the first failure with its numbers and settings."""
+    finite = [layer for layer in report.layers if layer.inherited.finite]
+    if report.ok:
+        worst = max(finite, key=lambda layer: layer.inherited.error)
+        yield f"worst layer: {worst.path} ({worst.kind}), {_gap(worst)}"
+        return
+    first = next((layer for layer in report.layers if layer.path == report.first), None)
+    if first is not None:
+        yield f"first failure: {first.path} ({first.kind}, {'x'.join(map(str, first.step.shape))}): " + _why(
+            report, first
+        )
+    for entry in report.static[:20]:
+        yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
+    if len(report.static) > 20:
+        yield f"  and {len(report.static) - 20} settings more; --json lists all"
+
+
+def _why(report: Report, layer: LayerResult) -> str:
+    dtype = report.environment.get("dtype", "float32")
+    if "not finite" in layer.faults:
+        return "NaN or infinity"
+    if "structure" in layer.faults:
+        return _gap(layer)
+    if "arithmetic" in layer.faults:
+        bound = arithmetic_bound(min(layer.torch, layer.keras, key=lambda side: side.rms), dtype)
+        return (
+            f"in {dtype} torch is off its float64 by {layer.torch.rms:.1e} (rms) and Keras by {layer.keras.rms:.1e}; "
+            f"beside the better one {bound:.1e} is allowed"
+        )
+    return "its settings differ"
+
+
+def _gap(layer: LayerResult) -> str:
+    found = layer.inherited
+    at = "" if found.where is None else f" at {list(found.where)}"
+    return (
+        f"float64 outputs differ by at most {found.greatest:.2e}{at}, {found.error:.1e} of the layer's scale "
+        f"{found.scale:.3g} (allowed {STRUCTURE_LINE:.0e})"
+    )

@@ -1,0 +1,96 @@
+"""The other process: `python -m parity.worker` owns one framework's model and answers until the connection closes."""
+
+import os
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from .capture import Capture, LayerInfo, StepInfo
+from .compare import Array
+from .errors import ParityError, WorkerError
+from .messages import receive, send
+
+
+class Worker:
+    """Answers each request by the method of its name."""
+
+    def __init__(self, connection: Connection, framework: str, spec: str, device: str) -> None:
+        self.connection = connection
+        self.framework, self.spec, self.device = framework, spec, device
+        self.side: Any = None
+        self.capture: Capture | None = None
+
+    def serve(self) -> None:
+        while True:
+            try:
+                method, args = receive(self.connection)
+            except (EOFError, OSError):
+                return
+            try:
+                self.reply(getattr(self, method)(*args))
+            except ParityError as error:
+                send(self.connection, ("error", error))
+            except Exception as error:  # noqa: BLE001 - whatever a user's model raises is told in one sentence
+                traceback.print_exc()
+                send(self.connection, ("error", self._sentence(error, method)))
+
+    def reply(self, value: Any) -> None:
+        send(self.connection, ("value", value))
+
+    def _sentence(self, error: Exception, method: str) -> WorkerError:
+        what = {"start": "be built", "prepare": "run", "stream": "run", "randomize": "run"}.get(method, f"do {method}")
+        text = " ".join(str(error).split())
+        return WorkerError(
+            f"the {self.framework} model {self.spec} must {what}, and raised {type(error).__name__}: {text[:600]}; "
+            "run it alone first"
+        )
+
+    def start(self) -> list[LayerInfo]:
+        from .targets import build
+
+        model = build(self.spec, self.framework)
+        if self.framework == "torch":
+            from .torch_side import TorchSide
+
+            self.side = TorchSide(model, self.device)
+        else:
+            from .keras_side import KerasSide
+
+            self.side = KerasSide(model, self.device)
+        return list(self.side.layers())
+
+    def unknown_weights(self) -> list[str]:
+        return list(self.side.unknown_weights())
+
+    def weights(self) -> None:
+        for item in self.side.weights():
+            self.reply(item)
+
+    def load(self, items: list[tuple[str, Array]]) -> None:
+        for name, array in items:
+            self.side.load(name, array)
+
+    def randomize(self, x: Array, seed: int) -> None:
+        self.side.randomize(x, seed)
+
+    def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+        self.capture = Capture(self.side, x, dtype)
+        return self.capture.prepare()
+
+    def stream(self) -> None:
+        assert self.capture is not None
+        self.capture.stream(self.reply)
+
+    def environment(self) -> dict[str, Any]:
+        return dict(self.side.environment())
+
+
+def main(argv: list[str]) -> None:
+    descriptor, framework, spec, device = argv
+    Worker(Connection(int(descriptor)), framework, spec, device).serve()
+    os._exit(0)  # skip the frameworks' slow shutdown
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
