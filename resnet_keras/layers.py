@@ -394,6 +394,11 @@ class Model(Traced, keras.Model):
 
     config: ResNetConfig
 
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.export`, also before the first call: Keras demands one, so it is made here, on zeros."""
+        self(ops.zeros((1, *self.config.image_size, self.config.in_channels)))
+        return super().export(*args, **kwargs)
+
     def _arguments(self) -> Any:
         return {"config": asdict(self.config), "name": self.name}
 

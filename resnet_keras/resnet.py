@@ -75,7 +75,7 @@ class ResNet(Model):
         self.relu = layers.ReLU()
         self.maxpool = pool
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:  # without it `fit` would run inference
         x = self.relu(self.bn1(self.conv1(x)))  # (N, H/2, W/2, 64); CIFAR: (N, H, W, 16)
         x = self.maxpool(x)  # (N, H/4, W/4, 64)
         for i in range(len(self.config.depths)):

@@ -50,6 +50,9 @@ class LazyConv2dSame(nn.LazyConv2d):
         if not self.has_uninitialized_params() and self.in_channels != 0:
             Conv2d.reset_parameters(self)  # type: ignore[arg-type]
 
+    def forward(self, input: Tensor) -> Tensor:  # of the first call alone: by then this is a Conv2dSame
+        return Conv2dSame.forward(self, input)  # type: ignore[arg-type]
+
 
 class MaxPool2dSame(nn.MaxPool2d):
     """A max pool with TensorFlow's "same" padding. The padding is minus infinity: it never wins."""
@@ -98,7 +101,8 @@ def pad_same(x: Tensor, kernel_size: tuple[int, ...], stride: tuple[int, ...], v
     """Pad (N, C, H, W) as TensorFlow's "same" does: ceil(size / stride) outputs, the odd pixel at the end."""
     padding: list[int] = []
     for size, kernel, step in zip(x.shape[2:], kernel_size, stride, strict=True):
-        total = max((-(-size // step) - 1) * step + kernel - size, 0)
+        total = 0 if kernel == 1 else kernel - 1 - (size - 1) % step
+        total = max(total, 0) if kernel < step else total  # no branch on the size alone: a trace would fix it
         padding = [total // 2, total - total // 2, *padding]  # F.pad counts from the last axis
     return F.pad(x, padding, value=value)
 
