@@ -31,13 +31,14 @@ class Step:
     """One call of one layer, or one tensor made between layers (`glue`: an addition, a concatenation).
 
     `path` is the layer's, with "#2" for its second call; a glue step carries the path of the operation if the
-    framework knows it, and `feeds`, the step that it goes into, by which both sides recognise it.
+    framework knows it, and `feeds`, the input ("layer1.0.relu#2<0") that it is, by which both sides recognise it.
+    `sources` says for each input which step made it: a key, "input", or "glue". The last step is the model's "output".
     """
 
     path: str
     kind: str
     output: Array
-    inputs: list[Array] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     feeds: str | None = None
 
     @property
@@ -54,6 +55,7 @@ class StepInfo:
     path: str
     kind: str
     shape: tuple[int, ...]
+    sources: tuple[str, ...] = ()
 
 
 @dataclass
@@ -88,7 +90,7 @@ class Side(Protocol):
     def randomize(self, x: Array, seed: int) -> None:
         """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
 
-    def trace(self, x: Array, dtype: str, visit: Visit) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, watch: frozenset[str] = frozenset()) -> None:
         """Run in evaluation mode and call `visit` after each step; an array that it returns replaces the output."""
 
     def environment(self) -> dict[str, Any]:
@@ -101,11 +103,13 @@ class Spool:
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="parity-")  # noqa: SIM115
         self._headers: list[tuple[str, np.dtype[Any], tuple[int, ...], tuple[int, ...]]] = []
+        self.keys: set[str] = set()
 
     def write(self, key: str, array: Array) -> None:
         order = memory_order(array)
         flat = np.ascontiguousarray(array.transpose(order))
         self._headers.append((key, flat.dtype, flat.shape, order))
+        self.keys.add(key)
         self._file.write(flat.reshape(-1).view(np.uint8).data)
 
     def read(self) -> Iterator[tuple[str, Array]]:
@@ -135,19 +139,25 @@ class Capture:
         steps: list[StepInfo] = []
 
         def visit(step: Step) -> None:
-            steps.append(StepInfo(step.key, step.path, step.kind, step.output.shape))
+            steps.append(StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources)))
             if self.dtype != "float64":
                 self._spool.write(step.key, step.output)
 
         self.side.trace(self.x, self.dtype, visit)
         return steps
 
-    def stream(self, emit: Callable[[Record], None]) -> None:
-        """Run in float64 and emit every step, with its rounding error in the asked dtype, as it happens."""
+    def stream(self, emit: Callable[[Record], None], watch: frozenset[str] = frozenset()) -> None:
+        """Run in float64 and emit every step, with its rounding error in the asked dtype, as it happens.
+
+        watch: inputs to show as glue steps although a layer made them, because on the other side something else did.
+        """
         lows = self._spool.read()
 
         def visit(step: Step) -> None:
             if self.dtype == "float64":
+                emit(Record(step, Difference(), None))
+                return
+            if step.key in watch and step.key not in self._spool.keys:
                 emit(Record(step, Difference(), None))
                 return
             key, low = next(lows, ("nothing", np.empty(0)))
@@ -159,6 +169,14 @@ class Capture:
             emit(Record(step, difference(low, step.output), low))
 
         try:
-            self.side.trace(self.x, "float64", visit)
+            self.side.trace(self.x, "float64", visit, watch)
         finally:
             self._spool.close()
+
+    def replay(self, emit: Callable[[Record], None], watch: frozenset[str] = frozenset()) -> None:
+        """Run in float64 once more and emit every step."""
+        self.side.trace(self.x, "float64", lambda step: emit(Record(step, Difference(), None)), watch)
+
+    def forced(self, exchange: Visit, watch: frozenset[str] = frozenset()) -> None:
+        """Run in float64 with every step's output replaced by what `exchange` answers: the other side's."""
+        self.side.trace(self.x, "float64", exchange, watch)

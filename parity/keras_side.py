@@ -59,12 +59,12 @@ class KerasSide:
     def randomize(self, x: Array, seed: int) -> None:
         raise NotImplementedError("probe weights are made on the torch side and copied")
 
-    def trace(self, x: Array, dtype: str, visit: Visit) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, watch: frozenset[str] = frozenset()) -> None:
         floating = np.issubdtype(x.dtype, np.floating)
         inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 else x
         with retyped(self.model, dtype):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
-            tracer = _Tracer(self.found, visit)
+            tracer = _Tracer(self.found, visit, watch)
             with tracer:
                 tracer.start(tensor)
                 tracer.finish(self.model(tensor, training=False))
@@ -114,10 +114,10 @@ def _set(owner: Any, name: str, value: Any) -> Callable[[], None]:
 class _Tracer:
     """Wraps the `call` of every leaf layer for as long as it is entered."""
 
-    def __init__(self, found: list[Found], visit: Visit) -> None:
-        self.found, self.visit = found, visit
+    def __init__(self, found: list[Found], visit: Visit, watch: frozenset[str]) -> None:
+        self.found, self.visit, self.watch = found, visit, watch
         self.calls: dict[str, int] = {}
-        self.produced: dict[int, Any] = {}  # id -> weak reference to a tensor that a layer made
+        self.produced: dict[int, tuple[Any, str]] = {}  # id -> (weak reference to a tensor, key of its step)
 
     def __enter__(self) -> "_Tracer":
         for found in self.found:
@@ -135,12 +135,13 @@ class _Tracer:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             self.calls[found.path] = self.calls.get(found.path, 0) + 1
             tensors = keras.tree.flatten(args)
+            sources = [self._source(x) for x in tensors]
             fed = {id(x): self._fed(x, f"{self._name(found)}<{i}", found) for i, x in enumerate(tensors)}
             args = keras.tree.map_structure(lambda x: fed[id(x)], args)
             output = call(*args, **kwargs)
-            replaced = self.visit(Step(self._name(found), found.kind.name, as_array(output)))
+            replaced = self.visit(Step(self._name(found), found.kind.name, as_array(output), sources))
             output = output if replaced is None else _like(replaced, output)
-            self._remember(output)
+            self._remember(output, self._name(found))
             return output
 
         return wrapper
@@ -149,29 +150,30 @@ class _Tracer:
         call = self.calls[found.path]
         return found.path if call == 1 else f"{found.path}#{call}"
 
-    def _fed(self, x: Any, feeds: str, found: Found) -> Any:
-        """The tensor that goes into a layer: seen, and perhaps replaced, if no layer made it."""
+    def _source(self, x: Any) -> str:
         known = self.produced.get(id(x))
-        if known is not None and known() is x:
+        return known[1] if known is not None and known[0]() is x else "glue"
+
+    def _fed(self, x: Any, feeds: str, found: Found) -> Any:
+        """The tensor that goes into a layer: seen, and perhaps replaced, if no layer made it or it is watched."""
+        if self._source(x) != "glue" and feeds not in self.watch:
             return x
         parent = found.path.rpartition(".")[0]
         replaced = self.visit(Step(f"{parent}.glue" if parent else "glue", "glue", as_array(x), feeds=feeds))
         x = x if replaced is None else _like(replaced, x)
-        self._remember(x)
+        self._remember(x, feeds)
         return x
 
-    def _remember(self, x: Any) -> None:
-        self.produced[id(x)] = weakref.ref(x)
+    def _remember(self, x: Any, key: str) -> None:
+        self.produced[id(x)] = (weakref.ref(x), key)
 
     def start(self, x: Any) -> None:
         """The model's input is nobody's glue."""
-        self._remember(x)
+        self._remember(x, "input")
 
     def finish(self, output: Any) -> None:
-        """See the model's own output, where an operation rather than a layer made it."""
-        known = self.produced.get(id(output))
-        if known is None or known() is not output:
-            self.visit(Step("output", "glue", as_array(output), feeds="output<0"))
+        """The model's own output is the last step: what is done after the last layer shows there."""
+        self.visit(Step("output", "output", as_array(output), [self._source(output)]))
 
 
 def as_array(x: Any) -> Array:

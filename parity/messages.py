@@ -43,15 +43,18 @@ class _Permuted:
 def _packed(message: Any) -> Any:
     tag, value = message
     if isinstance(value, Record):
-        step = value.step
-        value.step.output = _Permuted(step.output)  # type: ignore[assignment]
+        value.step.output = _Permuted(value.step.output)  # type: ignore[assignment]
         value.low = None if value.low is None else _Permuted(value.low)  # type: ignore[assignment]
+    elif isinstance(value, np.ndarray):
+        value = _Permuted(value)
     return tag, value
 
 
 def _unpacked(message: Any) -> Any:
-    _, value = message
+    tag, value = message
     if isinstance(value, Record):
         value.step.output = value.step.output.array()  # type: ignore[attr-defined]
         value.low = None if value.low is None else value.low.array()  # type: ignore[attr-defined]
-    return message
+    elif isinstance(value, _Permuted):
+        value = value.array()
+    return tag, value

@@ -60,12 +60,16 @@ class RemoteSide:
             raise value
         return value
 
+    def provide(self, value: Any) -> None:
+        """Answer a `forced` run's question."""
+        send(self._connection, ("value", value))
+
     def call(self, method: str, *args: Any) -> Any:
         self.ask(method, *args)
         return self.answer()
 
     def stream(self) -> Iterator[Record]:
-        """The Records of a `stream` request that was asked for."""
+        """The Records of a `stream` or `replay` request that was asked for."""
         while (record := self.answer()) is not None:
             yield record
 

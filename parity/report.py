@@ -27,7 +27,7 @@ class LayerResult:
     step: StepInfo
     weights: dict[str, tuple[int, ...]]
     inherited: Difference
-    added: Difference | None
+    added: Difference
     torch: Difference
     keras: Difference
     difference: Difference
@@ -99,7 +99,7 @@ def _layer_json(layer: LayerResult) -> dict[str, Any]:
         "shape": list(layer.step.shape),
         "structure": {
             "inherited": _number(layer.inherited.error),
-            "added": None if layer.added is None else _number(layer.added.error),
+            "added": _number(layer.added.error),
         },
         "arithmetic": {
             "torch": _number(layer.torch.rms),

@@ -75,10 +75,10 @@ class TorchSide:
             for handle in handles:
                 handle.remove()
 
-    def trace(self, x: Array, dtype: str, visit: Visit) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, watch: frozenset[str] = frozenset()) -> None:
         model = self._in(dtype)
         found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
-        tracer = _Tracer(found, visit)
+        tracer = _Tracer(found, visit, watch)
         inputs = torch.from_numpy(x).to(self.device)
         inputs = inputs.to(DTYPES[dtype]) if inputs.is_floating_point() else inputs
         default = torch.get_default_dtype()
@@ -122,10 +122,11 @@ def _randomizer(seed: int) -> Any:
 class _Tracer:
     """Hooks on the leaf modules, and an ear on torch's functions for the tensors made between them."""
 
-    def __init__(self, found: list[Found], visit: Visit) -> None:
-        self.found, self.visit = found, visit
+    def __init__(self, found: list[Found], visit: Visit, watch: frozenset[str]) -> None:
+        self.found, self.visit, self.watch = found, visit, watch
         self.calls: dict[str, int] = {}
-        self.produced: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}  # id -> (tensor, version)
+        self.sources: list[list[str]] = []  # of the layers that are running, innermost last
+        self.produced: dict[int, tuple[weakref.ref[torch.Tensor], int, str]] = {}  # id -> (tensor, version, key)
         self.glue = _GlueNames()
         self.stack = ExitStack()
 
@@ -145,21 +146,23 @@ class _Tracer:
             self.glue.inside += 1
             self.calls[found.path] = self.calls.get(found.path, 0) + 1
             tensors = [x for x in args if isinstance(x, torch.Tensor)]
+            self.sources.append([self._source(x) for x in tensors])
             for i, x in enumerate(tensors):
-                if self._is_glue(x):
-                    self._visit_glue(x, f"{self._name(found)}<{i}")
+                self._see_input(x, f"{self._name(found)}<{i}")
 
         return hook
 
     def _after(self, found: Found) -> Any:
         def hook(module: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor | None:
             self.glue.inside -= 1
+            sources = self.sources.pop()
             if found.kind.name == "flatten" and output.shape[1] == args[0].shape[1]:  # after a global pool: no change
-                self._remember(output)
+                self._remember(output, sources[0])
                 return None
-            replaced = self.visit(Step(self._name(found), found.kind.name, as_array(output, found.kind.squeezed)))
+            name = self._name(found)
+            replaced = self.visit(Step(name, found.kind.name, as_array(output, found.kind.squeezed), sources))
             output = output if replaced is None else _like(replaced, output)
-            self._remember(output)
+            self._remember(output, name)
             return output
 
         return hook
@@ -168,31 +171,32 @@ class _Tracer:
         call = self.calls[found.path]
         return found.path if call == 1 else f"{found.path}#{call}"
 
-    def _is_glue(self, x: torch.Tensor) -> bool:
+    def _source(self, x: torch.Tensor) -> str:
         known = self.produced.get(id(x))
-        made_by_layer = known is not None and known[0]() is x and known[1] == x._version
-        return not made_by_layer
+        if known is None or known[0]() is not x or known[1] != x._version:
+            return "glue"
+        return known[2]
 
-    def _visit_glue(self, x: torch.Tensor, feeds: str) -> None:
+    def _see_input(self, x: torch.Tensor, feeds: str) -> None:
+        if self._source(x) != "glue" and feeds not in self.watch:
+            return
         name = self.glue.name(x)
         parent = feeds.partition("<")[0].rpartition(".")[0]
-        path = f"{parent}.{name}" if parent else name
-        replaced = self.visit(Step(path, name, as_array(x), feeds=feeds))
+        replaced = self.visit(Step(f"{parent}.{name}" if parent else name, name, as_array(x), feeds=feeds))
         if replaced is not None:
             x.copy_(_like(replaced, x))
-        self._remember(x)
+        self._remember(x, feeds)
 
-    def _remember(self, x: torch.Tensor) -> None:
-        self.produced[id(x)] = (weakref.ref(x), x._version)
+    def _remember(self, x: torch.Tensor, key: str) -> None:
+        self.produced[id(x)] = (weakref.ref(x), x._version, key)
 
     def start(self, x: torch.Tensor) -> None:
         """The model's input is nobody's glue."""
-        self._remember(x)
+        self._remember(x, "input")
 
     def finish(self, output: Any) -> None:
-        """See the model's own output, where an operation rather than a layer made it."""
-        if isinstance(output, torch.Tensor) and self._is_glue(output):
-            self._visit_glue(output, "output<0")
+        """The model's own output is the last step: what is done after the last layer shows there."""
+        self.visit(Step("output", "output", as_array(output), [self._source(output)]))
 
 
 class _GlueNames(TorchFunctionMode):

@@ -1,7 +1,7 @@
 """The comparison itself: two sides, one input, a Report. Frameworks are known here only as sides that answer."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .capture import LayerInfo, Record, StepInfo
@@ -33,16 +33,12 @@ class _Sums:
 
     step: StepInfo
     inherited: Difference = field(default_factory=Difference)
+    added: Difference = field(default_factory=Difference)
     torch: Difference = field(default_factory=Difference)
     keras: Difference = field(default_factory=Difference)
     low: Difference = field(default_factory=Difference)
 
     def add(self, torch: Record, keras: Record) -> None:
-        if torch.step.output.shape != keras.step.output.shape:
-            raise ParityError(
-                f"{self.step.path} must give one shape on both sides, and gives {torch.step.output.shape} in torch and "
-                f"{keras.step.output.shape} in Keras (as N, C, ...); compare its padding, stride and channels"
-            )
         self.inherited += difference(keras.step.output, torch.step.output)
         self.torch += torch.rounding
         self.keras += keras.rounding
@@ -69,14 +65,17 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     for number, x in enumerate(slices):
         if number > 0:
             torch_steps = torch.call("prepare", x, options.dtype)
-        torch.ask("stream")  # runs ahead of Keras as far as the socket holds
         keras_steps = keras.call("prepare", x, options.dtype)
-        match_steps(torch_steps, keras_steps)
-        keras.ask("stream")
-        _compare(torch, keras, {step.key: step for step in torch_steps}, sums, number, len(slices), progress)
+        wiring = match_steps(torch_steps, keras_steps)
+        ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
+        _inherited(torch, keras, wiring, sums, ticks)
+        _added(torch, keras, wiring, sums, ticks)
     _check_used(torch_layers, sums)
     environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
-    return make_report(target, x.shape, options, sums, torch_layers, keras_layers, environment)
+    report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
+    if report.ok:
+        wiring.raise_on_loose()
+    return report
 
 
 def _slices(x: Array) -> Iterator[Array]:
@@ -104,13 +103,56 @@ def _raise_lists(rule: str, texts: list[list[str]], lists: list[list[str]], name
         raise UnmatchedError(f"{rule}, but {found}; compare the two definitions", *lists)
 
 
-def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> None:
-    """Raise UnmatchedError unless both sides take the same steps, in whatever order, and at least one."""
-    sides = [{step.key: step for step in steps} for steps in (torch, keras)]
-    missing = [[step.path for key, step in a.items() if key not in b] for a, b in (sides, sides[::-1])]
-    _raise_lists("every step of forward must have a partner in call", missing, missing, NAMES)
-    if not torch:
-        raise ParityError("at least one layer must run, and none did; check that the models are made of layers")
+@dataclass(frozen=True)
+class Wiring:
+    """The steps to compare, in torch's order, by key; and where the two models are wired differently.
+
+    watch: inputs that different steps feed on the two sides; they are compared as steps of their own. loose: steps of
+    one side only. A loose step is a fault if numbers differ behind it, and cannot be judged (exit 2) if none do.
+    """
+
+    steps: dict[str, StepInfo]
+    watch: frozenset[str]
+    loose: tuple[list[str], list[str]]
+
+    def raise_on_loose(self) -> None:
+        lists = list(self.loose)
+        _raise_lists("every step of forward must have a partner in call", lists, lists, NAMES)
+
+
+def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> Wiring:
+    """Pair the steps of both sides by key. Raises ParityError if there is nothing to compare."""
+    ours, theirs = ({step.key: step for step in steps} for steps in (torch, keras))
+    loose = (
+        [k for k in ours if k not in theirs and "<" not in k],
+        [k for k in theirs if k not in ours and "<" not in k],
+    )
+    steps: dict[str, StepInfo] = {}
+    watch = set()
+    for key, step in ours.items():
+        if key not in theirs:
+            continue
+        for i, (source, other) in enumerate(zip(step.sources, theirs[key].sources, strict=False)):
+            if source != other and key != "output":
+                feeds = f"{key}<{i}"
+                watch.add(feeds)
+                steps[feeds] = _watched(feeds, ours.get(source), theirs.get(other), ours.get(feeds), step)
+        steps[key] = step
+    if len(steps) < 2:  # the model's output alone is no layer
+        raise ParityError(
+            "at least one layer must run in both models, and none did; check that they are made of layers"
+        )
+    return Wiring(steps, frozenset(watch), loose)
+
+
+def _watched(
+    feeds: str, ours: StepInfo | None, theirs: StepInfo | None, glue: StepInfo | None, user: StepInfo
+) -> StepInfo:
+    """A name for an input that is made differently: that of the operation, or the layer, that only one side has."""
+    maker = glue or ours or theirs
+    if maker is None or maker.key == "input":
+        return StepInfo(feeds, f"{user.path} (input)", "glue", user.shape)
+    return StepInfo(feeds, maker.path, maker.kind, maker.shape)
 
 
 def copy_weights(torch: Any, keras: Any, ours: list[LayerInfo], theirs: list[LayerInfo], progress: Progress) -> None:
@@ -134,27 +176,64 @@ def shapes_of(layers: list[LayerInfo]) -> dict[str, tuple[int, ...]]:
     return {f"{layer.path}.{name}": shape for layer in layers for name, shape in layer.weights.items()}
 
 
-def _compare(
-    torch: Any,
-    keras: Any,
-    steps: dict[str, StepInfo],
-    sums: dict[str, _Sums],
-    number: int,
-    slices: int,
-    progress: Progress,
-) -> None:
-    """Read both streams to their ends; where the orders differ, the earlier Record waits for its partner."""
-    waiting: dict[str, Record] = {}
-    ahead = torch.stream()
-    for done, theirs in enumerate(keras.stream()):
+@dataclass
+class Ticks:
+    """Counts steps for the progress bar."""
+
+    progress: Progress
+    total: int
+    done: int
+
+    def tick(self, path: str) -> None:
+        self.done += 1
+        self.progress(path, self.done, self.total)
+
+
+def _inherited(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, _Sums], ticks: Ticks) -> None:
+    """Both sides run freely; where their orders differ, the earlier Record waits for its partner."""
+    torch.ask("stream", wiring.watch)
+    keras.ask("stream", wiring.watch)
+    ahead = _Ahead(torch.stream())
+    for theirs in keras.stream():
         key = theirs.step.key
-        while key not in waiting:
-            ours = next(ahead)
-            waiting[ours.step.key] = ours
-        sums.setdefault(key, _Sums(steps[key])).add(waiting.pop(key), theirs)
-        progress(steps[key].path, number * len(steps) + done + 1, slices * len(steps))
-    for _ in ahead:  # the end marker
-        pass
+        if key in wiring.steps:
+            entry = sums.setdefault(key, _Sums(wiring.steps[key]))
+            entry.add(ahead.pop(key), theirs)
+            ticks.tick(entry.step.path)
+    ahead.finish()
+
+
+def _added(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, _Sums], ticks: Ticks) -> None:
+    """Keras runs again, every step of it on what torch computed: what differs now, this step alone has added."""
+    torch.ask("replay", wiring.watch)
+    keras.ask("forced", wiring.watch)
+    ahead = _Ahead(torch.stream())
+    while (key := keras.answer()) is not None:
+        if key not in wiring.steps:
+            keras.provide(None)
+            continue
+        keras.provide(ahead.pop(key).step.output)
+        sums[key].added += keras.answer()
+        ticks.tick(sums[key].step.path)
+    ahead.finish()
+
+
+class _Ahead:
+    """Records of one side, read until the one that is asked for; the others wait their turn."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self.records = records
+        self.waiting: dict[str, Record] = {}
+
+    def pop(self, key: str) -> Record:
+        while key not in self.waiting:
+            record = next(self.records)
+            self.waiting[record.step.key] = record
+        return self.waiting.pop(key)
+
+    def finish(self) -> None:
+        for _ in self.records:
+            pass
 
 
 def _check_used(layers: list[LayerInfo], sums: dict[str, _Sums]) -> None:
@@ -174,20 +253,22 @@ def make_report(
     shape: tuple[int, ...],
     options: Options,
     sums: dict[str, _Sums],
+    wiring: Wiring,
     torch: list[LayerInfo],
     keras: list[LayerInfo],
     environment: dict[str, Any],
 ) -> Report:
     """Judge every step by the verdict's rules."""
     info = {layer.path: layer for layer in torch}
+    order = {key: number for number, key in enumerate(wiring.steps)}
     results = []
-    for entry in sums.values():
+    for key, entry in sorted(sums.items(), key=lambda item: order[item[0]]):
         layer = info.get(entry.step.path.partition("#")[0])
-        faults = _faults(entry, options.dtype)
-        weights = layer.weights if layer else {}
-        results.append(
-            LayerResult(entry.step, weights, entry.inherited, None, entry.torch, entry.keras, entry.low, faults)
-        )
+        weights = layer.weights if layer and key == entry.step.path else {}
+        numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
+        results.append(LayerResult(entry.step, weights, *numbers, faults=_faults(entry, options.dtype)))
+    if not any(result.faults for result in results):
+        results = _blame_first_inherited(results)
     common = {
         "dtype": options.dtype,
         "seed": options.seed,
@@ -198,13 +279,20 @@ def make_report(
 
 
 def _faults(entry: _Sums, dtype: str) -> tuple[str, ...]:
-    sides = (entry.inherited, entry.torch, entry.keras)
-    if not all(side.finite for side in sides):
+    if not all(side.finite for side in (entry.added, entry.torch, entry.keras)):
         return ("not finite",)
-    faults = [] if structure_ok(entry.inherited) else ["structure"]
+    faults = [] if structure_ok(entry.added) else ["structure"]
     if dtype != "float64" and not arithmetic_ok(entry.torch, entry.keras, dtype):
         faults.append("arithmetic")
     return tuple(faults)
+
+
+def _blame_first_inherited(results: list[LayerResult]) -> list[LayerResult]:
+    """No step adds an error, yet one has some: then the first that has is at fault, whatever made it."""
+    for number, result in enumerate(results):
+        if not structure_ok(result.inherited):
+            return [*results[:number], replace(result, faults=("structure",)), *results[number + 1 :]]
+    return results
 
 
 def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:

@@ -6,8 +6,8 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from .capture import Capture, LayerInfo, StepInfo
-from .compare import Array
+from .capture import Capture, LayerInfo, Step, StepInfo
+from .compare import Array, difference
 from .errors import ParityError, WorkerError
 from .messages import receive, send
 
@@ -78,9 +78,25 @@ class Worker:
         self.capture = Capture(self.side, x, dtype)
         return self.capture.prepare()
 
-    def stream(self) -> None:
+    def stream(self, watch: frozenset[str]) -> None:
         assert self.capture is not None
-        self.capture.stream(self.reply)
+        self.capture.stream(self.reply, watch)
+
+    def replay(self, watch: frozenset[str]) -> None:
+        assert self.capture is not None
+        self.capture.replay(self.reply, watch)
+
+    def forced(self, watch: frozenset[str]) -> None:
+        assert self.capture is not None
+        self.capture.forced(self._exchange, watch)
+
+    def _exchange(self, step: Step) -> Array | None:
+        """Name the step, get the other side's output (or None: there is none), answer how this one differs from it."""
+        self.reply(step.key)
+        theirs: Array | None = receive(self.connection)[1]
+        if theirs is not None:
+            self.reply(difference(step.output, theirs))
+        return theirs
 
     def environment(self) -> dict[str, Any]:
         return dict(self.side.environment())
