@@ -24,7 +24,11 @@ def check_models(torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weig
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
     options = Options(dtype=dtype, batch_size=len(array), weights=weights)
-    return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
+    try:
+        return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
+    finally:
+        torch.close()
+        keras.close()
 
 
 def side_of(model: Any) -> Side:

@@ -33,6 +33,7 @@ class Step:
     `path` is the layer's, with "#2" for its second call; a glue step carries the path of the operation if the
     framework knows it, and `feeds`, the input ("layer1.0.relu#2<0") that it is, by which both sides recognise it.
     `sources` says for each input which step made it: a key, "input", or "glue". The last step is the model's "output".
+    `inputs` are there only for the steps that a Look wants them of.
     """
 
     path: str
@@ -40,11 +41,24 @@ class Step:
     output: Array
     sources: list[str] = field(default_factory=list)
     feeds: str | None = None
+    inputs: tuple[Array, ...] = ()
 
     @property
     def key(self) -> str:
         """What identifies the step on both sides."""
         return self.feeds or self.path
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to show beside the steps.
+
+    watch: inputs to show as glue steps although a layer made them, because on the other side something else did.
+    want: steps whose inputs are to be shown too.
+    """
+
+    watch: frozenset[str] = frozenset()
+    want: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class Record:
 
 
 Visit = Callable[[Step], Array | None]
+NOTHING = Look()
 
 
 class Side(Protocol):
@@ -90,7 +105,7 @@ class Side(Protocol):
     def randomize(self, x: Array, seed: int) -> None:
         """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
 
-    def trace(self, x: Array, dtype: str, visit: Visit, watch: frozenset[str] = frozenset()) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING) -> None:
         """Run in evaluation mode and call `visit` after each step; an array that it returns replaces the output."""
 
     def environment(self) -> dict[str, Any]:
@@ -146,18 +161,15 @@ class Capture:
         self.side.trace(self.x, self.dtype, visit)
         return steps
 
-    def stream(self, emit: Callable[[Record], None], watch: frozenset[str] = frozenset()) -> None:
-        """Run in float64 and emit every step, with its rounding error in the asked dtype, as it happens.
-
-        watch: inputs to show as glue steps although a layer made them, because on the other side something else did.
-        """
+    def stream(self, emit: Callable[[Record], None], look: Look) -> None:
+        """Run in float64 and emit every step, with its rounding error in the asked dtype, as it happens."""
         lows = self._spool.read()
 
         def visit(step: Step) -> None:
             if self.dtype == "float64":
                 emit(Record(step, Difference(), None))
                 return
-            if step.key in watch and step.key not in self._spool.keys:
+            if step.key in look.watch and step.key not in self._spool.keys:
                 emit(Record(step, Difference(), None))
                 return
             key, low = next(lows, ("nothing", np.empty(0)))
@@ -169,14 +181,41 @@ class Capture:
             emit(Record(step, difference(low, step.output), low))
 
         try:
-            self.side.trace(self.x, "float64", visit, watch)
+            self.side.trace(self.x, "float64", visit, look)
         finally:
             self._spool.close()
 
-    def replay(self, emit: Callable[[Record], None], watch: frozenset[str] = frozenset()) -> None:
+    def replay(self, emit: Callable[[Record], None], look: Look) -> None:
         """Run in float64 once more and emit every step."""
-        self.side.trace(self.x, "float64", lambda step: emit(Record(step, Difference(), None)), watch)
+        self.side.trace(self.x, "float64", lambda step: emit(Record(step, Difference(), None)), look)
 
-    def forced(self, exchange: Visit, watch: frozenset[str] = frozenset()) -> None:
+    def forced(self, exchange: Visit, look: Look) -> None:
         """Run in float64 with every step's output replaced by what `exchange` answers: the other side's."""
-        self.side.trace(self.x, "float64", exchange, watch)
+        self.side.trace(self.x, "float64", exchange, look)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The visit of a forced run: names the step, gets the other side's output, and answers how this one differs.
+
+    The answer carries this side's own output too where the Look wants it. Where the other side has no such step
+    (None), the output stays as it is.
+    """
+
+    send: Callable[[Any], None]
+    receive: Callable[[], Array | None]
+    look: Look
+
+    def __call__(self, step: Step) -> Array | None:
+        self.send(step.key)
+        theirs = self.receive()
+        if theirs is not None:
+            own = np.ascontiguousarray(step.output) if step.key in self.look.want else None
+            self.send((difference(step.output, theirs), own))
+        return theirs
+
+
+def weights_of(side: Side, path: str) -> dict[str, Array]:
+    """One layer's tensors, by torch's names and in torch's layout, in float64."""
+    found = ((name.rpartition("."), array) for name, array in side.weights())
+    return {name: array.astype(np.float64) for (owner, _, name), array in found if owner == path}

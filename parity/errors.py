@@ -19,3 +19,7 @@ class UnmatchedError(ParityError):
 
 class WorkerError(ParityError):
     """A framework's process stopped before it was done."""
+
+
+class CheckpointError(ParityError):
+    """A checkpoint that cannot be read, recognised, used completely or written."""

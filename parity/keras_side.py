@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .capture import LayerInfo, Step, Visit
+from .capture import NOTHING, LayerInfo, Look, Step, Visit
 from .compare import Array
 from .paths import Found, walk_keras
 from .static import keras_static
@@ -59,12 +59,12 @@ class KerasSide:
     def randomize(self, x: Array, seed: int) -> None:
         raise NotImplementedError("probe weights are made on the torch side and copied")
 
-    def trace(self, x: Array, dtype: str, visit: Visit, watch: frozenset[str] = frozenset()) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING) -> None:
         floating = np.issubdtype(x.dtype, np.floating)
         inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 else x
         with retyped(self.model, dtype):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
-            tracer = _Tracer(self.found, visit, watch)
+            tracer = _Tracer(self.found, visit, look)
             with tracer:
                 tracer.start(tensor)
                 tracer.finish(self.model(tensor, training=False))
@@ -114,8 +114,8 @@ def _set(owner: Any, name: str, value: Any) -> Callable[[], None]:
 class _Tracer:
     """Wraps the `call` of every leaf layer for as long as it is entered."""
 
-    def __init__(self, found: list[Found], visit: Visit, watch: frozenset[str]) -> None:
-        self.found, self.visit, self.watch = found, visit, watch
+    def __init__(self, found: list[Found], visit: Visit, look: Look) -> None:
+        self.found, self.visit, self.look = found, visit, look
         self.calls: dict[str, int] = {}
         self.produced: dict[int, tuple[Any, str]] = {}  # id -> (weak reference to a tensor, key of its step)
 
@@ -138,8 +138,10 @@ class _Tracer:
             sources = [self._source(x) for x in tensors]
             fed = {id(x): self._fed(x, f"{self._name(found)}<{i}", found) for i, x in enumerate(tensors)}
             args = keras.tree.map_structure(lambda x: fed[id(x)], args)
+            wanted = self._name(found) in self.look.want
+            inputs = tuple(map(as_array, keras.tree.flatten(args))) if wanted else ()
             output = call(*args, **kwargs)
-            replaced = self.visit(Step(self._name(found), found.kind.name, as_array(output), sources))
+            replaced = self.visit(Step(self._name(found), found.kind.name, as_array(output), sources, inputs=inputs))
             output = output if replaced is None else _like(replaced, output)
             self._remember(output, self._name(found))
             return output
@@ -156,7 +158,7 @@ class _Tracer:
 
     def _fed(self, x: Any, feeds: str, found: Found) -> Any:
         """The tensor that goes into a layer: seen, and perhaps replaced, if no layer made it or it is watched."""
-        if self._source(x) != "glue" and feeds not in self.watch:
+        if self._source(x) != "glue" and feeds not in self.look.watch:
             return x
         parent = found.path.rpartition(".")[0]
         replaced = self.visit(Step(f"{parent}.glue" if parent else "glue", "glue", as_array(x), feeds=feeds))

@@ -2,13 +2,17 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from .capture import Capture, Record, Side, Step
-from .compare import Array, difference
+from .capture import Capture, Exchange, Look, Record, Side, weights_of
+from .compare import Array
 
 STREAMS = ("stream", "replay", "forced")
+
+
+class _ClosedError(Exception):
+    """The reader is gone."""
 
 
 class LocalSide:
@@ -21,31 +25,37 @@ class LocalSide:
         self._answer: Any = None
         self._items: queue.Queue[Any] = queue.Queue(maxsize=1)
         self._replies: queue.Queue[Any] = queue.Queue(maxsize=1)
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def ask(self, method: str, *args: Any) -> None:
         """Do what is asked, or start the thread that does; `answer` or `stream` collects it."""
         if method in STREAMS:
             self._answer = self._items
-            threading.Thread(target=self._run, args=(method, *args), daemon=True).start()
+            self._thread = threading.Thread(target=self._run, args=(method, *args), daemon=True)
+            self._thread.start()
         else:
             owner = self if hasattr(self, method) else self.side
             self._answer = getattr(owner, method)(*args)
 
-    def _run(self, method: str, watch: frozenset[str]) -> None:
+    def _run(self, method: str, look: Look) -> None:
         assert self._capture is not None
-        visit: Callable[..., Any] = self._exchange if method == "forced" else self._items.put
+        exchange = Exchange(self._put, self._replies.get, look)
         try:
-            getattr(self._capture, method)(visit, watch)
-            self._items.put(None)
+            getattr(self._capture, method)(exchange if method == "forced" else self._put, look)
+            self._put(None)
+        except _ClosedError:
+            pass  # nobody reads any more; the model has been put back as it was
         except BaseException as error:  # noqa: BLE001 - handed to the reader
             self._items.put(error)
 
-    def _exchange(self, step: Step) -> Array | None:
-        self._items.put(step.key)
-        theirs: Array | None = self._replies.get()
-        if theirs is not None:
-            self._items.put(difference(step.output, theirs))
-        return theirs
+    def _put(self, item: Any) -> None:
+        while not self._closed.is_set():
+            try:
+                return self._items.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+        raise _ClosedError
 
     def answer(self) -> Any:
         """The answer, or a stream's next item. Raises what the thread raised."""
@@ -84,5 +94,13 @@ class LocalSide:
         self._capture = Capture(self.side, x, dtype)
         return self._capture.prepare()
 
+    def weights_of(self, path: str) -> dict[str, Array]:
+        return weights_of(self.side, path)
+
     def close(self) -> None:
-        """Nothing to end."""
+        """Stop a run that nobody reads to its end, so that its hooks come off the model."""
+        self._closed.set()
+        if self._thread is not None and self._thread.is_alive():
+            if self._replies.empty():
+                self._replies.put(None)  # it may be waiting for an answer
+            self._thread.join()

@@ -63,7 +63,12 @@ class Report:
     layers: tuple[LayerResult, ...] = ()
     static: tuple[StaticDifference, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
-    cause: Cause | None = None
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the first layer at fault differs; None where all match."""
+        return self.causes[0] if self.causes else None
 
     @property
     def ok(self) -> bool:
@@ -87,6 +92,7 @@ class Report:
             "layers": [_layer_json(layer) for layer in self.layers],
             "first": self.first,
             "cause": None if self.cause is None else vars(self.cause),
+            "causes": [vars(cause) for cause in self.causes],
             "static": [vars(difference) for difference in self.static],
             "unmatched": {"torch": [], "keras": []},
         }
@@ -233,6 +239,8 @@ def detail(report: Report) -> Iterator[str]:
         yield f"first failure: {first.path} ({first.kind}, {'x'.join(map(str, first.step.shape))}): " + _why(
             report, first
         )
+    for cause in report.causes:
+        yield f"cause: {cause.name} at {cause.path}: {cause.evidence}"
     for entry in report.static[:20]:
         yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
     if len(report.static) > 20:

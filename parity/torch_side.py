@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .capture import LayerInfo, Step, Visit
+from .capture import NOTHING, LayerInfo, Look, Step, Visit
 from .compare import Array
 from .paths import Found, walk_torch
 from .probes import probe_bias, probe_norm
@@ -75,10 +75,10 @@ class TorchSide:
             for handle in handles:
                 handle.remove()
 
-    def trace(self, x: Array, dtype: str, visit: Visit, watch: frozenset[str] = frozenset()) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING) -> None:
         model = self._in(dtype)
         found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
-        tracer = _Tracer(found, visit, watch)
+        tracer = _Tracer(found, visit, look)
         inputs = torch.from_numpy(x).to(self.device)
         inputs = inputs.to(DTYPES[dtype]) if inputs.is_floating_point() else inputs
         default = torch.get_default_dtype()
@@ -122,10 +122,10 @@ def _randomizer(seed: int) -> Any:
 class _Tracer:
     """Hooks on the leaf modules, and an ear on torch's functions for the tensors made between them."""
 
-    def __init__(self, found: list[Found], visit: Visit, watch: frozenset[str]) -> None:
-        self.found, self.visit, self.watch = found, visit, watch
+    def __init__(self, found: list[Found], visit: Visit, look: Look) -> None:
+        self.found, self.visit, self.look = found, visit, look
         self.calls: dict[str, int] = {}
-        self.sources: list[list[str]] = []  # of the layers that are running, innermost last
+        self.entered: list[tuple[list[str], tuple[Array, ...]]] = []  # sources and inputs of what runs, innermost last
         self.produced: dict[int, tuple[weakref.ref[torch.Tensor], int, str]] = {}  # id -> (tensor, version, key)
         self.glue = _GlueNames()
         self.stack = ExitStack()
@@ -146,7 +146,8 @@ class _Tracer:
             self.glue.inside += 1
             self.calls[found.path] = self.calls.get(found.path, 0) + 1
             tensors = [x for x in args if isinstance(x, torch.Tensor)]
-            self.sources.append([self._source(x) for x in tensors])
+            wanted = self._name(found) in self.look.want
+            self.entered.append(([self._source(x) for x in tensors], tuple(map(as_array, tensors)) if wanted else ()))
             for i, x in enumerate(tensors):
                 self._see_input(x, f"{self._name(found)}<{i}")
 
@@ -155,12 +156,13 @@ class _Tracer:
     def _after(self, found: Found) -> Any:
         def hook(module: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor | None:
             self.glue.inside -= 1
-            sources = self.sources.pop()
+            sources, inputs = self.entered.pop()
             if found.kind.name == "flatten" and output.shape[1] == args[0].shape[1]:  # after a global pool: no change
                 self._remember(output, sources[0])
                 return None
             name = self._name(found)
-            replaced = self.visit(Step(name, found.kind.name, as_array(output, found.kind.squeezed), sources))
+            array = as_array(output, found.kind.squeezed)
+            replaced = self.visit(Step(name, found.kind.name, array, sources, inputs=inputs))
             output = output if replaced is None else _like(replaced, output)
             self._remember(output, name)
             return output
@@ -178,7 +180,7 @@ class _Tracer:
         return known[2]
 
     def _see_input(self, x: torch.Tensor, feeds: str) -> None:
-        if self._source(x) != "glue" and feeds not in self.watch:
+        if self._source(x) != "glue" and feeds not in self.look.watch:
             return
         name = self.glue.name(x)
         parent = feeds.partition("<")[0].rpartition(".")[0]

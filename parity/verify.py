@@ -4,15 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .capture import LayerInfo, Record, StepInfo
+from .capture import LayerInfo, Look, Record, Step, StepInfo
 from .compare import Array, Difference, arithmetic_ok, difference, structure_ok
+from .diagnose import diagnose, momentum_cause
 from .errors import ParityError, UnmatchedError
-from .report import LayerResult, Report, StaticDifference
+from .evidence import Config, Evidence
+from .report import Cause, LayerResult, Report, StaticDifference
 from .weights import check_shapes
 
 Progress = Callable[[str, int, int], None]
 NAMES = ("torch", "keras")
 WEIGHTS_MESSAGE = 16 << 20  # bytes of weights that travel in one message
+EXPLAINED = 12  # faults whose cause is looked for
+NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 SLICE = 2 * 3 * 224 * 224  # numbers of input in one slice of the batch: memory is that of two ImageNet images
 
 
@@ -75,7 +79,8 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
     if report.ok:
         wiring.raise_on_loose()
-    return report
+        return report
+    return replace(report, causes=tuple(explain(report, torch, keras, wiring, (torch_layers, keras_layers), slices[0])))
 
 
 def _slices(x: Array) -> Iterator[Array]:
@@ -191,8 +196,9 @@ class Ticks:
 
 def _inherited(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, _Sums], ticks: Ticks) -> None:
     """Both sides run freely; where their orders differ, the earlier Record waits for its partner."""
-    torch.ask("stream", wiring.watch)
-    keras.ask("stream", wiring.watch)
+    look = Look(wiring.watch)
+    torch.ask("stream", look)
+    keras.ask("stream", look)
     ahead = _Ahead(torch.stream())
     for theirs in keras.stream():
         key = theirs.step.key
@@ -205,16 +211,26 @@ def _inherited(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, _Sums], t
 
 def _added(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, _Sums], ticks: Ticks) -> None:
     """Keras runs again, every step of it on what torch computed: what differs now, this step alone has added."""
-    torch.ask("replay", wiring.watch)
-    keras.ask("forced", wiring.watch)
+    for key, _, added, _ in forced_run(torch, keras, wiring, Look(wiring.watch)):
+        sums[key].added += added
+        ticks.tick(sums[key].step.path)
+
+
+def forced_run(
+    torch: Any, keras: Any, wiring: Wiring, look: Look
+) -> Iterator[tuple[str, Step, Difference, Array | None]]:
+    """(key, torch's step, how Keras's output differs on torch's input, that output if wanted), in Keras's order."""
+    torch.ask("replay", look)
+    keras.ask("forced", look)
     ahead = _Ahead(torch.stream())
     while (key := keras.answer()) is not None:
         if key not in wiring.steps:
             keras.provide(None)
             continue
-        keras.provide(ahead.pop(key).step.output)
-        sums[key].added += keras.answer()
-        ticks.tick(sums[key].step.path)
+        step = ahead.pop(key).step
+        keras.provide(step.output)
+        added, own = keras.answer()
+        yield key, step, added, own
     ahead.finish()
 
 
@@ -305,3 +321,56 @@ def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterat
         for name, value in layer.static.items():
             if partner.static[name] != value:
                 yield StaticDifference(layer.path, name, value, partner.static[name])
+
+
+def explain(
+    report: Report, torch: Any, keras: Any, wiring: Wiring, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array
+) -> Iterator[Cause]:
+    """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers."""
+    faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
+    momenta = [entry for entry in report.static if entry.field == "momentum"][:EXPLAINED]
+    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in momenta])
+    near = {layer.step.key: _nearby(layer.step, wiring) for layer in faulty}
+    kept: dict[str, tuple[Step, Array | None]] = {}
+    lows = _lows(torch, keras, wiring, want, x, str(report.environment["dtype"]))
+    for key, step, _, own in forced_run(torch, keras, wiring, Look(wiring.watch, want)):
+        if key in want or any(key in keys for keys in near.values()):
+            kept[key] = step, own
+    infos = [{layer.path: layer for layer in side} for side in layers]
+    for layer in faulty:
+        step, own = kept[layer.step.key]
+        assert own is not None
+        path = layer.step.key.partition("#")[0]
+        configs = [
+            Config(
+                layer.kind,
+                side.call("weights_of", path) if path in info else {},
+                info[path].static if path in info else {},
+            )
+            for side, info in zip((torch, keras), infos, strict=True)
+        ]
+        nearby = {wiring.steps[key].path: kept[key][0].output for key in near[layer.step.key] if key in kept}
+        low = lows.get(layer.step.key) if layer.faults == ("arithmetic",) else None
+        yield diagnose(Evidence(layer.path, step.output, own, step.inputs, (configs[0], configs[1]), nearby, low))
+    for entry in momenta:
+        running = torch.call("weights_of", entry.path)["running_mean"]
+        yield momentum_cause(entry.path, entry.torch, entry.keras, running, kept[entry.path][0].inputs[0])
+
+
+def _nearby(step: StepInfo, wiring: Wiring) -> list[str]:
+    """The steps just before, of the same shape: what a shortcut into this one could carry."""
+    keys = list(wiring.steps)
+    before = keys[max(0, keys.index(step.key) - NEARBY) : keys.index(step.key)]
+    return [key for key in before if wiring.steps[key].shape == step.shape]
+
+
+def _lows(torch: Any, keras: Any, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> dict[str, Any]:
+    """Both outputs in the asked dtype of the steps in `want`; the sides are left prepared on x."""
+    for side in (torch, keras):
+        side.call("prepare", x, dtype)
+    look = Look(wiring.watch)
+    torch.ask("stream", look)
+    keras.ask("stream", look)
+    ours = {record.step.key: record.low for record in torch.stream() if record.step.key in want}
+    theirs = {record.step.key: record.low for record in keras.stream() if record.step.key in want}
+    return {key: (ours[key], theirs[key]) for key in ours if key in theirs and ours[key] is not None}

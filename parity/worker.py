@@ -6,8 +6,8 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from .capture import Capture, LayerInfo, Step, StepInfo
-from .compare import Array, difference
+from .capture import Capture, Exchange, LayerInfo, Look, StepInfo, weights_of
+from .compare import Array
 from .errors import ParityError, WorkerError
 from .messages import receive, send
 
@@ -78,25 +78,21 @@ class Worker:
         self.capture = Capture(self.side, x, dtype)
         return self.capture.prepare()
 
-    def stream(self, watch: frozenset[str]) -> None:
+    def stream(self, look: Look) -> None:
         assert self.capture is not None
-        self.capture.stream(self.reply, watch)
+        self.capture.stream(self.reply, look)
 
-    def replay(self, watch: frozenset[str]) -> None:
+    def replay(self, look: Look) -> None:
         assert self.capture is not None
-        self.capture.replay(self.reply, watch)
+        self.capture.replay(self.reply, look)
 
-    def forced(self, watch: frozenset[str]) -> None:
+    def forced(self, look: Look) -> None:
         assert self.capture is not None
-        self.capture.forced(self._exchange, watch)
+        exchange = Exchange(self.reply, lambda: receive(self.connection)[1], look)
+        self.capture.forced(exchange, look)
 
-    def _exchange(self, step: Step) -> Array | None:
-        """Name the step, get the other side's output (or None: there is none), answer how this one differs from it."""
-        self.reply(step.key)
-        theirs: Array | None = receive(self.connection)[1]
-        if theirs is not None:
-            self.reply(difference(step.output, theirs))
-        return theirs
+    def weights_of(self, path: str) -> dict[str, Array]:
+        return weights_of(self.side, path)
 
     def environment(self) -> dict[str, Any]:
         return dict(self.side.environment())
