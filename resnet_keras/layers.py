@@ -177,18 +177,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _call_fused(self, inputs: Any, update: bool) -> Any:
         import tensorflow as tf
 
+        gamma, beta, moving_mean, moving_variance = (tf.cast(weight, tf.float32) for weight in self.weights)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=tf.cast(self.gamma, tf.float32),
-            offset=tf.cast(self.beta, tf.float32),
-            mean=tf.cast(self.moving_mean, tf.float32),
-            variance=tf.cast(self.moving_variance, tf.float32),
+            scale=gamma,
+            offset=beta,
+            mean=moving_mean,
+            variance=moving_variance,
             epsilon=self.epsilon,
             is_training=update,
         )
         if update:
-            self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
-            self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1.0 - self.momentum))
+            self.moving_mean.assign(moving_mean * self.momentum + mean * (1.0 - self.momentum))
+            self.moving_variance.assign(moving_variance * self.momentum + variance * (1.0 - self.momentum))
         return outputs
 
     def _count(self, inputs: Any) -> Any:
@@ -410,8 +411,8 @@ class Model(Traced, keras.Model):
 def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[str, Any]:
     """Run `model(x)` and return the outputs of the layers at the dotted `paths`, in (N, ..., C) layout.
 
-    A layer that runs more than once (a shared ReLU) returns its last output. Raises KeyError for a path that the
-    model does not have or that did not run.
+    The path of the model itself is "". A layer that runs more than once (a shared ReLU) returns its last output.
+    Raises KeyError for a path that the model does not have or that did not run.
     """
     outputs: dict[str, Any] = {}
 
@@ -438,7 +439,7 @@ def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[s
 
 def _layer_at(model: keras.Model, path: str) -> Any:
     layer: Any = model
-    for name in path.split("."):
+    for name in path.split(".") if path else ():
         layer = getattr(layer, name, None)
         if not isinstance(layer, keras.layers.Layer):
             raise KeyError(f"no layer at {path!r}; layers are named like {[child.name for child in model.layers[:3]]}")

@@ -114,8 +114,8 @@ def _pair(value: Any) -> tuple[int, int]:
 def intermediate_outputs(model: nn.Module, x: Tensor, paths: list[str]) -> dict[str, Tensor]:
     """Run `model(x)` and return the outputs of the layers at the dotted `paths`, in (N, C, ...) layout.
 
-    A layer that runs more than once (a shared ReLU) returns its last output. Raises KeyError for a path that the
-    model does not have or that did not run.
+    The path of the model itself is "". A layer that runs more than once (a shared ReLU) returns its last output.
+    Raises KeyError for a path that the model does not have or that did not run.
     """
     modules = dict(model.named_modules())
     outputs: dict[str, Tensor] = {}

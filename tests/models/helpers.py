@@ -18,6 +18,7 @@ import resnet_torch
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIANTS = tuple(resnet_torch.VARIANTS)
+WARNINGS = ("-W", "ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15 under NumPy 2, see pyproject.toml
 TINY = {"input_size": 33, "num_classes": 7}
 
 
@@ -115,8 +116,7 @@ def image(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:
 def run_python(code: str, **environment: str) -> str:
     """Run `code` in a fresh interpreter at the repository's root, warnings as errors, and return what it printed."""
     settings = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"} | environment
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=300
-    )
+    command = [sys.executable, "-W", "error", *WARNINGS, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout

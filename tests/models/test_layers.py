@@ -1,0 +1,247 @@
+"""The Keras layers that differ from Keras's own: batch norm, convolution, pooling, dense."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from torch import nn
+
+import resnet_keras
+import resnet_torch
+from resnet_keras import layers
+
+from .helpers import copy_weights, gap, image, nchw, policy, run_python
+
+PRECISION = {"float32": 1e-6, "float64": 1e-13, "bfloat16": 1e-2, "float16": 1e-3}
+MODES: dict[str, Callable[..., Any]] = {"eager": lambda f: f, "graph": tf.function, "xla": tf.function(jit_compile=True)}
+SHAPES = {"image": (3, 5, 4, 6), "odd": (2, 1, 3, 6), "rows": (7, 6)}
+
+
+def torch_norm(x: np.ndarray) -> nn.Module:
+    """The reference, after one step: float64, so that only the other side rounds."""
+    norm = (nn.BatchNorm1d if x.ndim == 2 else nn.BatchNorm2d)(x.shape[-1], eps=1e-3, momentum=0.25).double()
+    norm(torch.from_numpy(np.moveaxis(x.astype("float64"), -1, 1)))
+    return norm
+
+
+def keras_norm(dtype: str, **options: Any) -> layers.BatchNormalization:
+    return layers.BatchNormalization(epsilon=1e-3, momentum=0.75, dtype=dtype, **options)
+
+
+def arrays(*tensors: Any) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(tensor).astype("float64") for tensor in tensors]
+
+
+def batch(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    x = np.random.default_rng(0).normal(3.0, 2.0, shape)
+    return keras.ops.convert_to_numpy(keras.ops.cast(x, dtype))  # rounded once, for both sides
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_running_variance_is_unbiased(shape: tuple[int, ...], dtype: str, mode: Callable[..., Any]) -> None:
+    """Of 7 values or so the biased variance is a seventh smaller: 4 % of what is kept, beyond any rounding."""
+    compute = dtype.removeprefix("mixed_")
+    x, norm = batch(shape, compute), keras_norm(dtype)
+    norm.build(shape)
+    step = mode(lambda x: norm(x, training=True))
+    outputs = step(x)
+    reference = torch_norm(x)
+    mean, variance = arrays(norm.moving_mean, norm.moving_variance)
+    stored = compute if compute == dtype else "float32"
+    assert gap(mean, reference.running_mean) <= PRECISION[stored]
+    assert gap(variance, reference.running_var) <= PRECISION[stored]
+    expected = reference(torch.from_numpy(np.moveaxis(x.astype("float64"), -1, 1))).detach().numpy()
+    assert gap(np.moveaxis(*arrays(outputs), -1, 1), expected) <= PRECISION[compute]
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
+def test_a_frozen_norm_is_in_inference_mode(dtype: str, mode: Callable[..., Any]) -> None:
+    x, norm = batch((3, 5, 4, 6), dtype.removeprefix("mixed_")), keras_norm(dtype)
+    norm(x, training=True)
+    norm.trainable = False
+    before = arrays(*norm.weights)
+    outputs = mode(lambda x: norm(x, training=True))(x)
+    for actual, expected in zip(arrays(*norm.weights), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_allclose(*arrays(outputs, norm(x, training=False)), rtol=1e-2 if "16" in dtype else 1e-5)
+
+
+@pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"axis": 1}], ids=str)
+def test_every_option_of_the_norm_keeps_the_unbiased_variance(options: dict[str, Any]) -> None:
+    x, norm = batch((3, 5, 4, 6), "float32"), keras_norm("float32", **options)
+    norm(x, training=True)
+    channels_last = np.moveaxis(x, 1, -1) if "axis" in options else x
+    assert gap(*arrays(norm.moving_variance), torch_norm(channels_last).running_var) <= 1e-6
+
+
+def test_the_fused_path_is_what_runs_in_float32_and_the_general_path_elsewhere() -> None:
+    ran: dict[str, bool] = {}
+    for dtype in ("float32", "float16", "bfloat16", "float64"):
+        norm = keras_norm(dtype)
+        norm(batch((3, 5, 4, 6), dtype), training=True)
+        step = tf.function(lambda x, norm=norm: norm(x, training=True))
+        graph = step.get_concrete_function(tf.TensorSpec((3, 5, 4, 6), dtype)).graph
+        ran[dtype] = any(operation.type == "FusedBatchNormV3" for operation in graph.get_operations())
+    assert ran == {"float32": True, "float16": True, "bfloat16": True, "float64": False}
+
+
+@pytest.fixture
+def floatx64() -> Iterator[None]:
+    """All of Keras in float64: `fit` rounds its data, the losses and the learning rate to this type."""
+    keras.config.set_floatx("float64")
+    with policy("float64"):
+        yield
+    keras.config.set_floatx("float32")
+
+
+@pytest.mark.usefixtures("floatx64")
+def test_training_a_network_is_torchs_training() -> None:
+    """Three steps of SGD by `fit`; then every weight and running statistic is torch's.
+
+    Momentum is a power of two: Keras rounds it to float32 on its way, in float64 too.
+    """
+    theirs, reference = (resnet_keras.cifar_resnet20(input_size=16) for _ in range(2))
+    ours = resnet_torch.cifar_resnet20().double()
+    copy_weights(ours, theirs)
+    x, y = image(4, 3, 16, 16), np.array([1, 2, 3, 4])
+    optimizer = torch.optim.SGD(ours.parameters(), lr=0.1, momentum=0.5)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    theirs.compile(keras.optimizers.SGD(0.1, momentum=0.5), loss)
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(ours(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+        optimizer.step()
+        theirs.fit(x.transpose(0, 2, 3, 1), y, batch_size=4, verbose=0)
+    copy_weights(ours, reference)
+    for actual, expected in zip(theirs.weights, reference.weights, strict=True):
+        assert gap(*arrays(actual, expected)) <= 1e-11, expected.path
+
+
+GROUPED = [
+    {"groups": 2, "padding": 1},
+    {"groups": 4, "strides": 2, "padding": 1},
+    {"groups": 8},
+    {"groups": 2, "padding": "same", "strides": 2},
+    {"groups": 2, "dilation_rate": 2, "padding": 2},
+    {"groups": 2, "dilation_rate": 2, "padding": 2, "strides": 2},
+]
+
+
+def convolutions(options: dict[str, Any], dtype: str) -> tuple[Any, Any]:
+    """Our layer and Keras's own, which sends groups through XLA, on an input already padded."""
+    options = dict(options)
+    ours = layers.Conv2D(16, 3, dtype=dtype, **options)
+    pixels = options.pop("padding", 0)
+    options["padding"] = "same" if pixels == "same" else "valid"
+    stride = options.pop("strides", 1)
+    if options.get("dilation_rate", 1) == 1:
+        options["strides"], stride = stride, 1
+    native = keras.layers.Conv2D(16, 3, dtype=dtype, **options)
+    margin = pixels if isinstance(pixels, int) else 0
+
+    def reference(x: Any) -> Any:
+        return native(keras.layers.ZeroPadding2D(margin, dtype=dtype)(x))[:, ::stride, ::stride]
+
+    ours.build((None, 9, 8, 8))
+    native.build((None, 9, 8, 8))
+    ours.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in ours.weights])
+    native.set_weights(ours.get_weights())
+    return (ours, ours), (reference, native)
+
+
+def value_and_gradients(call: Any, layer: Any, x: tf.Tensor, mode: Callable[..., Any]) -> list[np.ndarray]:
+    def run(x: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = call(x)
+            loss = tf.reduce_sum(y**2)
+        return [y, *tape.gradient(loss, [x, *(weight.value for weight in layer.weights)])]
+
+    return arrays(*mode(run)(x))
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("options", GROUPED, ids=lambda options: "-".join(map(str, options.values())))
+def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode: Callable[..., Any]) -> None:
+    ours, reference = convolutions(options, dtype)
+    x = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 8, 8)), dtype)
+    bound = PRECISION[dtype] * 10
+    for actual, expected in zip(
+        value_and_gradients(*ours, x, mode), value_and_gradients(*reference, x, mode), strict=True
+    ):
+        assert gap(actual, expected) <= bound
+
+
+NO_ONEDNN = """
+import tensorflow as tf, resnet_keras, numpy as np
+from resnet_keras import layers
+print(layers._native_gradient("float32", "/device:CPU:0"))
+model = resnet_keras.resnext50_32x4d(input_size=33, num_classes=3)
+model.compile("sgd", "mse")
+print(np.isfinite(model.train_on_batch(np.ones((2, 33, 33, 3)), np.ones((2, 3)))))
+"""
+
+
+def test_grouped_convolution_trains_without_onednn() -> None:
+    """TensorFlow then has no gradient of its own in any dtype."""
+    assert run_python(NO_ONEDNN, TF_ENABLE_ONEDNN_OPTS="0").split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+def test_a_grouped_network_trains(dtype: str, jit: bool) -> None:
+    with policy(dtype):
+        block = resnet_keras.ResNeXtC(8, 16, 2, groups=4, width_per_group=16)
+        inputs = keras.Input((9, 8, 8))
+        model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(block(inputs)))
+    model.compile("sgd", "mse", jit_compile=jit)
+    before = arrays(block.conv2.kernel, block.bn2.moving_variance)
+    losses = model.fit(image(4, 9, 8, 8), np.zeros((4, 64)), epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    for was, now in zip(before, arrays(block.conv2.kernel, block.bn2.moving_variance), strict=True):
+        assert (was != now).any()
+
+
+@pytest.mark.parametrize("size", [(9, 8), (12, 11), (7, 7)])
+@pytest.mark.parametrize("padding", [0, 1, "same"])
+def test_max_pool_pads_with_minus_infinity(padding: Any, size: tuple[int, int]) -> None:
+    """All inputs are negative, so that a zero of padding would win."""
+    x = -1 - np.abs(image(2, 5, *size))
+    ours = layers.MaxPooling2D(3, 2, padding=padding, dtype="float64")
+    same = resnet_torch.layers.MaxPool2dSame(3, 2)
+    theirs = same if padding == "same" else nn.MaxPool2d(3, 2, padding)
+    actual = nchw(ours(x.transpose(0, 2, 3, 1)))
+    np.testing.assert_array_equal(actual, theirs(torch.from_numpy(x)))
+    assert ours.compute_output_shape((None, *size, 5)) == (None, *actual.shape[2:], 5)
+
+
+@pytest.mark.parametrize("size", [(9, 8), (12, 11), (7, 7)])
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 2), (2, 3), (3, 1), (3, 2), (7, 2)])
+def test_same_padding_is_tensorflows(kernel: int, stride: int, size: tuple[int, int]) -> None:
+    ours = resnet_torch.layers.Conv2dSame(5, 4, kernel, stride).double()
+    theirs = layers.Conv2D(4, kernel, stride, padding="same", dtype="float64")
+    x = image(2, 5, *size)
+    theirs.build((None, *size, 5))
+    theirs.set_weights([ours.weight.detach().numpy().transpose(2, 3, 1, 0), ours.bias.detach().numpy()])
+    actual = nchw(theirs(x.transpose(0, 2, 3, 1)))
+    assert gap(actual, ours(torch.from_numpy(x)).detach()) <= 1e-14
+    assert theirs.compute_output_shape((None, *size, 5)) == (None, *actual.shape[2:], 4)
+
+
+@pytest.mark.parametrize("layer", [layers.Conv2D(4, 3, 2, 1), layers.MaxPooling2D(3, 2, 1), layers.Dense(3)], ids=repr)
+def test_a_layer_comes_back_from_its_config(layer: Any) -> None:
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert copy.get_config() == layer.get_config()
+
+
+def test_an_input_too_small_is_named() -> None:
+    with pytest.raises(ValueError, match="an input 2 wide is too small for a kernel that reaches 3 pixels"):
+        layers.Conv2D(4, 3).compute_output_shape((None, 9, 2, 3))
