@@ -13,7 +13,7 @@ from .capture import NOTHING, LayerInfo, Look, Step, Visit
 from .compare import Array
 from .paths import Found, walk_keras
 from .static import keras_static
-from .weights import keras_variables, to_keras, to_torch
+from .weights import keras_variables, to_keras, to_torch, torch_shape
 
 
 class KerasSide:
@@ -37,10 +37,7 @@ class KerasSide:
     def _info(self, found: Found) -> LayerInfo:
         shapes = {}
         for name, variable, axes in keras_variables([found]):
-            shape = tuple(variable.shape)
-            shapes[name.rpartition(".")[2]] = (
-                shape if axes is None else tuple(shape[axes.index(i)] for i in range(len(axes)))
-            )
+            shapes[name.rpartition(".")[2]] = torch_shape(tuple(variable.shape), axes)
         return LayerInfo(found.path, found.kind.name, shapes, keras_static(found))
 
     def weights(self) -> Iterator[tuple[str, Array]]:

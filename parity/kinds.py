@@ -1,61 +1,303 @@
-"""The table of layer kinds: which classes of both frameworks are one kind, and where their weights and settings are.
+"""The table of layer kinds: which classes and functions of both frameworks are one kind, and where its data is.
 
-A row is all it takes to add a kind. `weights` lists a kind's tensors as (torch name, Keras name, axes), where axes
-turn torch's array into Keras's: `keras = torch.transpose(axes)`. `static` lists the settings that must be equal as
-data, as (name, torch attribute, Keras attribute).
+A row is all it takes to add a kind. `weights` lists its tensors as (torch name, Keras name, axes), where axes turn
+torch's array into Keras's, `keras = torch.transpose(axes)`, or name a layout of weights.py that transposing alone
+cannot make. `static` lists the settings that must be equal as data; static.py reads them off either side's layer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-Axes = tuple[int, ...] | None
+Axes = tuple[int, ...] | str | None
 Names = tuple[str, ...]
-
-OIHW_TO_HWIO = (2, 3, 1, 0)
-OI_TO_IO = (1, 0)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of layer. `torch` and `keras` are class names, looked up along a class's base classes."""
+    """One kind of layer. `torch` and `keras` are class names, looked up along a class's base classes.
+
+    functions: torch functions that compute the same in `forward`, by the name that torch itself gives them.
+    operations: the same for Keras, as names in its backend modules ("nn.relu"); activations go by the last part.
+    layout: what the axes of its output mean. "channels": (N, C, ...) in torch and (N, ..., C) in Keras; "equal": the
+    same in both; "input": as its input's.
+    exact: backend operations that Keras does not compute in float64, replaced in that run by those of exact.py.
+    """
 
     name: str
-    torch: Names
-    keras: Names
+    torch: Names = ()
+    keras: Names = ()
     weights: tuple[tuple[str, str, Axes], ...] = ()
-    static: tuple[str, ...] = ()
-    spatial: bool = False  # whether its tensors are (N, C, ...) in torch and (N, ..., C) in Keras
+    static: Names = ()
+    layout: str = "input"
+    functions: Names = ()
+    operations: Names = ()
+    exact: Names = ()
+    test: Callable[[Any], bool] | None = None  # what else must hold of a layer of these classes
     squeezed: bool = False  # a global pool: (N, C, 1, 1) in torch and (N, C) in Keras are the same tensor
+    idle: bool = False  # computes nothing in evaluation mode: needs no partner
+    moves: bool = False  # moves numbers and computes nothing
+    merges: bool = False  # joins tensors, as an operator does in a model written by hand
+    parts: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...] = ()  # see Part in paths.py
     known: bool = True
 
 
-NORM = (
-    ("weight", "gamma", None),
-    ("bias", "beta", None),
-    ("running_mean", "moving_mean", None),
-    ("running_var", "moving_variance", None),
-)
+def _kernel(rank: int) -> tuple[int, ...]:
+    """(out, in, ...) to (..., in, out), and for transposed convolutions (in, out, ...) to (..., out, in)."""
+    return (*range(2, 2 + rank), 1, 0)
+
+
+def _ranked(name: str, *ranks: int) -> Names:
+    return tuple(name.format(rank) for rank in ranks)
+
+
+def _to_one(layer: Any) -> bool:
+    """Whether an adaptive pool is a global one."""
+    size = layer.output_size
+    return set(size if isinstance(size, tuple) else (size,)) == {1}
+
+
+def _slope(layer: Any) -> bool:
+    return float(layer.negative_slope) != 0 and layer.max_value is None and not layer.threshold
+
+
+def _six(layer: Any) -> bool:
+    return layer.max_value == 6 and not float(layer.negative_slope) and not layer.threshold
+
+
+def _plain(layer: Any) -> bool:
+    """Whether a Keras ReLU has none of its three extra settings; a torch one has no such."""
+    settings = ("negative_slope", "threshold", "max_value")
+    return all(not getattr(layer, name, None) for name in settings)
+
+
+def _zero(layer: Any) -> bool:
+    return getattr(layer, "value", 0) == 0
+
+
+BIAS = ("bias", "bias", None)
+SCALE = (("weight", "gamma", None), ("bias", "beta", None))
+RUNNING = (("running_mean", "moving_mean", None), ("running_var", "moving_variance", None))
 CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "groups", "bias")
+TRANSPOSED = ("kernel_size", "stride", "transposed_padding", "dilation", "bias")
+POOL = ("kernel_size", "stride", "padding")
+ALL = (1, 2, 3)
 
 KINDS: tuple[Kind, ...] = (
-    Kind(
-        "conv",
-        ("Conv2d",),
-        ("Conv2D",),
-        (("weight", "kernel", OIHW_TO_HWIO), ("bias", "bias", None)),
-        CONVOLUTION,
-        True,
+    # Convolutions. A depthwise one is, in torch, a convolution with as many groups as input channels.
+    *(
+        Kind(
+            "conv",
+            (f"Conv{rank}d",),
+            (f"Conv{rank}D",),
+            (("weight", "kernel", _kernel(rank)), BIAS),
+            CONVOLUTION,
+            "channels",
+        )
+        for rank in ALL
     ),
-    Kind("batch_norm", ("BatchNorm2d", "SyncBatchNorm"), ("BatchNormalization",), NORM, ("eps", "momentum"), True),
-    Kind("dense", ("Linear",), ("Dense",), (("weight", "kernel", OI_TO_IO), ("bias", "bias", None)), ("bias",)),
-    Kind("max_pool", ("MaxPool2d",), ("MaxPooling2D",), static=("kernel_size", "stride", "padding"), spatial=True),
-    Kind("avg_pool", ("AvgPool2d",), ("AveragePooling2D",), static=("kernel_size", "stride", "padding"), spatial=True),
-    Kind("global_avg_pool", ("AdaptiveAvgPool2d",), ("GlobalAveragePooling2D",), squeezed=True),
-    Kind("zero_pad_shortcut", ("ZeroPadShortcut",), ("ZeroPadShortcut",), static=("stride",), spatial=True),
-    Kind("zero_pad", ("ZeroPad2d",), ("ZeroPadding2D",), spatial=True),
-    Kind("flatten", ("Flatten",), ("Flatten",)),
-    Kind("relu", ("ReLU",), ("ReLU",)),
-    Kind("softmax", ("Softmax",), ("Softmax",)),
-    Kind("sigmoid", ("Sigmoid",), ()),
-    Kind("dropout", ("Dropout",), ("Dropout",)),
-    Kind("identity", ("Identity",), ("Identity",)),
+    *(
+        Kind(
+            "conv",
+            (),
+            (f"DepthwiseConv{rank}D",),
+            (("weight", "kernel", "depthwise"), BIAS),
+            CONVOLUTION,
+            "channels",
+        )
+        for rank in (1, 2)
+    ),
+    *(
+        Kind(  # two layers in one: a depthwise convolution, and a 1x1 one that has the bias
+            "separable_conv",
+            (),
+            (f"SeparableConv{rank}D",),
+            parts=(
+                ("depthwise", f"DepthwiseConv{rank}D", (("kernel", "depthwise_kernel"), ("bias", None))),
+                (
+                    "pointwise",
+                    f"Conv{rank}D",
+                    (
+                        ("kernel", "pointwise_kernel"),
+                        *((name, (1,) * rank) for name in ("kernel_size", "strides", "dilation_rate")),
+                        ("padding", "valid"),
+                        ("groups", 1),
+                    ),
+                ),
+            ),
+        )
+        for rank in (1, 2)
+    ),
+    *(
+        Kind(
+            "conv_transpose",
+            (f"ConvTranspose{rank}d",),
+            (f"Conv{rank}DTranspose",),
+            (("weight", "kernel", _kernel(rank)), BIAS),
+            TRANSPOSED,
+            "channels",
+        )
+        for rank in ALL
+    ),
+    Kind("dense", ("Linear",), ("Dense",), (("weight", "kernel", (1, 0)), BIAS), ("bias",), "equal"),
+    Kind("embedding", ("Embedding",), ("Embedding",), (("weight", "embeddings", None),), layout="equal"),
+    # Norms.
+    Kind(
+        "batch_norm",
+        ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"),
+        ("BatchNormalization",),
+        SCALE + RUNNING,
+        ("eps", "momentum"),
+        "channels",
+    ),
+    Kind(
+        "group_norm",
+        ("GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"),
+        ("GroupNormalization",),
+        SCALE,
+        ("norm_groups", "eps"),
+        "channels",
+    ),
+    Kind("layer_norm", ("LayerNorm",), ("LayerNormalization",), SCALE, ("eps",), "equal"),
+    Kind("rms_norm", ("RMSNorm",), ("RMSNormalization",), (("weight", "scale", None),), layout="equal"),
+    # Pools.
+    *(
+        Kind(
+            f"{name}_pool",
+            _ranked(f"{torch}Pool{{}}d", *ALL),
+            _ranked(f"{keras}Pooling{{}}D", *ALL),
+            static=POOL,
+            layout="channels",
+            functions=_ranked(f"{name}_pool{{}}d", *ALL),
+            operations=(operation,),
+            exact=(operation,),
+        )
+        for name, torch, keras, operation in (
+            ("max", "Max", "Max", "nn.max_pool"),
+            ("avg", "Avg", "Average", "nn.average_pool"),
+        )
+    ),
+    *(
+        Kind(
+            f"global_{name}_pool",
+            _ranked(f"Adaptive{torch}Pool{{}}d", *ALL),
+            _ranked(f"Global{keras}Pooling{{}}D", *ALL) + _ranked(f"Adaptive{keras}Pooling{{}}D", *ALL),
+            layout="channels",
+            squeezed=True,
+            test=lambda layer: "Global" in type(layer).__name__ or _to_one(layer),
+        )
+        for name, torch, keras in (("max", "Max", "Max"), ("avg", "Avg", "Average"))
+    ),
+    *(
+        Kind(
+            f"adaptive_{name}_pool",
+            _ranked(f"Adaptive{torch}Pool{{}}d", *ALL),
+            _ranked(f"Adaptive{keras}Pooling{{}}D", *ALL),
+            layout="channels",
+            functions=_ranked(f"adaptive_{name}_pool{{}}d", *ALL),
+            operations=(f"nn.adaptive_{keras.lower()}_pool",),
+        )
+        for name, torch, keras in (("max", "Max", "Max"), ("avg", "Avg", "Average"))
+    ),
+    # Shapes.
+    Kind(
+        "upsample",
+        ("Upsample",),
+        _ranked("UpSampling{}D", *ALL),
+        static=("interpolation",),
+        layout="channels",
+        functions=("interpolate", "upsample"),
+        operations=("image.resize",),
+        exact=("image.resize",),
+    ),
+    Kind("zero_pad_shortcut", ("ZeroPadShortcut",), ("ZeroPadShortcut",), static=("stride",), layout="channels"),
+    Kind(
+        "zero_pad",
+        _ranked("ConstantPad{}d", *ALL),  # ZeroPad2d is one
+        _ranked("ZeroPadding{}D", *ALL),
+        static=("margins",),
+        layout="channels",
+        functions=("pad",),
+        operations=("numpy.pad",),
+        test=_zero,
+    ),
+    Kind("flatten", ("Flatten",), ("Flatten",), moves=True),
+    Kind("reshape", ("Unflatten",), ("Reshape",), moves=True),
+    Kind("permute", (), ("Permute",), moves=True),
+    # Activations.
+    Kind("relu", ("ReLU",), ("ReLU",), functions=("relu",), operations=("nn.relu",), test=_plain),
+    Kind("relu6", ("ReLU6",), ("ReLU",), functions=("relu6",), operations=("nn.relu6",), test=_six),
+    Kind(
+        "leaky_relu",
+        ("LeakyReLU",),
+        ("LeakyReLU", "ReLU"),
+        static=("slope",),
+        functions=("leaky_relu",),
+        operations=("nn.leaky_relu",),
+        exact=("nn.leaky_relu",),
+        test=lambda layer: "LeakyReLU" in type(layer).__name__ or _slope(layer),
+    ),
+    Kind("prelu", ("PReLU",), ("PReLU",), (("weight", "alpha", "vector"),)),
+    Kind("elu", ("ELU",), ("ELU",), static=("alpha",), functions=("elu",), operations=("nn.elu",)),
+    Kind("selu", ("SELU",), functions=("selu",), operations=("nn.selu",)),
+    Kind("celu", ("CELU",), static=("alpha",), functions=("celu",), operations=("nn.celu",)),
+    Kind(
+        "gelu",
+        ("GELU",),
+        static=("approximate",),
+        functions=("gelu",),
+        operations=("nn.gelu",),
+        exact=("nn.gelu",),
+    ),
+    Kind("silu", ("SiLU",), functions=("silu",), operations=("nn.silu", "nn.swish")),
+    Kind("mish", ("Mish",), functions=("mish",), operations=("nn.mish",)),
+    Kind("sigmoid", ("Sigmoid",), functions=("sigmoid",), operations=("nn.sigmoid",)),
+    Kind("log_sigmoid", ("LogSigmoid",), functions=("logsigmoid", "log_sigmoid"), operations=("nn.log_sigmoid",)),
+    Kind("tanh", ("Tanh",), functions=("tanh",), operations=("numpy.tanh", "nn.tanh")),
+    Kind("softplus", ("Softplus",), functions=("softplus",), operations=("nn.softplus",)),
+    Kind("softsign", ("Softsign",), functions=("softsign",), operations=("nn.softsign",)),
+    Kind("hard_sigmoid", ("Hardsigmoid",), functions=("hardsigmoid",), operations=("nn.hard_sigmoid",)),
+    Kind("hard_silu", ("Hardswish",), functions=("hardswish",), operations=("nn.hard_silu", "nn.hard_swish")),
+    Kind("hard_tanh", ("Hardtanh",), functions=("hardtanh",), operations=("nn.hard_tanh",)),
+    Kind("hard_shrink", ("Hardshrink",), functions=("hardshrink",), operations=("nn.hard_shrink",)),
+    Kind("soft_shrink", ("Softshrink",), functions=("softshrink",), operations=("nn.soft_shrink",)),
+    Kind("tanh_shrink", ("Tanhshrink",), functions=("tanhshrink",), operations=("nn.tanh_shrink",)),
+    Kind("softmax", ("Softmax", "Softmax2d"), ("Softmax",), functions=("softmax",), operations=("nn.softmax",)),
+    Kind("log_softmax", ("LogSoftmax",), functions=("log_softmax",), operations=("nn.log_softmax",)),
+    # Nothing, in evaluation mode.
+    Kind(
+        "dropout",
+        ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"),
+        (
+            "Dropout",
+            *_ranked("SpatialDropout{}D", *ALL),
+            "AlphaDropout",
+            "GaussianDropout",
+            "GaussianNoise",
+            "ActivityRegularization",
+        ),
+        functions=("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"),
+        idle=True,
+    ),
+    Kind("identity", ("Identity",), ("Identity",), operations=("linear",), idle=True),
+    Kind(
+        "rescaling",
+        (),
+        ("Rescaling",),
+        test=lambda layer: float(layer.scale) == 1 and float(layer.offset) == 0,
+        idle=True,
+    ),
+    # Joints: what torch, and a Keras model written by hand, says with operators.
+    *(
+        Kind(name, (), (keras,), functions=functions, operations=(operation,), merges=True)
+        for name, keras, functions, operation in (
+            ("add", "Add", ("add", "iadd", "radd"), "numpy.add"),
+            ("subtract", "Subtract", ("sub", "isub", "rsub", "subtract"), "numpy.subtract"),
+            ("multiply", "Multiply", ("mul", "imul", "rmul", "multiply"), "numpy.multiply"),
+            ("maximum", "Maximum", ("maximum", "max"), "numpy.maximum"),
+            ("minimum", "Minimum", ("minimum", "min"), "numpy.minimum"),
+            ("average", "Average", (), "numpy.average"),
+            ("concatenate", "Concatenate", ("cat", "concat", "concatenate"), "numpy.concatenate"),
+        )
+    ),
 )

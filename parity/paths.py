@@ -5,11 +5,10 @@ imported here; a class is recognised by its name or that of a class it inherits 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .kinds import KINDS, Kind
-
-KERAS_ACTIVATIONS = {"linear": "identity"}  # Keras names one activation function otherwise than the kind
 
 
 class Found(NamedTuple):
@@ -20,6 +19,25 @@ class Found(NamedTuple):
     layer: Any
 
 
+@dataclass(frozen=True)
+class Part:
+    """One computation of a Keras layer that does several: its fused activation, or half of a separable convolution.
+
+    It has the attributes of a layer that does this alone: those in `own`, which name an attribute of the owner or
+    give a value, and otherwise the owner's.
+    """
+
+    owner: Any
+    name: str
+    own: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.own:
+            return getattr(self.owner, name)
+        value = self.own[name]
+        return getattr(self.owner, value) if isinstance(value, str) and hasattr(self.owner, value) else value
+
+
 def walk_torch(model: Any) -> Iterator[Found]:
     """The leaf modules of a torch model: those of a known kind, and those without children."""
     inside: tuple[str, ...] = ()
@@ -27,13 +45,13 @@ def walk_torch(model: Any) -> Iterator[Found]:
         if inside and path.startswith(inside):
             continue
         kind = kind_of(module, "torch")
-        if kind.known or not list(module.children()):
+        if kind.known or (path and not list(module.children())):
             yield Found(path, kind, module)
             inside = (path + ".",) if path else inside
 
 
 def walk_keras(model: Any) -> Iterator[Found]:
-    """The leaf layers of a Keras model, subclassed, Sequential or functional."""
+    """The leaf layers of a Keras model of any style, or the parts of a layer that does several things."""
     yield from _walk_keras(model, "", set())
 
 
@@ -45,9 +63,29 @@ def _walk_keras(layer: Any, path: str, seen: set[int]) -> Iterator[Found]:
         child_path = f"{path}.{name}" if path else name
         kind = kind_of(child, "keras")
         if kind.known or not keras_children(child):
-            yield Found(child_path, kind, child)
+            yield from _with_parts(Found(child_path, kind, child))
         else:
             yield from _walk_keras(child, child_path, seen)
+
+
+def _with_parts(found: Found) -> Iterator[Found]:
+    path, kind, layer = found
+    for name, like, own in kind.parts:
+        part = Part(layer, name, dict(own))
+        yield Found(f"{path}.{name}", next(row for row in KINDS if like in row.keras), part)
+    if not kind.parts:
+        yield found
+    activation = fused_activation(found)
+    if activation is not None:
+        yield Found(f"{path}.activation", kind_of(activation, "keras"), Part(layer, "activation", {}))
+
+
+def fused_activation(found: Found) -> Any:
+    """The `activation=` of a Keras layer that has weights; None where it has none, or the linear one."""
+    if not (found.kind.weights or found.kind.parts):
+        return None
+    activation = getattr(found.layer, "activation", None)
+    return None if activation is None or kind_of(activation, "keras").name == "identity" else activation
 
 
 def keras_children(layer: Any) -> list[tuple[str, Any]]:
@@ -56,13 +94,14 @@ def keras_children(layer: Any) -> list[tuple[str, Any]]:
     if "Sequential" in names and "Model" in names:
         return [(str(number), child) for number, child in enumerate(layer.layers)]
     if "Functional" in names:
-        return [(child.name, child) for child in layer.operations if type(child).__name__ != "InputLayer"]
+        children = [child for child in layer.operations if is_keras_layer(child)]
+        return [(child.name, child) for child in children if type(child).__name__ != "InputLayer"]
     return list(_attribute_layers(layer))
 
 
 def _attribute_layers(layer: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(layer).items():
-        if name.startswith("_") or name == "layers":
+        if name.startswith("_") or name in ("layers", "activation"):
             continue
         if is_keras_layer(value):
             yield name, value
@@ -77,14 +116,30 @@ def is_keras_layer(value: Any) -> bool:
 
 
 def kind_of(layer: Any, framework: str) -> Kind:
-    """The row of the table for a layer; for an unknown class a row of that name that has no weights to carry."""
+    """The row of the table for a layer or an activation function; for an unknown class a row of that name alone."""
     names = [cls.__name__ for cls in type(layer).__mro__]
     if framework == "keras" and names[0] == "Activation":
-        name = layer.activation.__name__
-        name = KERAS_ACTIVATIONS.get(name, name)
-        return next((kind for kind in KINDS if kind.name == name), Kind(name, (), ()))
+        layer = layer.activation
+        names = [cls.__name__ for cls in type(layer).__mro__]
+    if framework == "keras" and not is_keras_layer(layer):
+        name = function_of(layer)[0]
+        return next((kind for kind in KINDS if name in _short(kind.operations)), Kind(name, known=False))
     for name in names:
         for kind in KINDS:
-            if name in (kind.torch if framework == "torch" else kind.keras):
+            classes = kind.torch if framework == "torch" else kind.keras
+            if name in classes and (kind.test is None or kind.test(layer)):
                 return kind
-    return Kind(names[0].lower(), (), (), known=False)
+    return Kind(names[0].lower(), known=False)
+
+
+def function_of(activation: Any) -> tuple[str, dict[str, Any]]:
+    """The name of an activation function, through functools.partial, and the arguments that this gives it."""
+    arguments: dict[str, Any] = {}
+    while hasattr(activation, "func"):
+        arguments = activation.keywords | arguments
+        activation = activation.func
+    return getattr(activation, "__name__", type(activation).__name__.lower()), arguments
+
+
+def _short(operations: tuple[str, ...]) -> set[str]:
+    return {name.rpartition(".")[2] for name in operations}

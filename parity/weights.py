@@ -1,10 +1,11 @@
 """Weights by canonical name, in torch's layout, both ways; and the one rule that every tensor is used exactly once.
 
 The canonical name is torch's state_dict key (`layer1.0.conv1.weight`), the canonical layout torch's (OIHW). Values are
-NumPy arrays; a tensor goes from torch to Keras and back bit for bit, since it is only transposed.
+NumPy arrays; a tensor goes from torch to Keras and back bit for bit, since its numbers are only moved.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,31 +15,79 @@ from .errors import ParityError, UnmatchedError
 from .paths import Found
 
 
+@dataclass(frozen=True)
+class Layout:
+    """A Keras array that is not merely torch's transposed: torch's, seen as `split`, transposed by `axes`, seen as
+    `keras`, and then its rows taken in `order`. Each step has an inverse, so no number is lost or used twice.
+    """
+
+    torch: tuple[int, ...]
+    split: tuple[int, ...]
+    axes: tuple[int, ...]
+    keras: tuple[int, ...]
+    order: tuple[int, ...] | None = None
+
+
+Axes = tuple[int, ...] | Layout | None
+
+
 def torch_tensors(layers: Iterable[Found]) -> Iterator[tuple[str, Any]]:
     """(canonical name, tensor) for every parameter and buffer of the layers that the table of kinds knows."""
     for path, kind, layer in layers:
         for name, _, _ in kind.weights:
             tensor = getattr(layer, name, None)
             if tensor is not None:
-                yield f"{path}.{name}", tensor
+                yield f"{path}.{name}" if path else name, tensor
 
 
-def keras_variables(layers: Iterable[Found]) -> Iterator[tuple[str, Any, tuple[int, ...] | None]]:
+def keras_variables(layers: Iterable[Found]) -> Iterator[tuple[str, Any, Axes]]:
     """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
     for path, kind, layer in layers:
         for torch_name, keras_name, axes in kind.weights:
             variable = getattr(layer, keras_name, None)
             if variable is not None:
-                yield f"{path}.{torch_name}", variable, axes
+                yield f"{path}.{torch_name}", variable, _resolved(axes, tuple(variable.shape))
 
 
-def to_keras(array: Array, axes: tuple[int, ...] | None) -> Array:
+def _resolved(axes: Any, shape: tuple[int, ...]) -> Axes:
+    """A layout that the table names, for a Keras variable of this shape."""
+    if axes == "depthwise":  # (..., in, multiplier); torch has in * multiplier groups' outputs on one axis
+        *kernel, channels, multiplier = shape
+        split = (channels, multiplier, *kernel)
+        return Layout((channels * multiplier, 1, *kernel), split, (*range(2, len(split)), 0, 1), shape)
+    if axes == "vector":  # (1, 1, C), where the other axes share one number a channel
+        shared = set(shape[:-1]) <= {1}
+        return Layout(shape[-1:], shape[-1:], (0,), shape) if shared else None
+    return axes  # type: ignore[no-any-return]
+
+
+def reordered(axes: tuple[int, ...], shape: tuple[int, ...], order: tuple[int, ...]) -> Layout:
+    """The layout of a dense kernel, Keras's `shape` (in, out), whose row i is for torch's input order[i]."""
+    torch = tuple(shape[axis] for axis in np.argsort(axes))
+    return Layout(torch, torch, axes, shape, order)
+
+
+def torch_shape(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
+    """The shape in torch's layout of a Keras array."""
+    if isinstance(axes, Layout):
+        return axes.torch
+    return shape if axes is None else tuple(shape[axis] for axis in np.argsort(axes))
+
+
+def to_keras(array: Array, axes: Axes) -> Array:
     """torch's layout to Keras's."""
+    if isinstance(axes, Layout):
+        moved = array.reshape(axes.split).transpose(axes.axes).reshape(axes.keras)
+        return np.ascontiguousarray(moved if axes.order is None else moved[list(axes.order)])
     return array if axes is None else np.ascontiguousarray(array.transpose(axes))
 
 
-def to_torch(array: Array, axes: tuple[int, ...] | None) -> Array:
+def to_torch(array: Array, axes: Axes) -> Array:
     """Keras's layout to torch's."""
+    if isinstance(axes, Layout):
+        moved = array if axes.order is None else array[np.argsort(axes.order)]
+        wide = moved.reshape([axes.split[axis] for axis in axes.axes]).transpose(np.argsort(axes.axes))
+        return np.ascontiguousarray(wide.reshape(axes.torch))
     return array if axes is None else np.ascontiguousarray(array.transpose(np.argsort(axes)))
 
 
