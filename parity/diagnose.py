@@ -8,7 +8,7 @@ name is only given to a fault that this has reproduced; anything else is "unknow
 import numpy as np
 
 from . import reference as ref
-from .compare import STRUCTURE_LINE, Array, difference
+from .compare import STRUCTURE_LINE, Array, difference, structure_ok
 from .evidence import Evidence
 from .hypotheses import predictions, run
 from .report import Cause
@@ -16,15 +16,30 @@ from .report import Cause
 
 def diagnose(evidence: Evidence) -> Cause:
     """The cause of one step's fault: the first hypothesis that closes the gap, or "unknown"."""
+    if not difference(evidence.keras, evidence.torch).finite:
+        return Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:
         return _precision(evidence)
-    for name, predicted, target, what in predictions(evidence):
-        if predicted.shape != target.shape:
-            continue
-        left = difference(predicted, target).error
-        if left <= STRUCTURE_LINE:
-            return Cause(name, evidence.path, f"{what}: the gap closes from {evidence.gap:.1e} to {left:.1e}")
+    with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
+        for name, predicted, target, what in predictions(evidence):
+            left = difference(predicted, target)
+            if structure_ok(left):
+                return Cause(name, evidence.path, f"{what}: the gap closes from {evidence.gap:.1e} to {left.error:.1e}")
     return Cause("unknown", evidence.path, _unexplained(evidence))
+
+
+def _not_finite(evidence: Evidence) -> str:
+    """Where the first number that is none stands: in a weight, in the input, or made by the layer itself."""
+    for side, config in zip(("torch", "Keras"), evidence.configs, strict=True):
+        for name, weight in config.weights.items():
+            bad = np.argwhere(~np.isfinite(weight))
+            if len(bad):
+                return f"{side}'s {name} has {len(bad)} such numbers of {weight.size}, the first at {bad[0].tolist()}"
+    for x in evidence.inputs:
+        if not np.isfinite(x).all():
+            return f"the input of the layer has {np.count_nonzero(~np.isfinite(x))} such numbers of {x.size}"
+    counts = [np.count_nonzero(~np.isfinite(out)) for out in (evidence.torch, evidence.keras)]
+    return f"weights and input are finite; the output has {counts[0]} such numbers in torch and {counts[1]} in Keras"
 
 
 def _unexplained(evidence: Evidence) -> str:

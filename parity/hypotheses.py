@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import reference as ref
-from .compare import Array
+from .compare import Array, difference, structure_ok
 from .evidence import Config, Evidence, Static, Weights
 
 Guess = tuple[str, Array, str]
@@ -21,12 +21,21 @@ def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
     """(name, prediction, what it should equal, what was done), the likeliest first, from both sides' point of view."""
     ours, theirs = evidence.configs
     yield from ((n, p, evidence.keras, w) for n, p, w in _settings(evidence, ours, theirs))
-    sides = ((ours, theirs, evidence.keras, "Keras"), (theirs, ours, evidence.torch, "torch"))
-    for config, _, target, side in sides:
+    for config, target, side in ((ours, evidence.keras, "Keras"), (theirs, evidence.torch, "torch")):
+        declared = run(config, evidence.inputs)
+        if declared is not None and same(declared, target):
+            continue  # this output is as declared: it is the other side's that is not
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _transforms(evidence, config))
     yield from ((n, p, evidence.keras, w) for n, p, w in _uncopied(evidence, ours, theirs))
+    for target, side in ((evidence.keras, "Keras"), (evidence.torch, "torch")):
+        yield from ((n, p, target, f"{side} {w}") for n, p, w in _activation(evidence, target))
     for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _outputs(evidence, base))
+
+
+def same(a: Array, b: Array) -> bool:
+    """Whether two float64 arrays agree as the results of equal programs do."""
+    return structure_ok(difference(a, b))
 
 
 def run(config: Config, inputs: tuple[Array, ...], **changes: Any) -> Array | None:
@@ -139,7 +148,7 @@ def _conv_changes(evidence: Evidence, config: Config) -> Changes:
         for changed in _group_orders(kernel, groups):
             yield "group order", {"weight": changed}, f"takes the {groups} groups in another order"
     if kernel.shape[-1] > 1 and isinstance(static["padding"], list):
-        yield "asymmetric padding", {"padding": "same"}, "pads as TensorFlow's \"same\" does, the odd pixel at the end"
+        yield "asymmetric padding", {"padding": "same"}, 'pads as TensorFlow\'s "same" does, the odd pixel at the end'
         for pads in ref.all_pads([2 * p for p in static["padding"]]):
             yield "asymmetric padding", {"padding": pads}, f"pads {list(map(list, pads))} (before, after)"
     elif static["padding"] == "same":
@@ -202,7 +211,7 @@ def _pool_changes(evidence: Evidence, config: Config) -> Changes:
     if config.kind == "max_pool":
         yield "max-pool pad value", {"pad_value": 0.0}, "pads the max pool with 0 instead of minus infinity"
     if isinstance(static["padding"], list):
-        yield "asymmetric padding", {"padding": "same"}, "pads as TensorFlow's \"same\" does, the odd pixel at the end"
+        yield "asymmetric padding", {"padding": "same"}, 'pads as TensorFlow\'s "same" does, the odd pixel at the end'
         for pads in ref.all_pads([2 * p for p in static["padding"]]):
             yield "asymmetric padding", {"padding": pads}, f"pads {list(map(list, pads))} (before, after)"
             if config.kind == "max_pool":
@@ -261,8 +270,6 @@ def _outputs(evidence: Evidence, base: Array) -> Iterator[Guess]:
     for name, function in ref.ACTIVATIONS.items():
         cause = "softmax on one side" if name == "softmax" else "missing or extra activation"
         yield cause, function(base), f"applies {name}, the other side does not"
-    for x in evidence.inputs[:1]:
-        yield from _slope(evidence, x)
     yield from _misread(base)
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape:
@@ -273,10 +280,18 @@ def _outputs(evidence: Evidence, base: Array) -> Iterator[Guess]:
                 yield "shortcut projected", base - a + b, f"adds {other} as the shortcut instead of {one}"
 
 
-def _slope(evidence: Evidence, x: Array) -> Iterator[Guess]:
-    """A leaky activation with another slope: read it off where the input is negative."""
-    for target in (evidence.keras, evidence.torch):
-        at = np.unravel_index(int(x.argmin()), x.shape)
-        if target.shape == x.shape and x[at] < 0:
-            slope = float(target[at] / x[at])
-            yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
+def _activation(evidence: Evidence, target: Array) -> Iterator[Guess]:
+    """An activation layer that does nothing, or has another slope below zero, or is another one."""
+    if evidence.configs[0].kind not in ref.ACTIVATIONS or not evidence.inputs:
+        return
+    x = evidence.inputs[0]
+    if same(ref.ACTIVATIONS[evidence.configs[0].kind](x), target):
+        return  # this side does what it declares
+    yield "missing or extra activation", x, "passes its input on, the other side does not"
+    at = np.unravel_index(int(x.argmin()), x.shape)
+    if target.shape == x.shape and x[at] < 0:
+        slope = float(target[at] / x[at])
+        yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
+    for name, function in ref.ACTIVATIONS.items():
+        if name != evidence.configs[0].kind:
+            yield "another activation", function(x), f"applies {name}"
