@@ -6,10 +6,12 @@ import numpy as np
 
 from .capture import Side
 from .errors import ParityError, TargetError
+from .judge import Options
 from .local import LocalSide
+from .matching import raise_on_unknown, raise_on_unmatched
 from .report import Report
 from .targets import is_model
-from .verify import Options, compare_sides, raise_on_unknown, raise_on_unmatched, shapes_of
+from .verify import compare_sides, shapes_of
 from .weights import check_shapes
 
 

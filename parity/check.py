@@ -115,8 +115,9 @@ def _check(target: Any, arguments: argparse.Namespace) -> Any:
 
     torch, keras = RemoteSide("torch", target.torch), RemoteSide("keras", target.keras)
     try:
+        from .judge import Options
         from .probes import probe_input
-        from .verify import Options, compare_sides
+        from .verify import compare_sides
 
         options = Options(arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights, randomize=True)
         x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)

@@ -1,0 +1,118 @@
+"""Numbers -> verdict: which steps are at fault, and in what. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .capture import LayerInfo, Record, StepInfo
+from .compare import Difference, arithmetic_ok, difference, structure_ok
+from .matching import Wiring
+from .report import LayerResult, Report, StaticDifference
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compare; see `python -m parity.check --help`."""
+
+    dtype: str = "float32"
+    batch_size: int = 2
+    seed: int = 0
+    weights: str = "copy"
+    randomize: bool = False  # replace neutral weights of fresh models before they are copied
+
+
+@dataclass
+class Sums:
+    """The numbers of one step, added up over the slices of the batch."""
+
+    step: StepInfo
+    inherited: Difference = field(default_factory=Difference)
+    added: Difference = field(default_factory=Difference)
+    torch: Difference = field(default_factory=Difference)
+    keras: Difference = field(default_factory=Difference)
+    low: Difference = field(default_factory=Difference)
+
+    def add(self, torch: Record, keras: Record) -> None:
+        self.inherited += difference(keras.step.output, torch.step.output)
+        self.torch += torch.rounding
+        self.keras += keras.rounding
+        if torch.low is not None and keras.low is not None:
+            self.low += difference(keras.low, torch.low)
+
+
+def make_report(
+    target: str,
+    shape: tuple[int, ...],
+    options: Options,
+    sums: dict[str, Sums],
+    wiring: Wiring,
+    torch: list[LayerInfo],
+    keras: list[LayerInfo],
+    environment: dict[str, Any],
+) -> Report:
+    """Judge every step by the verdict's rules."""
+    info = {layer.path: layer for layer in torch}
+    order = {key: number for number, key in enumerate(wiring.steps)}
+    results = []
+    for key, entry in sorted(sums.items(), key=lambda item: order[item[0]]):
+        layer = info.get(entry.step.path.partition("#")[0])
+        weights = layer.weights if layer and key == entry.step.path else {}
+        numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
+        results.append(LayerResult(entry.step, weights, *numbers, faults=_faults(entry, options.dtype)))
+    results = _without_inherited_rounding(results)
+    if not any(result.faults for result in results):
+        results = _blame_first_inherited(results)
+    common = {
+        "dtype": options.dtype,
+        "seed": options.seed,
+        "batch_size": options.batch_size,
+        "input_shape": list(shape[1:]),
+    }
+    return Report(target, tuple(results), tuple(static_differences(torch, keras)), environment | common)
+
+
+def _faults(entry: Sums, dtype: str) -> tuple[str, ...]:
+    if not entry.added.finite:
+        return ("not finite",)
+    faults = [] if structure_ok(entry.added) else ["structure"]
+    if not (entry.torch.finite and entry.keras.finite):
+        faults.append("not finite")
+    elif dtype != "float64" and not arithmetic_ok(entry.torch, entry.keras, dtype):
+        faults.append("arithmetic")
+    return tuple(faults)
+
+
+def _without_inherited_rounding(results: list[LayerResult]) -> list[LayerResult]:
+    """Coarse numbers, NaN and infinity flow on; the float64 runs are forced, those in the asked dtype are not.
+
+    So of the steps whose only fault is in the asked dtype's numbers, the first is blamed and the later ones inherit.
+    """
+    seen = False
+    judged = []
+    for result in results:
+        rounding = tuple(fault for fault in result.faults if fault != "structure")
+        rounding = rounding if result.added.finite else ()
+        kept = tuple(fault for fault in result.faults if not (seen and fault in rounding))
+        judged.append(replace(result, faults=kept))
+        seen = seen or "arithmetic" in result.faults or "not finite" in result.faults
+    return judged
+
+
+def _blame_first_inherited(results: list[LayerResult]) -> list[LayerResult]:
+    """No step adds an error, yet one has some: then the first that has is at fault, whatever made it."""
+    for number, result in enumerate(results):
+        if not structure_ok(result.inherited):
+            return [*results[:number], replace(result, faults=("structure",)), *results[number + 1 :]]
+    return results
+
+
+def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:
+    """Every setting in which paired layers differ as data."""
+    theirs = {layer.path: layer for layer in keras}
+    for layer in torch:
+        partner = theirs.get(layer.path)
+        if partner is None or partner.kind != layer.kind:
+            continue
+        for name, value in layer.static.items():
+            if partner.static[name] != value:
+                yield StaticDifference(layer.path, name, value, partner.static[name])
