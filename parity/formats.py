@@ -7,7 +7,8 @@ checked against the file before memory is taken, and arrays are views of the map
 
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ TORCH = (".pth", ".pt", ".safetensors")  # the others hold Keras's names and lay
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has no such type: the bits wait in this one until they are widened
+BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])  # NumPy has none: the bits wait to be widened
 FLOATS = {np.dtype(code) for code in ("<f2", "<f4", "<f8", ">f2", ">f4", ">f8")} | {BFLOAT16}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds. `model` and `config` are what our own files say of themselves; `notes` what was passed over."""
+    """What a file holds. `model`, `config`: what our own files say of themselves. `notes`: what was passed over."""
 
     tensors: dict[str, Array]
     model: str | None = None
@@ -55,6 +56,11 @@ class Tensor:
         """The shape in the destination's layout."""
         return tuple(self.array.shape[axis] for axis in self.axes) if self.axes else self.array.shape
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the destination."""
+        return self.array.size * self.dtype.itemsize
+
     def value(self) -> Array:
         """The values as they are to be written, contiguous."""
         array = self.array if self.axes is None else self.array.transpose(self.axes)
@@ -69,7 +75,7 @@ class Labels:
 
     model: str
     options: dict[str, Any] = field(default_factory=dict)
-    functional: bool = False  # the names are a functional Keras model's layer names, in its order
+    containers: tuple[str, str] | None = None  # of a functional Keras model's layers and head, where it is one
 
 
 def format_of(path: Path) -> str:
@@ -143,7 +149,9 @@ def _content(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:
-        raise CheckpointError(f"{path} must be readable, and is not ({error.strerror}); check its permissions") from None
+        raise CheckpointError(
+            f"{path} must be readable, and is not ({error.strerror}); check its permissions"
+        ) from None
     if head.startswith(HDF5_MAGIC):
         return "HDF5"
     if head.startswith(ZIP_MAGIC):
@@ -184,7 +192,7 @@ def strict_json(text: bytes, subject: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            twice = sorted({key for key, _ in pairs if [name for name, _ in pairs].count(key) > 1})
+            twice = sorted(repeated(key for key, _ in pairs))
             raise CheckpointError(f"{subject} must name everything once, and names twice {', '.join(twice)}; refused")
         return found
 
@@ -192,6 +200,11 @@ def strict_json(text: bytes, subject: str) -> Any:
         return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError):
         raise CheckpointError(f"{subject} must be JSON, and is not; the file is damaged: fetch it again") from None
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that occur more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def differing(found: Checkpoint, meant: Sequence[Tensor]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError
-from .formats import Checkpoint, Labels, Tensor, mapped, strict_json
+from .formats import Checkpoint, Labels, Tensor, mapped, repeated, strict_json
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MOST_CONFIG = 64 << 20  # bytes
@@ -29,11 +29,13 @@ def read_keras(path: Path, trusted: bool = False) -> Checkpoint:
         if config.file_size > MOST_CONFIG:
             raise CheckpointError(f"{CONFIG} in {path} must have at most {MOST_CONFIG} bytes, and claims more; refused")
         if weights.compress_type != zipfile.ZIP_STORED:
-            raise CheckpointError(f"{WEIGHTS} in {path} must be stored, as Keras does, and is compressed; save it again")
+            raise CheckpointError(
+                f"{WEIGHTS} in {path} must be stored, as Keras does, and is compressed; save it again"
+            )
         described = strict_json(_read(archive, config, path), f"{CONFIG} in {path}")
         start = _start(archive, weights, path)
     region = (start, weights.file_size)
-    if zlib.crc32(mapped(path)[start : start + weights.file_size]) != weights.CRC:
+    if zlib.crc32(mapped(path)[start : start + weights.file_size].data) != weights.CRC:
         raise CheckpointError(f"{WEIGHTS} in {path} must fit its checksum, and does not; fetch the file again")
     found = read_hdf5(path, region, trusted=trusted)
     model, options = _our_config(described)
@@ -47,8 +49,7 @@ def check_archive(path: Path) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError):
         raise CheckpointError(f"{path} must be a whole zip archive, and is not; fetch it again") from None
     entries, size = archive.infolist(), path.stat().st_size
-    names = [entry.filename for entry in entries]
-    faults = [f"{name!r} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    faults = [f"{name!r} is there twice" for name in repeated(entry.filename for entry in entries)]
     for entry in entries:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -58,6 +59,8 @@ def check_archive(path: Path) -> zipfile.ZipFile:
         stored = entry.compress_type == zipfile.ZIP_STORED
         if entry.compress_size > size or (stored and entry.file_size != entry.compress_size):
             faults.append(f"{entry.filename!r} claims {entry.file_size} bytes")
+    if sum(entry.compress_size for entry in entries) > size:
+        faults.append("its entries lie over one another")
     if faults:
         archive.close()
         raise CheckpointError(f"{path} must be a plain zip of {size} bytes, but {', '.join(faults)}; refused")
@@ -117,7 +120,9 @@ def write_keras(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:
     weights = path.with_name(path.name + ".weights.h5")
     write_hdf5(weights, tensors, labels)
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(METADATA, json.dumps({"keras_version": keras.__version__, "date_saved": "1980-01-01@00:00:00"}))
+        archive.writestr(
+            METADATA, json.dumps({"keras_version": keras.__version__, "date_saved": "1980-01-01@00:00:00"})
+        )
         archive.writestr(CONFIG, described)
         with weights.open("rb") as source, archive.open(zipfile.ZipInfo(WEIGHTS), "w", force_zip64=True) as entry:
             shutil.copyfileobj(source, entry, 1 << 20)

@@ -1,7 +1,6 @@
 """The safetensors format: eight bytes of length, a JSON header, then the tensors' bytes one after another."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from .compare import Array
 from .errors import CheckpointError
 from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, strict_json, view
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
@@ -50,14 +49,19 @@ def read_safetensors(path: Path) -> Checkpoint:
 
 
 def _entry(entry: Any, subject: str) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    fields = entry if isinstance(entry, dict) else {}
-    shape, offsets = fields.get("shape"), fields.get("data_offsets")
+    fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
+    shape: Any = fields.get("shape")
+    offsets: Any = fields.get("data_offsets")
     if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2 or fields.keys() != FIELDS:
-        raise CheckpointError(f"{subject} must have a dtype, a shape and two offsets, and has not; fetch the file again")
-    if fields["dtype"] not in DTYPES:
-        found = re.sub(r"\W", "?", str(fields["dtype"])[:20])
-        raise CheckpointError(f"{subject} must be of {', '.join(DTYPES)}, and is of {found}; save it as float32")
-    return DTYPES[fields["dtype"]], tuple(shape), offsets[0], offsets[1]
+        raise CheckpointError(
+            f"{subject} must have a dtype, a shape and two offsets, and has not; fetch the file again"
+        )
+    dtype = DTYPES.get(str(fields["dtype"]))
+    if dtype is None:
+        raise CheckpointError(
+            f"{subject} must be of {', '.join(DTYPES)}, and is of {str(fields['dtype'])[:20]}; save it as float32"
+        )
+    return dtype, tuple(shape), offsets[0], offsets[1]
 
 
 def _sizes(value: Any) -> bool:
@@ -83,10 +87,9 @@ def write_safetensors(path: Path, tensors: Sequence[Tensor], labels: Labels) -> 
     header: dict[str, Any] = {"__metadata__": {"format": "pt", "model": labels.model}}
     reached = 0
     for tensor in tensors:
-        size = int(np.prod(tensor.shape, dtype=np.int64)) * tensor.dtype.itemsize
-        offsets = [reached, reached + size]
+        offsets = [reached, reached + tensor.nbytes]
         header[tensor.name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
-        reached += size
+        reached += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the tensors start at a multiple of eight
     with path.open("wb") as file:

@@ -50,9 +50,9 @@ def _load(path: Path, **options: Any) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, **options)
     except Exception as error:  # noqa: BLE001 - a damaged pickle makes torch raise nearly anything
         text = " ".join(str(error).split())
-        why = text.partition("WeightsUnpickler error: ")[2] or text
+        why = f"{type(error).__name__}: {(text.partition('WeightsUnpickler error: ')[2] or text)[:200]}"
         raise CheckpointError(
-            f"{path} must be a torch file of tensors alone, and torch refuses it ({type(error).__name__}: {why[:200]}); "
+            f"{path} must be a torch file of tensors alone, and torch refuses it ({why}); "
             "fetch it again, or save its state_dict alone"
         ) from None
 
@@ -63,12 +63,16 @@ def _check_zip(path: Path) -> None:
         entries = archive.infolist()
         packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
         if packed:
-            raise CheckpointError(f"{path} must store its entries as they are, and compresses {', '.join(packed)}; refused")
+            raise CheckpointError(
+                f"{path} must store its entries as they are, and compresses {', '.join(packed)}; refused"
+            )
         if any(entry.filename.endswith("/constants.pkl") for entry in entries):
             raise CheckpointError(f"{path} must hold weights, and holds a TorchScript program; save its state_dict")
         pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
         if len(pickles) != 1 or pickles[0].file_size > MOST_PICKLE:
-            raise CheckpointError(f"{path} must hold one data.pkl of at most {MOST_PICKLE} bytes, and does not; refused")
+            raise CheckpointError(
+                f"{path} must hold one data.pkl of at most {MOST_PICKLE} bytes, and does not; refused"
+            )
 
 
 def _check_legacy(path: Path) -> None:
@@ -109,8 +113,10 @@ def _state(content: Any, path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _is_state(value: Any) -> bool:
     import torch
 
-    return isinstance(value, dict) and bool(value) and all(
-        isinstance(key, str) and isinstance(tensor, torch.Tensor) for key, tensor in value.items()
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(key, str) and isinstance(tensor, torch.Tensor) for key, tensor in value.items())
     )
 
 
@@ -122,7 +128,9 @@ def _array(tensor: Any, subject: str) -> Any:
     try:
         return tensor.numpy()
     except (TypeError, RuntimeError):
-        raise CheckpointError(f"{subject} must be of a floating type, and is {tensor.dtype}; save it as float32") from None
+        raise CheckpointError(
+            f"{subject} must be of a floating type, and is {tensor.dtype}; save it as float32"
+        ) from None
 
 
 def write_torch(path: Path, tensors: Sequence[Tensor]) -> None:
