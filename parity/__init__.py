@@ -9,9 +9,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import os
+
+    from .convert import Conversion
     from .report import Report
 
-__all__ = ["assert_parity", "check", "copy_weights"]
+__all__ = ["assert_parity", "check", "convert", "copy_weights"]
 
 
 def check(torch_model: Any, keras_model: Any, x: Any, *, dtype: str = "float32", weights: str = "keep") -> "Report":
@@ -46,3 +49,22 @@ def copy_weights(source: Any, destination: Any) -> None:
     from .api import copy_model_weights
 
     copy_model_weights(source, destination)
+
+
+def convert(
+    source: "str | os.PathLike[str]",
+    destination: "str | os.PathLike[str]",
+    model: str | None = None,
+    verify: bool = False,
+    naming: str | None = None,
+) -> "Conversion":
+    """Convert a checkpoint between `.pth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras` and `.h5`.
+
+    model: the named variant, where the tensors fit more than one. verify: also check that both models compute the
+    same. naming: whose names to write (`parity.naming.SCHEMES`), by default our own of the destination's framework.
+    Every tensor is used once, nothing in a file is executed, and the destination appears whole or not at all. Raises
+    `parity.errors.CheckpointError`, with the whole list of what does not fit.
+    """
+    from .convert import convert as convert_file
+
+    return convert_file(source, destination, model, verify, naming)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .callable_module import make_callable
 from .errors import ParityError, TargetError, UnmatchedError
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
@@ -191,6 +192,15 @@ def _write_json(path: str, document: Any) -> None:
             f"--json {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
         ) from None
 
+
+def _check_models(*args: Any, **kwargs: Any) -> Any:
+    """What `parity.check` does once this module hides the function of that name."""
+    from .api import check_models
+
+    return check_models(*args, **{"dtype": "float32", "weights": "keep"} | kwargs)
+
+
+make_callable(__name__, _check_models)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,202 @@
+"""`python -m parity.convert SOURCE DESTINATION`: carry a checkpoint to the other framework, or to another's names.
+
+Exit code 0: every tensor was used once, and the file was read back bit for bit. 1: with --verify, the two models do
+not compute the same. 2: nothing was written, for the reason printed on stderr.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .callable_module import make_callable
+from .convert_source import Source, read_source
+from .errors import CheckpointError, ParityError
+from .formats import SUFFIXES, Labels, Tensor, differing, format_of, layout_of, read, write
+from .naming import OWN, SCHEMES, Scheme, scheme_named
+from .recognize import Architecture
+
+if TYPE_CHECKING:
+    from .report import Report
+
+DONE, MISMATCH, ERROR = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted: the variant, whose names the source had, and what was decided or left out on the way."""
+
+    source: Path
+    destination: Path
+    architecture: Architecture
+    scheme: str
+    tensors: int
+    notes: tuple[str, ...]
+    report: "Report | None" = None
+
+    def __str__(self) -> str:
+        read = f"{self.source}: {self.architecture}, with {self.scheme} names"
+        written = f"{self.destination}: {self.tensors} tensors written, read back and equal bit for bit"
+        verified = ["both models compute the same"] if self.report else []
+        return "\n".join(printable(line) for line in (read, *self.notes, written, *verified))
+
+
+class VerifyError(CheckpointError):
+    """The two models, each with its file's weights, do not compute the same: exit code 1."""
+
+
+def convert(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    model: str | None = None,
+    verify: bool = False,
+    naming: str | None = None,
+) -> Conversion:
+    """See `parity.convert`."""
+    origin, written = Path(source), Path(destination)
+    goal = Path(os.path.realpath(destination))  # through a link, as other tools write
+    scheme = _scheme(naming, format_of(written))
+    if goal.is_dir() or not goal.parent.is_dir():
+        what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
+        raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
+    found = read_source(origin, model)
+    tensors, notes = found.renamed(scheme, format_of(written))
+    report = None
+    with _workplace(goal) as folder:
+        draft = folder / written.name
+        _write_checked(draft, tensors, _labels(found.architecture, scheme), written)
+        if verify:
+            report = _verified(found, draft)
+        os.replace(draft, goal)
+    return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
+
+
+def _scheme(name: str | None, suffix: str) -> Scheme:
+    """The names to write. Raises CheckpointError for a scheme that is none or that does not fit the format."""
+    layout = layout_of(suffix)
+    if name is None:
+        return scheme_named(OWN[layout], layout)
+    fitting = [scheme.name for scheme in SCHEMES if scheme.layout == layout]
+    if suffix == ".keras":
+        fitting = [OWN[layout]]  # the archive describes a model, and that can only be our own
+    if name not in fitting:
+        raise CheckpointError(f"--naming for {suffix} must be one of {', '.join(fitting)}, and is {name!r}; choose one")
+    return scheme_named(name, layout)
+
+
+def _labels(architecture: Architecture, scheme: Scheme) -> Labels:
+    headless = architecture.config.num_classes == 0
+    return Labels(architecture.name, architecture.options, scheme.containers if headless else scheme.nested)
+
+
+@contextmanager
+def _workplace(goal: Path) -> Iterator[Path]:
+    """A hidden folder beside the destination, gone at the end; whatever the disk refuses becomes one sentence."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".parity-", dir=goal.parent, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        why = error.strerror or " ".join(str(error).split())
+        raise CheckpointError(
+            f"{goal} must be writable, and is not ({why}); nothing was changed there: make room or choose another place"
+        ) from None
+
+
+def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, written: Path) -> None:
+    """Write, read back and compare."""
+    size = sum(tensor.nbytes for tensor in tensors)
+    free = shutil.disk_usage(draft.parent).free
+    if free < size:
+        raise CheckpointError(
+            f"{written} needs {size} bytes, and its disk has {free}; make room or choose another place"
+        )
+    write(draft, tensors, labels)
+    wrong = list(differing(read(draft, trusted=True), tensors))
+    if wrong:
+        raise CheckpointError(
+            f"{written} must hold what was written, bit for bit, and differs in {', '.join(wrong)}; check the disk"
+        )
+
+
+def _verified(found: Source, draft: Path) -> "Report":
+    from .convert_verify import check_conversion
+    from .report import text
+
+    report = check_conversion(found, draft)
+    if not report.ok:
+        raise VerifyError(f"both models must compute the same, and do not; nothing was written\n{text(report)}")
+    return report
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m parity.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    formats = ", ".join(SUFFIXES)
+    result.add_argument("source", metavar="SOURCE", help=f"a checkpoint: {formats}")
+    result.add_argument("destination", metavar="DESTINATION", help="the file to write; its name gives the format")
+    result.add_argument("--model", metavar="NAME", help="the variant, where the tensors fit more than one")
+    result.add_argument("--verify", action="store_true", help="also build both models and check that they are equal")
+    result.add_argument(
+        "--naming",
+        metavar="SCHEME",
+        help=f"whose names to write: {', '.join(scheme.name for scheme in SCHEMES)}; by default our own",
+    )
+    return result
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        with _quiet():
+            done = convert(**vars(arguments))
+        print(done)
+    except VerifyError as error:
+        print(f"parity.convert: {error}", file=sys.stderr)
+        return MISMATCH
+    except ParityError as error:
+        print(f"parity.convert: {printable(str(error))}", file=sys.stderr)
+        return ERROR
+    except MemoryError:
+        print(
+            "parity.convert: more memory is needed than there is; nothing was written: use a larger machine",
+            file=sys.stderr,
+        )
+        return ERROR
+    except KeyboardInterrupt:
+        print("parity.convert: stopped before the end; nothing was written", file=sys.stderr)
+        return ERROR
+    return DONE
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of a framework's start-up on stderr, also not what it writes before its log level is read."""
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3"}
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def printable(text: str) -> str:
+    """One line of text in which nothing that a file's names hold can move the cursor."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+make_callable(__name__, convert)
+
+if __name__ == "__main__":
+    sys.exit(main())
