@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from .configs import ResNetConfig
+from .configs import INITIALIZERS, ResNetConfig, one_of
 
 PACKAGE = "resnet_keras"
 register = keras.saving.register_keras_serializable(PACKAGE)
@@ -89,6 +89,7 @@ class Conv2D(keras.layers.Conv2D):
 
 
 def _kernel_initializer(init: str) -> Any:
+    one_of("init", init, INITIALIZERS)
     if init == "glorot":
         return keras.initializers.GlorotUniform()
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -235,6 +236,7 @@ class Dense(keras.layers.Dense):
     """`keras.layers.Dense` with PyTorch's start, uniform in +-1/sqrt(fan_in) for both, or Keras's ("glorot")."""
 
     def __init__(self, units: int, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        one_of("init", init, INITIALIZERS)
         if init != "glorot":
             kwargs.setdefault("kernel_initializer", keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"))
         super().__init__(units, *args, **kwargs)
@@ -256,6 +258,8 @@ class ZeroPadShortcut(keras.layers.Layer):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if out_channels < in_channels:
+            raise ValueError(f"shortcut 'A' pads with zeros: from {in_channels} channels it cannot give {out_channels}")
         self.stride = stride
         self.before = (out_channels - in_channels) // 2
         self.after = out_channels - in_channels - self.before
@@ -332,8 +336,10 @@ class Traced(keras.layers.Layer):
         raise NotImplementedError
 
     def __dir__(self) -> list[str]:
-        # Keras saves what it finds by `dir`, in alphabetical order; `layers` would shadow the names that follow it.
-        return [name for name in super().__dir__() if name != "layers"]
+        # Keras saves what it finds by `dir`, in alphabetical order; `layers` would shadow the names that follow it, and
+        # on the torch backend the numbers in a Sequential would be left out.
+        numbers = [layer.name for layer in getattr(self, "_layers", ())]
+        return sorted({*super().__dir__(), *numbers} - {"layers"})
 
 
 def _named_layers(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:

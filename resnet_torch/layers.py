@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .configs import INITIALIZERS, one_of
+
 
 class Conv2d(nn.Conv2d):
     """`nn.Conv2d` initialised as the residual papers do, or as Keras does.
@@ -18,6 +20,7 @@ class Conv2d(nn.Conv2d):
     """
 
     def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        one_of("init", init, INITIALIZERS)
         self.init = init  # before the constructor: it calls reset_parameters
         super().__init__(*args, **kwargs)
 
@@ -43,6 +46,7 @@ class LazyConv2dSame(nn.LazyConv2d):
     cls_to_become = Conv2dSame
 
     def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        one_of("init", init, INITIALIZERS)
         self.init = init
         super().__init__(*args, **kwargs)
 
@@ -66,6 +70,7 @@ class Linear(nn.Linear):
     """`nn.Linear` with PyTorch's own start, uniform in +-1/sqrt(fan_in) for both, or Keras's ("glorot", bias 0)."""
 
     def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
+        one_of("init", init, INITIALIZERS)
         self.init = init
         super().__init__(*args, **kwargs)
 
@@ -82,6 +87,8 @@ class ZeroPadShortcut(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
+        if out_channels < in_channels:
+            raise ValueError(f"shortcut 'A' pads with zeros: from {in_channels} channels it cannot give {out_channels}")
         self.stride = stride
         self.before = (out_channels - in_channels) // 2
         self.after = out_channels - in_channels - self.before

@@ -185,7 +185,7 @@ def test_forms_that_do_not_fit_raise_and_change_nothing(package: Any, form: str,
     for target in FORMS:
         source, destination = resnext(package, form), resnext(package, target, **other)
         before = values(destination)
-        with pytest.raises(ValueError, match="the source gives shapes .* the destination takes"):
+        with pytest.raises(ValueError, match=r"the source gives shapes .* the destination takes"):
             package.carry_resnext_weights(source, destination)
         for actual, expected in zip(values(destination), before, strict=True):
             np.testing.assert_array_equal(actual, expected)

@@ -1,6 +1,6 @@
 """The Keras layers that differ from Keras's own: batch norm, convolution, pooling, dense."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +17,8 @@ from resnet_keras import layers
 from .helpers import copy_weights, gap, image, nchw, policy, run_python
 
 PRECISION = {"float32": 1e-6, "float64": 1e-13, "bfloat16": 1e-2, "float16": 1e-3}
-MODES: dict[str, Callable[..., Any]] = {"eager": lambda f: f, "graph": tf.function, "xla": tf.function(jit_compile=True)}
+XLA = tf.function(jit_compile=True)
+MODES: dict[str, Callable[..., Any]] = {"eager": lambda f: f, "graph": tf.function, "xla": XLA}
 SHAPES = {"image": (3, 5, 4, 6), "odd": (2, 1, 3, 6), "rows": (7, 6)}
 
 
@@ -90,15 +91,6 @@ def test_the_fused_path_is_what_runs_in_float32_and_the_general_path_elsewhere()
         graph = step.get_concrete_function(tf.TensorSpec((3, 5, 4, 6), dtype)).graph
         ran[dtype] = any(operation.type == "FusedBatchNormV3" for operation in graph.get_operations())
     assert ran == {"float32": True, "float16": True, "bfloat16": True, "float64": False}
-
-
-@pytest.fixture
-def floatx64() -> Iterator[None]:
-    """All of Keras in float64: `fit` rounds its data, the losses and the learning rate to this type."""
-    keras.config.set_floatx("float64")
-    with policy("float64"):
-        yield
-    keras.config.set_floatx("float32")
 
 
 @pytest.mark.usefixtures("floatx64")

@@ -105,7 +105,7 @@ def test_hooks_are_removed_after_an_error() -> None:
     ours, theirs = resnet_torch.cifar_resnet20(), resnet_keras.cifar_resnet20()
     with pytest.raises(RuntimeError):
         resnet_torch.intermediate_outputs(ours, torch.zeros(1, 5, 8, 8), ["layer1.0"])
-    with pytest.raises(ValueError, match="channels|shape"):
+    with pytest.raises(ValueError, match=r"channels|shape"):
         resnet_keras.intermediate_outputs(theirs, np.zeros((1, 8, 8, 5), "float32"), ["layer1.0"])
     assert not ours.layer1[0]._forward_hooks
     assert "call" not in vars(theirs.layer1.layers[0])
@@ -133,7 +133,8 @@ def test_the_empty_path_is_the_model() -> None:
 def test_one_layer_at_two_paths_in_keras() -> None:
     model = resnet_keras.cifar_resnet20()
     model.layer1.alias = model.layer1.layers[0]
-    outputs = resnet_keras.intermediate_outputs(model, image(1, 32, 32, 3, dtype="float32"), ["layer1.0", "layer1.alias"])
+    x = image(1, 32, 32, 3, dtype="float32")
+    outputs = resnet_keras.intermediate_outputs(model, x, ["layer1.0", "layer1.alias"])
     np.testing.assert_array_equal(outputs["layer1.0"], outputs["layer1.alias"])
 
 
