@@ -8,7 +8,7 @@ activations in memory: the first run's outputs wait in a file, and a Record live
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,6 +34,9 @@ class Step:
     framework knows it, and `feeds`, the input ("layer1.0.relu#2<0") that it is, by which both sides recognise it.
     `sources` says for each input which step made it: a key, "input", or "glue". The last step is the model's "output".
     `inputs` are there only for the steps that a Look wants them of.
+    function: a function that the model calls itself, not a layer. free: computes nothing, so it needs no partner.
+    origins: of glue, the steps it was made of, None where that was not seen. order: of a Dense layer's input, where
+    its numbers came from (see orders.py). note: what the reader must know of how the step was run.
     """
 
     path: str
@@ -42,6 +45,11 @@ class Step:
     sources: list[str] = field(default_factory=list)
     feeds: str | None = None
     inputs: tuple[Array, ...] = ()
+    function: bool = False
+    free: bool = False
+    origins: tuple[str, ...] | None = None
+    order: tuple[str, tuple[int, ...]] | None = None
+    note: str | None = None
 
     @property
     def key(self) -> str:
@@ -62,6 +70,14 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Names:
+    """What a side is to call its steps: `aliases` by its own names (Keras's by torch's); those `hidden` pass unseen."""
+
+    aliases: dict[str, str] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class StepInfo:
     """A step without its numbers."""
 
@@ -70,6 +86,17 @@ class StepInfo:
     kind: str
     shape: tuple[int, ...]
     sources: tuple[str, ...] = ()
+    function: bool = False
+    free: bool = False
+    origins: tuple[str, ...] | None = None
+    order: tuple[str, tuple[int, ...]] | None = None
+    note: str | None = None
+
+
+def info(step: Step) -> StepInfo:
+    """A step without its numbers."""
+    described = step.function, step.free, step.origins, step.order, step.note
+    return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 
 @dataclass
@@ -83,6 +110,23 @@ class Record:
 
 Visit = Callable[[Step], Array | None]
 NOTHING = Look()
+
+
+class Codec(NamedTuple):
+    """How a step's tensor becomes an array (N, C, ...) and back: `like(array, x)` is a tensor as x is."""
+
+    array: Callable[[Any], Array]
+    like: Callable[[Array, Any], Any]
+
+
+class Tape(Protocol):
+    """Gets a run's live tensors, so that gradients can be taken. A run with a Tape is in training mode."""
+
+    def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        """A step's output, "input" or what feeds a layer; `taught` replaces it, if not None. What to go on with."""
+
+    def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
+        """A tensor that goes into a layer as `feeds`, "conv1<0": what to give the layer."""
 
 
 class Side(Protocol):
@@ -105,8 +149,14 @@ class Side(Protocol):
     def randomize(self, x: Array, seed: int) -> None:
         """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
 
-    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING) -> None:
-        """Run in evaluation mode and call `visit` after each step; an array that it returns replaces the output."""
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        """Run and call `visit` after each step; an array that it returns replaces the output.
+
+        In evaluation mode and without gradients, or, with a Tape, in training mode and with them.
+        """
+
+    def gradients(self) -> Any:
+        """This side's half of the gradient check, a `forcing.SideGradients`."""
 
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads and flags that decide the numbers."""
@@ -154,7 +204,7 @@ class Capture:
         steps: list[StepInfo] = []
 
         def visit(step: Step) -> None:
-            steps.append(StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources)))
+            steps.append(info(step))
             if self.dtype != "float64":
                 self._spool.write(step.key, step.output)
 

@@ -1,6 +1,5 @@
 """A Keras model as a Side, on any backend: walk it, read and set its weights, run it and see every layer."""
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from .capture import NOTHING, LayerInfo, Look, Step, Visit
+from .capture import NOTHING, LayerInfo, Look, Names, Visit
 from .compare import Array
+from .keras_trace import KerasTrace, input_layout
 from .paths import Found, walk_keras
 from .static import keras_static
 from .weights import keras_variables, to_keras, to_torch, torch_shape
@@ -24,7 +24,9 @@ class KerasSide:
     def __init__(self, model: keras.Model, device: str = "cpu") -> None:
         self.model = model
         self.device = device
-        self.found = list(walk_keras(model))
+        self._walked = list(walk_keras(model))
+        self.found = self._walked  # under torch's names, once they are known
+        self.names = Names()
         self._variables = {name: (variable, axes) for name, variable, axes in keras_variables(self.found)}
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
@@ -56,15 +58,19 @@ class KerasSide:
     def randomize(self, x: Array, seed: int) -> None:
         raise NotImplementedError("probe weights are made on the torch side and copied")
 
-    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING) -> None:
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
         floating = np.issubdtype(x.dtype, np.floating)
-        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 else x
+        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
         with retyped(self.model, dtype):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
-            tracer = _Tracer(self.found, visit, look)
+            tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
             with tracer:
-                tracer.start(tensor)
-                tracer.finish(self.model(tensor, training=False))
+                tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
+
+    def gradients(self) -> Any:
+        from .keras_gradients import KerasGradients
+
+        return KerasGradients(self)
 
     def environment(self) -> dict[str, Any]:
         backend = keras.backend.backend()
@@ -106,83 +112,3 @@ def _set(owner: Any, name: str, value: Any) -> Callable[[], None]:
     before = getattr(owner, name)
     object.__setattr__(owner, name, value)
     return lambda: object.__setattr__(owner, name, before)
-
-
-class _Tracer:
-    """Wraps the `call` of every leaf layer for as long as it is entered."""
-
-    def __init__(self, found: list[Found], visit: Visit, look: Look) -> None:
-        self.found, self.visit, self.look = found, visit, look
-        self.calls: dict[str, int] = {}
-        self.produced: dict[int, tuple[Any, str]] = {}  # id -> (weak reference to a tensor, key of its step)
-
-    def __enter__(self) -> "_Tracer":
-        for found in self.found:
-            if found.kind.name != "identity":
-                found.layer.__dict__["call"] = self._wrapped(found)  # past Keras's attribute tracking
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        for found in self.found:
-            found.layer.__dict__.pop("call", None)
-
-    def _wrapped(self, found: Found) -> Any:
-        call = found.layer.call
-
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            self.calls[found.path] = self.calls.get(found.path, 0) + 1
-            tensors = keras.tree.flatten(args)
-            sources = [self._source(x) for x in tensors]
-            fed = {id(x): self._fed(x, f"{self._name(found)}<{i}", found) for i, x in enumerate(tensors)}
-            args = keras.tree.map_structure(lambda x: fed[id(x)], args)
-            wanted = self._name(found) in self.look.want
-            inputs = tuple(map(as_array, keras.tree.flatten(args))) if wanted else ()
-            output = call(*args, **kwargs)
-            replaced = self.visit(Step(self._name(found), found.kind.name, as_array(output), sources, inputs=inputs))
-            output = output if replaced is None else _like(replaced, output)
-            self._remember(output, self._name(found))
-            return output
-
-        return wrapper
-
-    def _name(self, found: Found) -> str:
-        call = self.calls[found.path]
-        return found.path if call == 1 else f"{found.path}#{call}"
-
-    def _source(self, x: Any) -> str:
-        known = self.produced.get(id(x))
-        return known[1] if known is not None and known[0]() is x else "glue"
-
-    def _fed(self, x: Any, feeds: str, found: Found) -> Any:
-        """The tensor that goes into a layer: seen, and perhaps replaced, if no layer made it or it is watched."""
-        if self._source(x) != "glue" and feeds not in self.look.watch:
-            return x
-        parent = found.path.rpartition(".")[0]
-        replaced = self.visit(Step(f"{parent}.glue" if parent else "glue", "glue", as_array(x), feeds=feeds))
-        x = x if replaced is None else _like(replaced, x)
-        self._remember(x, feeds)
-        return x
-
-    def _remember(self, x: Any, key: str) -> None:
-        self.produced[id(x)] = (weakref.ref(x), key)
-
-    def start(self, x: Any) -> None:
-        """The model's input is nobody's glue."""
-        self._remember(x, "input")
-
-    def finish(self, output: Any) -> None:
-        """The model's own output is the last step: what is done after the last layer shows there."""
-        self.visit(Step("output", "output", as_array(output), [self._source(output)]))
-
-
-def as_array(x: Any) -> Array:
-    """A NumPy array (N, C, ...) of a Keras tensor (N, ..., C): the axes move, the memory stays."""
-    if keras.backend.standardize_dtype(x.dtype) in ("bfloat16", "float16"):
-        x = ops.cast(x, "float32")
-    array = ops.convert_to_numpy(x)
-    return np.moveaxis(array, -1, 1) if array.ndim > 2 else array
-
-
-def _like(array: Array, x: Any) -> Any:
-    last = np.moveaxis(array, 1, -1) if array.ndim > 2 else array
-    return ops.convert_to_tensor(np.ascontiguousarray(last), dtype=x.dtype)

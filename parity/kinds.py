@@ -51,6 +51,15 @@ def _ranked(name: str, *ranks: int) -> Names:
     return tuple(name.format(rank) for rank in ranks)
 
 
+def _names(module: str, *functions: str) -> Names:
+    return tuple(f"{module}.{name}" for name in functions)
+
+
+def is_global(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether an operation that gave `after` for a tensor `before` left one number a channel."""
+    return len(before) > 2 and (len(after) == 2 or set(after[2:]) == {1} or set(after[1:-1]) == {1})
+
+
 def _to_one(layer: Any) -> bool:
     """Whether an adaptive pool is a global one."""
     size = layer.output_size
@@ -82,6 +91,16 @@ CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "groups", "bias")
 TRANSPOSED = ("kernel_size", "stride", "transposed_padding", "dilation", "bias")
 POOL = ("kernel_size", "stride", "padding")
 ALL = (1, 2, 3)
+
+FLATTEN = Kind(
+    "flatten",
+    ("Flatten",),
+    ("Flatten",),
+    functions=("flatten", "view", "reshape", "ravel"),
+    operations=("numpy.reshape", "numpy.ravel"),
+    moves=True,
+)
+RESHAPE = Kind("reshape", ("Unflatten",), ("Reshape",), functions=("unflatten",), moves=True)
 
 KINDS: tuple[Kind, ...] = (
     # Convolutions. A depthwise one is, in torch, a convolution with as many groups as input channels.
@@ -184,9 +203,14 @@ KINDS: tuple[Kind, ...] = (
             _ranked(f"Global{keras}Pooling{{}}D", *ALL) + _ranked(f"Adaptive{keras}Pooling{{}}D", *ALL),
             layout="channels",
             squeezed=True,
+            functions=(function,),
+            operations=(f"numpy.{operation}",),
             test=lambda layer: "Global" in type(layer).__name__ or _to_one(layer),
         )
-        for name, torch, keras in (("max", "Max", "Max"), ("avg", "Avg", "Average"))
+        for name, torch, keras, function, operation in (
+            ("max", "Max", "Max", "amax", "max"),
+            ("avg", "Avg", "Average", "mean", "mean"),
+        )
     ),
     *(
         Kind(
@@ -221,9 +245,16 @@ KINDS: tuple[Kind, ...] = (
         operations=("numpy.pad",),
         test=_zero,
     ),
-    Kind("flatten", ("Flatten",), ("Flatten",), moves=True),
-    Kind("reshape", ("Unflatten",), ("Reshape",), moves=True),
-    Kind("permute", (), ("Permute",), moves=True),
+    FLATTEN,
+    RESHAPE,
+    Kind(
+        "permute",
+        (),
+        ("Permute",),
+        functions=("permute", "transpose", "movedim", "moveaxis", "swapaxes", "squeeze", "unsqueeze"),
+        operations=_names("numpy", "transpose", "moveaxis", "swapaxes", "squeeze", "expand_dims"),
+        moves=True,
+    ),
     # Activations.
     Kind("relu", ("ReLU",), ("ReLU",), functions=("relu",), operations=("nn.relu",), test=_plain),
     Kind("relu6", ("ReLU6",), ("ReLU",), functions=("relu6",), operations=("nn.relu6",), test=_six),
@@ -279,7 +310,14 @@ KINDS: tuple[Kind, ...] = (
         functions=("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"),
         idle=True,
     ),
-    Kind("identity", ("Identity",), ("Identity",), operations=("linear",), idle=True),
+    Kind(
+        "identity",
+        ("Identity",),
+        ("Identity",),
+        functions=("contiguous", "clone", "detach"),
+        operations=("linear",),
+        idle=True,
+    ),
     Kind(
         "rescaling",
         (),

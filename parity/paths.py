@@ -68,6 +68,18 @@ def _walk_keras(layer: Any, path: str, seen: set[int]) -> Iterator[Found]:
             yield from _walk_keras(child, child_path, seen)
 
 
+def keras_scopes(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model, under the path "", and every layer in it that is made of layers."""
+    waiting, seen = [("", model)], {id(model)}
+    while waiting:
+        path, layer = waiting.pop()
+        yield path, layer
+        for name, child in keras_children(layer):
+            if id(child) not in seen and not kind_of(child, "keras").known and keras_children(child):
+                seen.add(id(child))
+                waiting.append((f"{path}.{name}" if path else name, child))
+
+
 def _with_parts(found: Found) -> Iterator[Found]:
     path, kind, layer = found
     for name, like, own in kind.parts:
