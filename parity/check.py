@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .callable_module import make_callable
-from .errors import ParityError, TargetError, UnmatchedError
+from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
 
@@ -70,7 +70,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
     try:
+        _check_writable(arguments.json)
         return _run(arguments)
+    except UnwritableError as error:
+        print(f"parity.check: {error}", file=sys.stderr)
+        return ERROR
     except ParityError as error:
         print(f"parity.check: {error}", file=sys.stderr)
         if arguments.json:
@@ -178,6 +182,14 @@ def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[s
     return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
 
 
+def _check_writable(path: str | None) -> None:
+    """Find out before the run, not after it, that the report cannot be written."""
+    if path not in (None, "-") and not os.access(Path(path).parent, os.W_OK):
+        raise UnwritableError(
+            f"--json {path} must be in a folder that can be written to, and {Path(path).parent} is none; choose another"
+        )
+
+
 def _write_json(path: str, document: Any) -> None:
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     if path == "-":
@@ -188,7 +200,7 @@ def _write_json(path: str, document: Any) -> None:
             file.write(text)
         os.replace(file.name, path)
     except OSError as error:
-        raise ParityError(
+        raise UnwritableError(
             f"--json {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
         ) from None
 

@@ -23,3 +23,7 @@ class WorkerError(ParityError):
 
 class CheckpointError(ParityError):
     """A checkpoint that cannot be read, recognised, used completely or written."""
+
+
+class UnwritableError(ParityError):
+    """A file that was asked for cannot be written."""

@@ -1,0 +1,154 @@
+"""The command that everyone types first: its output, exit codes, JSON and manners, run as a user runs it."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}  # as on a user's machine
+
+
+def run(*arguments: str, cwd: Path = ROOT, module: str = "parity.check") -> subprocess.CompletedProcess[str]:
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def match() -> subprocess.CompletedProcess[str]:
+    return run("cifar_resnet20", "--input-shape", "3,33,32", "--json", "-")
+
+
+def test_match(match: subprocess.CompletedProcess[str]) -> None:
+    assert match.returncode == 0
+    assert match.stderr == ""  # neither TensorFlow's chatter nor a progress bar
+
+
+def test_json_is_the_contract(match: subprocess.CompletedProcess[str]) -> None:
+    report = json.loads(match.stdout)
+    assert report["schema"] == 1
+    assert report["verdict"] == "match"
+    assert report["target"] == "cifar_resnet20"
+    assert report["first"] is report["cause"] is None
+    assert report["static"] == []
+    assert report["unmatched"] == {"torch": [], "keras": []}
+    environment = report["environment"]
+    assert {"seed", "dtype", "torch", "keras"} <= set(environment)
+    assert environment["keras"]["backend"] == "tensorflow"
+    assert environment["torch"]["tf32"] is environment["keras"]["tf32"] is False
+
+
+def test_json_has_every_layer(match: subprocess.CompletedProcess[str]) -> None:
+    layers = json.loads(match.stdout)["layers"]
+    kinds = {layer["kind"] for layer in layers}
+    assert {"conv", "batch_norm", "relu", "add", "zero_pad_shortcut", "global_avg_pool", "dense", "output"} <= kinds
+    assert len(layers) == 71
+    for layer in layers:
+        assert layer["verdict"] == "match"
+        assert layer["structure"]["inherited"] <= 1e-12
+        assert layer["structure"]["added"] <= 1e-13
+        assert 0 <= layer["arithmetic"]["torch"] < 1e-5
+        assert 0 <= layer["arithmetic"]["difference"] < 1e-5
+
+
+def test_terminal_report_says_the_verdict_last() -> None:
+    result = run("cifar_resnet20", "--batch-size", "1", "--dtype", "float64")
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[-1].startswith("MATCH: cifar_resnet20 computes the same function")
+    assert "worst layer" in result.stdout
+    assert result.stderr == ""
+
+
+def test_progress_on_a_terminal_only() -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "parity.check", "cifar_resnet20", "--batch-size", "1"]
+    environment = ENVIRONMENT | {"TERM": "xterm-256color"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+        while piece := os.read(ours, 1 << 16):
+            shown += piece
+    os.close(ours)
+    assert process.wait(timeout=300) == 0
+    assert b"100%" in shown
+
+
+def test_help_imports_no_framework() -> None:
+    assert "TARGET" in run("--help").stdout
+    names = "('torch', 'keras', 'numpy')"
+    code = f"import sys, parity.check; parity.check.parser(); print([m for m in sys.modules if m in {names}])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+ERRORS = {
+    "unknown name": (["resnet51"], "resnet50"),
+    "no target": ([], "a TARGET must be given"),
+    "half a pair": (["--torch", "a.b:c"], "--keras"),
+    "no module": (["--torch", "nowhere.at_all:f", "--keras", "nowhere.at_all:f", "--input-shape", "3,8,8"], "nowhere"),
+    "no factory": (["--torch", "json:nothing", "--keras", "json:nothing", "--input-shape", "3,8,8"], "nothing"),
+    "not a model": (["--torch", "builtins:dict", "--keras", "builtins:dict", "--input-shape", "3"], "gives a dict"),
+    "wrong channels": (["cifar_resnet20", "--input-shape", "4,32,32"], "channels"),
+    "unwritable": (["cifar_resnet20", "--batch-size", "1", "--json", "/nowhere/report.json"], "--json"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), ERRORS.values(), ids=ERRORS)
+def test_errors_are_one_sentence_and_exit_code_2(arguments: list[str], expected: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2, result.stdout
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def own_models(folder: Path, keras_body: str) -> list[str]:
+    (folder / "mine.py").write_text(
+        "def torch_model():\n"
+        "    from torch import nn\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))\n"
+    )
+    (folder / "theirs.py").write_text(keras_body)
+    return ["--torch", "mine:torch_model", "--keras", "theirs:keras_model", "--input-shape", "3,8,8"]
+
+
+def test_mismatch_is_exit_code_1_and_json_agrees(tmp_path: Path) -> None:
+    body = (
+        "def keras_model():\n"
+        "    import keras, resnet_keras\n"
+        "    model = resnet_keras.cifar_resnet20()\n"
+        "    model.layer2.layers[0].bn1.epsilon = 1e-3\n"
+        "    return model\n"
+    )
+    (tmp_path / "wrong.py").write_text(body)
+    arguments = ["--torch", "resnet_torch:cifar_resnet20", "--keras", "wrong:keras_model", "--input-shape", "3,32,32"]
+    result = run(*arguments, "--json", "report.json", cwd=tmp_path)
+    assert result.returncode == 1
+    report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    assert report["verdict"] == "mismatch"
+    assert report["first"] == "layer2.0.bn1"
+    assert report["cause"]["name"] == "BN eps"
+    assert report["static"] == [{"path": "layer2.0.bn1", "field": "eps", "torch": 1e-05, "keras": 0.001}]
+    assert "first failure: layer2.0.bn1" in result.stdout
+    assert list(tmp_path.glob(".parity-*")) == []
+
+
+def test_error_document_goes_to_json_too(tmp_path: Path) -> None:
+    result = run("resnet51", "--json", str(tmp_path / "report.json"))
+    assert result.returncode == 2
+    assert json.loads((tmp_path / "report.json").read_text())["verdict"] == "error"
+
+
+def test_a_model_that_raises_is_told_in_one_sentence(tmp_path: Path) -> None:
+    result = run(*own_models(tmp_path, "def keras_model():\n    raise OSError('no such thing')\n"), cwd=tmp_path)
+    assert result.returncode == 2
+    assert "no such thing" in result.stderr
+    assert result.stderr.count("\n") == 1

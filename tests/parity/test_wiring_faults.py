@@ -1,0 +1,188 @@
+"""Faults between layers, and those that need a network of their own: shortcuts, strides, biases, pools, softmax."""
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import ops
+from torch import nn
+from torch.nn import functional as F
+
+import parity
+import resnet_keras
+import resnet_torch
+from parity.errors import UnmatchedError
+
+from .faults import behave
+from .test_faults import layer_at, make, randomize
+
+BLOCKS = ("layer1.0", "layer2.1", "layer3.2")
+
+
+def torch_without_shortcut(block: Any) -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)))
+
+    behave(block, forward=forward)
+
+
+def keras_without_shortcut(block: Any) -> None:
+    def call(self: Any, x: Any) -> Any:
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)))
+
+    behave(block, call=call)
+
+
+@pytest.mark.parametrize("path", BLOCKS)
+@pytest.mark.parametrize("side", ["torch", "keras"])
+def test_missing_shortcut(path: str, side: str) -> None:
+    torch_model, keras_model, x = make("basic")
+    if side == "torch":
+        torch_without_shortcut(layer_at(torch_model, path))
+    else:
+        keras_without_shortcut(layer_at(keras_model, path))
+    report = parity.check(torch_model, keras_model, x)
+    assert report.cause is not None
+    assert report.cause.name == "shortcut missing"
+    assert report.cause.path.startswith(path)
+    assert report.first == report.cause.path
+
+
+@pytest.mark.parametrize("path", BLOCKS)
+def test_shortcut_added_after_the_activation_is_a_fault_of_the_block(path: str) -> None:
+    torch_model, keras_model, x = make("basic")
+
+    def call(self: Any, x: Any) -> Any:
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out))) + self.downsample(x)
+
+    behave(layer_at(keras_model, path), call=call)
+    report = parity.check(torch_model, keras_model, x)
+    assert report.first is not None
+    assert report.first.startswith(path + ".")
+
+
+def test_stride_on_the_wrong_convolution() -> None:
+    config = replace(resnet_torch.VARIANTS["resnet50"], depths=(1, 1), widths=(16, 32))
+    torch_model = resnet_torch.ResNet(config)
+    keras_model = resnet_keras.ResNet(resnet_keras.ResNetConfig(**vars(replace(config, stride_in_1x1=True))))
+    x = np.random.default_rng(0).standard_normal((2, 3, 64, 64)).astype(np.float32)
+    randomize(torch_model, x)
+    parity.copy_weights(torch_model, keras_model)
+    report = parity.check(torch_model, keras_model, x)
+    assert report.first == "layer2.0.conv1"
+    assert [(c.name, c.path) for c in report.causes] == [
+        ("stride on the wrong convolution", "layer2.0.conv1"),
+        ("stride on the wrong convolution", "layer2.0.conv2"),
+    ]
+
+
+@pytest.mark.parametrize("side", ["torch", "keras"])
+def test_softmax_on_one_side(side: str) -> None:
+    plain = resnet_torch.VARIANTS["cifar_resnet20"]
+    soft = replace(plain, classifier_activation="softmax")
+    torch_model = resnet_torch.ResNet(soft if side == "torch" else plain)
+    keras_model = resnet_keras.ResNet(resnet_keras.ResNetConfig(**vars(soft if side == "keras" else plain)))
+    x = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
+    randomize(torch_model, x)
+    parity.copy_weights(torch_model, keras_model)
+    report = parity.check(torch_model, keras_model, x)
+    assert report.cause is not None
+    assert report.cause.name == "softmax on one side"
+    assert report.first == report.cause.path
+
+
+class Small(nn.Module):
+    """A pool of values of both signs: behind a ReLU nothing shows what a pool pads with."""
+
+    def __init__(self, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=bias)
+        self.pool = nn.MaxPool2d(3, 2, padding=1)
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.pool(self.conv(x)).mean((2, 3)))
+
+
+class SmallKeras(keras.Model):
+    def __init__(self, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = keras.layers.Conv2D(8, 3, use_bias=bias)
+        self.pool = resnet_keras.layers.MaxPooling2D(3, 2, padding=1)
+        self.fc = keras.layers.Dense(5)
+
+    def call(self, x: Any) -> Any:
+        return self.fc(ops.mean(self.pool(self.conv(x)), (1, 2)))
+
+
+def small() -> tuple[Any, Any, Any]:
+    x = np.random.default_rng(0).standard_normal((2, 3, 15, 16)).astype(np.float32)
+    torch_model, keras_model = Small(), SmallKeras()
+    keras_model(x.transpose(0, 2, 3, 1))
+    parity.copy_weights(torch_model, keras_model)
+    return torch_model, keras_model, x
+
+
+def test_small_models_match() -> None:
+    torch_model, keras_model, x = small()
+    assert parity.check(torch_model, keras_model, x).ok
+
+
+@pytest.mark.parametrize("side", ["torch", "keras"])
+def test_max_pool_padded_with_zeros(side: str) -> None:
+    torch_model, keras_model, x = small()
+    if side == "torch":
+        behave(torch_model.pool, forward=lambda self, x: F.max_pool2d(F.pad(x, [1] * 4), 3, 2))
+    else:
+        zeros = [[0, 0], [1, 1], [1, 1], [0, 0]]
+        behave(keras_model.pool, call=lambda self, x: ops.max_pool(ops.pad(x, zeros), 3, 2, "valid"))
+    report = parity.check(torch_model, keras_model, x)
+    assert report.first == "pool"
+    assert report.cause is not None
+    assert report.cause.name == "max-pool pad value"
+
+
+@pytest.mark.parametrize("side", ["torch", "keras"])
+def test_bias_left_out(side: str) -> None:
+    torch_model, keras_model, x = small()
+    if side == "torch":
+        behave(torch_model.conv, forward=lambda self, x: F.conv2d(x, self.weight))
+    else:
+        behave(keras_model.conv, call=lambda self, x: ops.conv(x, self.kernel, 1, "valid"))
+    report = parity.check(torch_model, keras_model, x)
+    assert report.first == "conv"
+    assert report.cause is not None
+    assert report.cause.name == "missing or extra bias"
+
+
+class SmallKerasWithMore(SmallKeras):
+    def __init__(self) -> None:
+        super().__init__()
+        self.extra = keras.layers.AveragePooling2D(1)  # computes nothing: numbers cannot judge it
+
+    def call(self, x: Any) -> Any:
+        return self.fc(ops.mean(self.extra(self.pool(self.conv(x))), (1, 2)))
+
+
+def test_a_layer_without_partner_and_without_effect_is_no_match() -> None:
+    torch_model, _, x = small()
+    keras_model = SmallKerasWithMore()
+    keras_model(x.transpose(0, 2, 3, 1))
+    parity.copy_weights(torch_model, keras_model)
+    with pytest.raises(UnmatchedError, match="only keras has extra"):
+        parity.check(torch_model, keras_model, x)
+
+
+def test_two_faults_two_causes_in_order() -> None:
+    torch_model, keras_model, x = make("basic")
+    layer_at(keras_model, "layer1.1.bn1").epsilon = 1e-3
+    layer_at(keras_model, "layer3.0.bn2").gamma.assign(layer_at(keras_model, "layer3.0.bn2").beta)
+    report = parity.check(torch_model, keras_model, x)
+    assert [cause.path for cause in report.causes] == ["layer1.1.bn1", "layer3.0.bn2"]
+    assert [cause.name for cause in report.causes] == ["BN eps", "weight not copied"]
