@@ -1,5 +1,6 @@
 """HDF5 weights: Keras 3's `.weights.h5`, and the older `.h5` of weights or a whole model, whose code is never run."""
 
+import io
 import subprocess
 import sys
 from collections import Counter
@@ -89,15 +90,42 @@ def write_hdf5(path: Path, tensors: Sequence[Tensor], labels: Labels, legacy: bo
     """
     import h5py
 
-    try:
-        with h5py.File(path, "w") as file:
+    with _Guarded(path, "w+") as target:
+        with h5py.File(target, "w") as file:
             file.attrs["model"] = labels.model
             if legacy:
                 _write_legacy(file, tensors)
             else:
                 _write_vars(file, tensors, labels)
-    except RuntimeError as error:  # HDF5 tells a full disk in this way too
-        raise OSError(None, " ".join(str(error).split())[:200]) from None
+        if target.error is not None:
+            raise target.error
+
+
+class _Guarded(io.FileIO):
+    """A file for HDF5 in which every write succeeds; the first that did not is kept.
+
+    The library crashes the interpreter where it cannot write what it still holds, as on a full disk.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`, or keep the error and say that it was written."""
+        rest = memoryview(data)
+        while rest and self.error is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the file's size, or keep the error and say that it was set."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
 
 
 def _write_vars(file: Any, tensors: Sequence[Tensor], labels: Labels) -> None:

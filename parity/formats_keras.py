@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .compare import Array
 from .errors import CheckpointError
-from .formats import Checkpoint, Labels, Tensor, mapped, repeated, strict_json
+from .formats import ZIP_MAGIC, Checkpoint, Labels, Tensor, mapped, repeated, strict_json
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MOST_CONFIG = 64 << 20  # bytes
@@ -33,10 +34,7 @@ def read_keras(path: Path, trusted: bool = False) -> Checkpoint:
                 f"{WEIGHTS} in {path} must be stored, as Keras does, and is compressed; save it again"
             )
         described = strict_json(_read(archive, config, path), f"{CONFIG} in {path}")
-        start = _start(archive, weights, path)
-    region = (start, weights.file_size)
-    if zlib.crc32(mapped(path)[start : start + weights.file_size].data) != weights.CRC:
-        raise CheckpointError(f"{WEIGHTS} in {path} must fit its checksum, and does not; fetch the file again")
+    region = (stored_at(path, mapped(path), weights), weights.file_size)
     found = read_hdf5(path, region, trusted=trusted)
     model, options = _our_config(described)
     return Checkpoint(found.tensors, model, options, found.notes, found.clashes)
@@ -79,15 +77,22 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> bytes
     return text
 
 
-def _start(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> int:
-    """Where a stored entry's bytes begin: after a local header of 30 bytes, the name and the extra field."""
-    with path.open("rb") as file:
-        file.seek(entry.header_offset)
-        header = file.read(30)
-    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-    start = entry.header_offset + 30 + lengths
-    if not header.startswith(b"PK\x03\x04") or start + entry.file_size > path.stat().st_size:
-        raise CheckpointError(f"{entry.filename} in {path} must lie in the file, and does not; fetch the file again")
+def stored_at(path: Path, data: Array, entry: zipfile.ZipInfo) -> int:
+    """Where a stored entry's bytes begin: after a local header of 30 bytes, the name and the extra field.
+
+    Raises CheckpointError where that header is not the entry's own, or the bytes do not fit their checksum.
+    """
+    header = data[entry.header_offset : entry.header_offset + 30].tobytes()
+    lengths = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+    name = data[entry.header_offset + 30 : entry.header_offset + 30 + lengths[0]].tobytes()
+    start = entry.header_offset + 30 + sum(lengths)
+    names = [entry.orig_filename.encode(code, "replace") for code in ("utf-8", "cp437")]
+    own = header.startswith(ZIP_MAGIC) and name in names
+    if not own or zlib.crc32(data[start : start + entry.file_size].data) != entry.CRC:
+        raise CheckpointError(
+            f"{entry.filename} in {path} must fit its name and checksum in the archive, and does not; "
+            "the file is damaged: fetch it again"
+        )
     return start
 
 

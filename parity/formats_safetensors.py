@@ -36,16 +36,16 @@ def read_safetensors(path: Path) -> Checkpoint:
     header = strict_json(data[8 : 8 + length].tobytes(), f"the header of {path}")
     if not isinstance(header, dict):
         raise CheckpointError(f"the header of {path} must be a JSON object, and is not; fetch the file again")
-    metadata = header.pop("__metadata__", None)
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise CheckpointError(f"the metadata of {path} must be text by name, and is not; fetch the file again")
     tensors, spans = {}, []
     for name, entry in header.items():
         dtype, shape, start, stop = _entry(entry, f"{name} in {path}")
         tensors[name] = view(data[8 + length :], f"{name} in {path}", dtype, shape, start, stop - start)
         spans.append((start, stop))
     _check_spans(spans, data.size - 8 - length, path)
-    model = metadata.get("model")
-    return Checkpoint(tensors, model if isinstance(model, str) else None)
+    return Checkpoint(tensors, metadata.get("model"))
 
 
 def _entry(entry: Any, subject: str) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:

@@ -1,4 +1,7 @@
-"""torch's own checkpoints, `.pth` and `.pt`: the zip form, memory-mapped, and the older one of pickles in a row."""
+"""torch's own checkpoints, `.pth` and `.pt`: the zip form, and the older one of pickles in a row.
+
+The zip is not memory-mapped: only without does torch compare a tensor's size with that of its entry.
+"""
 
 import zipfile
 from collections.abc import Sequence
@@ -8,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .errors import CheckpointError
-from .formats import BFLOAT16, Checkpoint, Tensor
-from .formats_keras import check_archive
+from .formats import BFLOAT16, Checkpoint, Tensor, mapped
+from .formats_keras import check_archive, stored_at
 
 NESTS = ("state_dict", "model", "model_state_dict", "net")  # where training scripts put the weights
 MOST_PICKLE = 64 << 20  # bytes; a network of 10,000 tensors has about one million
@@ -19,12 +22,11 @@ def read_torch(path: Path) -> Checkpoint:
     """Read a torch checkpoint: weights alone, no code. Raises CheckpointError for whatever torch refuses."""
     import torch
 
-    modern = zipfile.is_zipfile(path)
-    if modern:
+    if zipfile.is_zipfile(path):
         _check_zip(path)
     else:
         _check_legacy(path)
-    content = _load(path, mmap=modern)
+    content = _load(path)
     state, notes = _state(content, path)
     tensors, odd = {}, []
     for name, tensor in state.items():
@@ -38,7 +40,7 @@ def read_torch(path: Path) -> Checkpoint:
     return Checkpoint({name: _array(tensor, f"{name} in {path}") for name, tensor in tensors.items()}, notes=notes)
 
 
-def _load(path: Path, **options: Any) -> Any:
+def _load(path: Path) -> Any:
     """torch.load that executes nothing; every complaint of its becomes one sentence."""
     import warnings
 
@@ -47,7 +49,7 @@ def _load(path: Path, **options: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True, **options)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - a damaged pickle makes torch raise nearly anything
         text = " ".join(str(error).split())
         why = f"{type(error).__name__}: {(text.partition('WeightsUnpickler error: ')[2] or text)[:200]}"
@@ -58,7 +60,7 @@ def _load(path: Path, **options: Any) -> Any:
 
 
 def _check_zip(path: Path) -> None:
-    """Every entry stored as it is, once, within the file: then a claim of more memory finds nothing to map."""
+    """Every entry stored as it is, once, whole and within the file: none takes more memory than the file has."""
     with check_archive(path) as archive:
         entries = archive.infolist()
         packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
@@ -73,6 +75,9 @@ def _check_zip(path: Path) -> None:
             raise CheckpointError(
                 f"{path} must hold one data.pkl of at most {MOST_PICKLE} bytes, and does not; refused"
             )
+        data = mapped(path)
+        for entry in entries:  # torch looks at neither names nor checksums
+            stored_at(path, data, entry)
 
 
 def _check_legacy(path: Path) -> None:
