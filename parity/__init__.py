@@ -39,16 +39,18 @@ def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) ->
         raise AssertionError(text(report))
 
 
-def copy_weights(source: Any, destination: Any) -> None:
+def copy_weights(source: Any, destination: Any, x: Any = None) -> None:
     """Copy every weight of one model into the other, torch to Keras, Keras to torch or within a framework.
 
-    Layers are paired by dotted path and kind; every tensor is used exactly once, and a tensor that goes there and back
-    is the same bit for bit. Raises `parity.errors.ParityError`, before anything is changed, listing all that is
+    Layers are paired by dotted path and kind. With an input `x`, in torch's order, both models run on it once: layers
+    whose names differ are then paired by their order, and a Dense kernel behind a flattened image gets its rows in the
+    other framework's order. Every tensor is used exactly once, and one that goes there and back is the same bit for
+    bit. Raises `parity.errors.ParityError`, before anything is changed, listing all that is
     missing on either side or has another shape.
     """
     from .api import copy_model_weights
 
-    copy_model_weights(source, destination)
+    copy_model_weights(source, destination, x)
 
 
 def convert(

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from .capture import Side
+from .capture import Capture, Side
+from .compare import Array
 from .errors import ParityError, TargetError
 from .judge import Options
 from .local import LocalSide
 from .matching import raise_on_unknown, raise_on_unmatched
+from .pairing import pair
 from .report import Report
 from .targets import is_model
 from .verify import compare_sides, shapes_of
@@ -19,8 +21,7 @@ def check_models(torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weig
     """See `parity.check`."""
     if weights not in ("copy", "keep"):
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
-    array = np.asarray(x)
-    array = array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
+    array = _floats(x)
     torch, keras = LocalSide(side_of(torch_model)), LocalSide(side_of(keras_model))
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
@@ -31,6 +32,18 @@ def check_models(torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weig
     finally:
         torch.close()
         keras.close()
+
+
+def _give_names(torch: Side, keras: Side, x: Array) -> None:
+    """Call Keras's layers by torch's names, which one run of each shows."""
+    steps = [Capture(side, x, "float32").prepare() for side in (torch, keras)]
+    pairing = pair(torch.layers(), steps[0], keras.layers(), steps[1])
+    keras.rename(pairing.keras, pairing.layers, pairing.orders)
+
+
+def _floats(x: Any) -> Array:
+    array = np.asarray(x)
+    return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
 
 
 def side_of(model: Any) -> Side:
@@ -48,12 +61,15 @@ def side_of(model: Any) -> Side:
     )
 
 
-def copy_model_weights(source: Any, destination: Any) -> None:
+def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
     """See `parity.copy_weights`."""
     ours, theirs = side_of(source), side_of(destination)
     names = ours.framework, theirs.framework
-    raise_on_unmatched(ours.layers(), theirs.layers(), names)
     raise_on_unknown([ours.unknown_weights(), theirs.unknown_weights()], names)
+    if x is None or set(names) != {"torch", "keras"}:
+        raise_on_unmatched(ours.layers(), theirs.layers(), names)
+    else:
+        _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), _floats(x))
     check_shapes(shapes_of(ours.layers()), shapes_of(theirs.layers()), names)
     for name, array in ours.weights():
         theirs.load(name, array)

@@ -146,6 +146,12 @@ class Side(Protocol):
     def unknown_weights(self) -> list[str]:
         """Tensors that belong to no layer of a known kind: they could neither be copied nor compared."""
 
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """Call steps and layers as the other side does, and take the rows of Dense kernels in these orders.
+
+        Returns the layers, by their new names.
+        """
+
     def randomize(self, x: Array, seed: int) -> None:
         """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
 

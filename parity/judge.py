@@ -7,6 +7,7 @@ from typing import Any
 from .capture import LayerInfo, Record, StepInfo
 from .compare import Difference, arithmetic_ok, difference, structure_ok
 from .matching import Wiring
+from .name_map import NameMap
 from .report import LayerResult, Report, StaticDifference
 
 
@@ -19,6 +20,7 @@ class Options:
     seed: int = 0
     weights: str = "copy"
     randomize: bool = False  # replace neutral weights of fresh models before they are copied
+    name_map: NameMap | None = None  # pairs of names that the user gives
 
 
 @dataclass
@@ -31,11 +33,13 @@ class Sums:
     torch: Difference = field(default_factory=Difference)
     keras: Difference = field(default_factory=Difference)
     low: Difference = field(default_factory=Difference)
+    note: str | None = None
 
     def add(self, torch: Record, keras: Record) -> None:
         self.inherited += difference(keras.step.output, torch.step.output)
         self.torch += torch.rounding
         self.keras += keras.rounding
+        self.note = keras.step.note
         if torch.low is not None and keras.low is not None:
             self.low += difference(keras.low, torch.low)
 
@@ -58,7 +62,8 @@ def make_report(
         layer = info.get(entry.step.path.partition("#")[0])
         weights = layer.weights if layer and key == entry.step.path else {}
         numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
-        results.append(LayerResult(entry.step, weights, *numbers, faults=_faults(entry, options.dtype)))
+        faults = _faults(entry, options.dtype)
+        results.append(LayerResult(entry.step, weights, *numbers, faults=faults, note=entry.note))
     results = _without_inherited_rounding(results)
     if not any(result.faults for result in results):
         results = _blame_first_inherited(results)
@@ -68,7 +73,9 @@ def make_report(
         "batch_size": options.batch_size,
         "input_shape": list(shape[1:]),
     }
-    return Report(target, tuple(results), tuple(static_differences(torch, keras)), environment | common)
+    static = tuple(static_differences(torch, keras))
+    loose = tuple(wiring.loose[0]), tuple(wiring.loose[1])
+    return Report(target, tuple(results), static, environment | common, unmatched=loose)
 
 
 def _faults(entry: Sums, dtype: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from .compare import Array
 from .keras_trace import KerasTrace, input_layout
 from .paths import Found, walk_keras
 from .static import keras_static
-from .weights import keras_variables, to_keras, to_torch, torch_shape
+from .weights import Axes, keras_variables, reordered, to_keras, to_torch, torch_shape
 
 
 class KerasSide:
@@ -27,23 +27,39 @@ class KerasSide:
         self._walked = list(walk_keras(model))
         self.found = self._walked  # under torch's names, once they are known
         self.names = Names()
-        self._variables = {name: (variable, axes) for name, variable, axes in keras_variables(self.found)}
+        self._orders: dict[str, tuple[int, ...]] = {}
+        self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             tf.config.experimental.enable_tensor_float_32_execution(False)
+
+    def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
+        """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
+        for name, variable, axes in keras_variables(self.found if found is None else found):
+            path, _, tensor = name.rpartition(".")
+            if path in self._orders and tensor == "weight" and isinstance(axes, tuple):
+                axes = reordered(axes, tuple(variable.shape), self._orders[path])
+            yield name, variable, axes
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """Call steps and layers as the other side does; see Side."""
+        self.names, self._orders = names, orders
+        self.found = [entry._replace(path=layers.get(entry.path, entry.path)) for entry in self._walked]
+        self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
+        return self.layers()
 
     def layers(self) -> list[LayerInfo]:
         return [self._info(found) for found in self.found]
 
     def _info(self, found: Found) -> LayerInfo:
         shapes = {}
-        for name, variable, axes in keras_variables([found]):
+        for name, variable, axes in self.variables([found]):
             shapes[name.rpartition(".")[2]] = torch_shape(tuple(variable.shape), axes)
         return LayerInfo(found.path, found.kind.name, shapes, keras_static(found))
 
     def weights(self) -> Iterator[tuple[str, Array]]:
-        for name, variable, axes in keras_variables(self.found):
+        for name, variable, axes in self.variables():
             yield name, to_torch(ops.convert_to_numpy(variable), axes)
 
     def load(self, name: str, array: Array) -> None:
@@ -61,7 +77,7 @@ class KerasSide:
     def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
         floating = np.issubdtype(x.dtype, np.floating)
         inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
-        with retyped(self.model, dtype):
+        with retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
             tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
             with tracer:
@@ -84,19 +100,23 @@ class KerasSide:
 
 
 @contextmanager
-def retyped(model: keras.Model, dtype: str) -> Iterator[None]:
-    """Let the model compute in `dtype`, variables included, and put everything back as it was."""
+def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iterator[None]:
+    """Let the model compute in `dtype` and put everything back as it was.
+
+    Without `cast_variables` Keras casts each variable where it is used: to float64 that changes nothing, and a whole
+    model in float64 would be twice its size. What a training step writes into them needs them cast.
+    """
     undo: list[Callable[[], None]] = []
     layers = list(model._flatten_layers())
     variables = {id(v): v for v in model.variables}.values()
     try:
         for layer in layers:
-            undo.append(_set(layer, "_dtype_policy", keras.dtype_policies.DTypePolicy(dtype)))
+            undo.append(_set(layer, "_dtype_policy", _policy(dtype, layer.variable_dtype, cast_variables)))
             if type(layer).__name__ == "InputLayer" and layer._dtype.startswith(("float", "bfloat")):
                 undo.append(_set(layer, "_dtype", dtype))
             inputs = [x for x in getattr(layer, "_inputs", None) or [] if x.dtype.startswith(("float", "bfloat"))]
             undo.extend(_set(x, "_dtype", dtype) for x in inputs)
-        for variable in variables:
+        for variable in variables if cast_variables else ():
             if variable.dtype.startswith(("float", "bfloat")) and variable.dtype != dtype:
                 value = ops.cast(variable.value, dtype)
                 undo.append(_set(variable, "_value", variable._value))
@@ -106,6 +126,13 @@ def retyped(model: keras.Model, dtype: str) -> Iterator[None]:
     finally:
         for step in reversed(undo):
             step()
+
+
+def _policy(dtype: str, variable_dtype: str, cast_variables: bool) -> Any:
+    policy = keras.dtype_policies.DTypePolicy(dtype)
+    if not cast_variables:
+        policy._variable_dtype = variable_dtype  # Keras casts on use where the two differ
+    return policy
 
 
 def _set(owner: Any, name: str, value: Any) -> Callable[[], None]:

@@ -32,6 +32,7 @@ class LayerResult:
     keras: Difference
     difference: Difference
     faults: tuple[str, ...]
+    note: str | None = None  # what the reader must know of how it was compared
 
     @property
     def path(self) -> str:
@@ -44,6 +45,15 @@ class LayerResult:
     @property
     def ok(self) -> bool:
         return not self.faults
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two steps that are compared although their names differ. by: "order" or "map"."""
+
+    torch: str
+    keras: str
+    by: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,8 @@ class Report:
     static: tuple[StaticDifference, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     causes: tuple[Cause, ...] = ()
+    pairs: tuple[Pair, ...] = ()  # steps that were compared although their names differ
+    unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
 
     @property
     def cause(self) -> Cause | None:
@@ -94,12 +106,14 @@ class Report:
             "cause": None if self.cause is None else vars(self.cause),
             "causes": [vars(cause) for cause in self.causes],
             "static": [vars(difference) for difference in self.static],
-            "unmatched": {"torch": [], "keras": []},
+            "pairs": [vars(pair) for pair in self.pairs],
+            "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
         }
 
 
 def _layer_json(layer: LayerResult) -> dict[str, Any]:
-    return {
+    note = {} if layer.note is None else {"note": layer.note}
+    return note | {
         "path": layer.path,
         "kind": layer.kind,
         "shape": list(layer.step.shape),
@@ -229,6 +243,10 @@ def _print_detail(report: Report, console: Any) -> None:
 
 def detail(report: Report) -> Iterator[str]:
     """The worst layer of a match; of a mismatch the first failure with its numbers and settings."""
+    yield from _pairs(report)
+    for layer in report.layers:
+        if layer.note:
+            yield f"note: {layer.path} ({layer.kind}): {layer.note}"
     finite = [layer for layer in report.layers if layer.inherited.finite]
     if report.ok:
         worst = max(finite, key=lambda layer: layer.inherited.error)
@@ -245,6 +263,15 @@ def detail(report: Report) -> Iterator[str]:
         yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
     if len(report.static) > 20:
         yield f"  and {len(report.static) - 20} settings more; --json lists all"
+
+
+def _pairs(report: Report) -> Iterator[str]:
+    """Which steps were compared although their names differ: the first of them."""
+    if report.pairs:
+        shown = [f"{pair.torch} = {pair.keras}" for pair in report.pairs[:8]]
+        more = f" and {len(report.pairs) - 8} more; --json lists all" if len(report.pairs) > 8 else ""
+        by = " and ".join(sorted({"order of execution" if pair.by == "order" else "--map" for pair in report.pairs}))
+        yield f"paired by {by} (torch = Keras): {', '.join(shown)}{more}"
 
 
 def _why(report: Report, layer: LayerResult) -> str:

@@ -1,7 +1,7 @@
 """A torch model as a Side: walk it, read and set its weights, run it and see every layer."""
 
-import copy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,15 @@ IGNORED = {"num_batches_tracked"}  # a counter, not a weight: Keras has none
 
 
 class TorchSide:
-    """`model` stays as it was: runs in another dtype use a copy."""
+    """`model` stays as it was: in a run in another dtype, a layer's tensors are cast while that layer runs."""
 
     framework = "torch"
 
     def __init__(self, model: nn.Module, device: str = "cpu") -> None:
-        self.model = model
+        self.model = model.to(device)
         self.device = device
         self.found = list(walk_torch(model))
         self._tensors = dict(torch_tensors(self.found))
-        self._copies: dict[str, nn.Module] = {}
         self.names = Names()
         # Parity is a question about the program, not about TF32's ten-bit mantissa.
         torch.backends.cuda.matmul.allow_tf32 = False
@@ -49,9 +48,13 @@ class TorchSide:
             yield name, tensor.detach().cpu().numpy()
 
     def load(self, name: str, array: Array) -> None:
-        self._copies.clear()
         with torch.no_grad():
             self._tensors[name].copy_(torch.from_numpy(np.array(array)))
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """torch's names are everyone's: only which steps to hide is news."""
+        self.names = names
+        return self.layers()
 
     def unknown_weights(self) -> list[str]:
         """Tensors of the model that no row of the table of kinds knows."""
@@ -64,7 +67,6 @@ class TorchSide:
         for i, (name, tensor) in enumerate(torch_tensors(self.found)):
             if name.endswith(".bias") and not tensor.any():
                 tensor.data.copy_(torch.from_numpy(probe_bias(tuple(tensor.shape), seed + i)))
-        self._copies.clear()
         self.model.eval()
         try:
             with torch.no_grad():
@@ -74,29 +76,20 @@ class TorchSide:
                 handle.remove()
 
     def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
-        model = self._in(dtype) if tape is None else tape.model
+        model = self.model if tape is None else tape.model
         found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
-        tracer = TorchTrace(model, found, visit, look, self.names, tape)
+        tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
         inputs = torch.from_numpy(x).to(self.device)
         inputs = inputs.to(DTYPES[dtype]) if inputs.is_floating_point() else inputs
-        default = torch.get_default_dtype()
-        torch.set_default_dtype(DTYPES[dtype])  # for tensors that the model makes itself
-        try:
-            with torch.set_grad_enabled(tape is not None), tracer:  # inference mode would not count in-place changes
-                tracer.finish(model(tracer.start(inputs)))
-        finally:
-            torch.set_default_dtype(default)
+        # Inference mode would not count in-place changes, so gradients are only switched off.
+        quiet = torch.set_grad_enabled(tape is not None)
+        with _evaluating(model, tape is None), _default_dtype(DTYPES[dtype]), quiet, tracer:
+            tracer.finish(model(tracer.start(inputs)))
 
     def gradients(self) -> Any:
         from .torch_gradients import TorchGradients
 
         return TorchGradients(self)
-
-    def _in(self, dtype: str) -> nn.Module:
-        if dtype not in self._copies:
-            self._copies.clear()  # one copy at a time: a float64 model is twice the size
-            self._copies[dtype] = copy.deepcopy(self.model).to(self.device, DTYPES[dtype]).eval()
-        return self._copies[dtype]
 
     def environment(self) -> dict[str, Any]:
         return {
@@ -105,6 +98,30 @@ class TorchSide:
             "threads": torch.get_num_threads(),
             "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
         }
+
+
+@contextmanager
+def _evaluating(model: nn.Module, wanted: bool) -> Iterator[None]:
+    """Evaluation mode, and every module's own mode again afterwards."""
+    modes = [(module, module.training) for module in model.modules()] if wanted else []
+    try:
+        for module, _ in modes:
+            module.training = False
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """For tensors that the model makes itself."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _randomizer(seed: int) -> Any:

@@ -1,7 +1,8 @@
 """Run a torch model and see every module, and every known function that a forward calls itself."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -25,9 +26,16 @@ class TorchTrace(Trace):
     """Wraps the `forward` of every module, and listens to torch's functions, for as long as it is entered."""
 
     def __init__(
-        self, model: nn.Module, found: list[Found], visit: Visit, look: Look, names: Names, tape: Any = None
+        self,
+        model: nn.Module,
+        found: list[Found],
+        dtype: torch.dtype,
+        visit: Visit,
+        look: Look,
+        names: Names,
+        tape: Any = None,
     ) -> None:
-        self.model, self.found = model, found
+        self.model, self.found, self.dtype = model, found, dtype
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
     def __enter__(self) -> "TorchTrace":
@@ -37,7 +45,7 @@ class TorchTrace(Trace):
             if id(module) not in leaves and not path.startswith(inside):
                 self._wrap(module, partial(self.enter, path, module.forward))
         for entry in self.found:
-            self._wrap(entry.layer, partial(self._run, entry, entry.layer.forward))
+            self._wrap(entry.layer, partial(self._run, entry, partial(self._cast, entry.layer, entry.layer.forward)))
         self.stack.enter_context(_Ear(self._heard))
         return self
 
@@ -50,7 +58,13 @@ class TorchTrace(Trace):
             return forward(*args, **kwargs)
         return self.layer(found.path, found.kind, forward, args, kwargs)
 
+    def _cast(self, module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a module with its tensors in this run's dtype: a whole model in float64 would be twice its size."""
+        with typed(module, self.dtype):
+            return forward(*args, **kwargs)
+
     def _heard(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        args, kwargs = self._parameters_cast(args), self._parameters_cast(kwargs)
         name = getattr(function, "__name__", "glue").strip("_")
         if self.running:
             return function(*args, **kwargs)
@@ -64,6 +78,11 @@ class TorchTrace(Trace):
         one = isinstance(output, torch.Tensor) and is_global(tuple(args[0].shape), tuple(output.shape))
         kind = GLOBAL.get(kind.name, kind) if one else kind
         return self.function(kind, function, args, kwargs, known=one or not kind.squeezed)
+
+    def _parameters_cast(self, args: Any) -> Any:
+        """Parameters that a forward uses itself, outside of a layer, in this run's dtype."""
+        wrong = {id(x): x.detach().to(self.dtype) for x in self.tensors(args) if _is_parameter(x, self.dtype)}
+        return self.swapped(args, wrong) if wrong else args
 
     def _unknown(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """What is no kind of ours: glue, if it makes a tensor that is not one already known."""
@@ -109,6 +128,24 @@ class TorchTrace(Trace):
     @property
     def channels_last(self) -> bool:
         return False
+
+
+def _is_parameter(x: torch.Tensor, dtype: torch.dtype) -> bool:
+    return isinstance(x, nn.Parameter) and x.is_floating_point() and x.dtype != dtype
+
+
+@contextmanager
+def typed(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """The module's parameters and buffers in `dtype`; afterwards they hold the same memory as before."""
+    tensors = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.dtype != dtype]
+    before = [t.data for t in tensors]
+    try:
+        for t in tensors:
+            t.data = t.data.to(dtype)
+        yield
+    finally:
+        for t, data in zip(tensors, before, strict=True):
+            t.data = data
 
 
 class _Ear(TorchFunctionMode):

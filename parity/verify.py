@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .capture import LayerInfo
@@ -9,7 +10,8 @@ from .compare import Array
 from .errors import UnmatchedError
 from .explain import explain
 from .judge import Options, Sums, make_report
-from .matching import NAMES, match_steps, raise_on_unknown, raise_on_unmatched
+from .matching import NAMES, match_steps, raise_on_unknown
+from .prepare import prepared, with_pairing
 from .report import Report
 from .runs import Progress, Ticks, added, inherited
 from .weights import check_shapes
@@ -27,17 +29,19 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     torch_layers = torch.answer()
     if options.weights == "copy" and options.randomize:
         torch.call("randomize", slices[0], options.seed)
-    torch_steps = torch.call("prepare", slices[0], options.dtype)  # while Keras is still importing
+    unknown = [torch.call("unknown_weights")]
+    torch.ask("prepare", slices[0], options.dtype)  # while Keras is still importing
     keras_layers = keras.answer()
-    raise_on_unmatched(torch_layers, keras_layers, NAMES)
-    raise_on_unknown([torch.call("unknown_weights"), keras.call("unknown_weights")], NAMES)
-    if options.weights == "copy":
-        copy_weights(torch, keras, torch_layers, keras_layers, progress)
+    raise_on_unknown([*unknown, keras.call("unknown_weights")], NAMES)
+    layers = torch_layers, keras_layers
+    ready = prepared(torch, keras, layers, slices[0], options, partial(copy_weights, torch, keras, progress))
+    torch_layers, keras_layers = ready.torch_layers, ready.keras_layers
+    torch_steps, keras_steps = ready.torch_steps, ready.keras_steps
     sums: dict[str, Sums] = {}
     for number, x in enumerate(slices):
         if number > 0:
             torch_steps = torch.call("prepare", x, options.dtype)
-        keras_steps = keras.call("prepare", x, options.dtype)
+            keras_steps = keras.call("prepare", x, options.dtype)
         wiring = match_steps(torch_steps, keras_steps)
         ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
         inherited(torch, keras, wiring, sums, ticks)
@@ -45,6 +49,7 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     _check_used(torch_layers, sums)
     environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
+    report = with_pairing(report, ready.pairing)
     if report.ok:
         wiring.raise_on_loose()
         return report
@@ -57,7 +62,7 @@ def _slices(x: Array) -> Iterator[Array]:
         yield x[start : start + size]
 
 
-def copy_weights(torch: Any, keras: Any, ours: list[LayerInfo], theirs: list[LayerInfo], progress: Progress) -> None:
+def copy_weights(torch: Any, keras: Any, progress: Progress, ours: list[LayerInfo], theirs: list[LayerInfo]) -> None:
     """Give Keras torch's weights, every tensor once."""
     check_shapes(shapes_of(ours), shapes_of(theirs), NAMES)
     batch: list[tuple[str, Array]] = []

@@ -6,7 +6,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from .capture import Capture, Exchange, LayerInfo, Look, StepInfo, weights_of
+from .capture import Capture, Exchange, LayerInfo, Look, Names, StepInfo, weights_of
 from .compare import Array
 from .errors import ParityError, WorkerError
 from .messages import receive, send
@@ -73,6 +73,9 @@ class Worker:
 
     def randomize(self, x: Array, seed: int) -> None:
         self.side.randomize(x, seed)
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        return list(self.side.rename(names, layers, orders))
 
     def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
         self.capture = Capture(self.side, x, dtype)

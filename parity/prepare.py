@@ -1,0 +1,71 @@
+"""Before the comparison: both models run once, their steps are paired, Keras takes torch's names and weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .capture import LayerInfo, StepInfo
+from .compare import Array
+from .judge import Options
+from .pairing import Pairing, pair, same_paths
+from .report import Report
+
+Copy = Callable[[list[LayerInfo], list[LayerInfo]], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What both sides answered to the last `prepare`, by torch's names."""
+
+    torch_steps: list[StepInfo]
+    keras_steps: list[StepInfo]
+    torch_layers: list[LayerInfo]
+    keras_layers: list[LayerInfo]
+    pairing: Pairing
+
+
+def prepared(
+    torch: Any, keras: Any, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, options: Options, copy: Copy
+) -> Prepared:
+    """Pair and copy. torch has been asked to prepare x already, and answers with its steps.
+
+    Where all names agree, weights are copied first and nothing runs twice. Raises UnmatchedError where the layers
+    cannot be paired with certainty.
+    """
+    torch_layers, keras_layers = layers
+    copying = options.weights == "copy"
+    early = copying and options.name_map is None and same_paths(torch_layers, keras_layers)
+    torch_steps = torch.answer()
+    if early:
+        copy(torch_layers, keras_layers)
+    keras_steps = keras.call("prepare", x, options.dtype)
+    pairing = pair(torch_layers, torch_steps, keras_layers, keras_steps, options.name_map)
+    if pairing.changes:
+        torch_layers = torch.call("rename", pairing.torch, {}, {})
+        keras_layers = keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
+    if copying and (not early or pairing.orders):
+        copy(torch_layers, keras_layers)
+    if pairing.changes or (copying and not early):
+        torch.ask("prepare", x, options.dtype)
+        keras_steps = keras.call("prepare", x, options.dtype)
+        torch_steps = torch.answer()
+    return Prepared(torch_steps, keras_steps, torch_layers, keras_layers, pairing)
+
+
+def with_pairing(report: Report, pairing: Pairing) -> Report:
+    """The report with the pairs of other names, and a note on every kernel whose rows were put in another order."""
+    layers = tuple(
+        replace(layer, note=_joined(layer.note, REORDERED)) if layer.step.key in pairing.orders else layer
+        for layer in report.layers
+    )
+    return replace(report, layers=layers, pairs=pairing.pairs)
+
+
+REORDERED = (
+    "its input is a flattened image, channels first in torch and last in Keras: the kernel's input axis is permuted "
+    "between them"
+)
+
+
+def _joined(*notes: str | None) -> str:
+    return "; ".join(note for note in notes if note)
