@@ -10,6 +10,7 @@ from keras import ops
 
 from .capture import NOTHING, LayerInfo, Look, Names, Visit
 from .compare import Array
+from .errors import ParityError
 from .keras_trace import KerasTrace, input_layout
 from .paths import Found, walk_keras
 from .static import keras_static
@@ -75,6 +76,12 @@ class KerasSide:
         raise NotImplementedError("probe weights are made on the torch side and copied")
 
     def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        names = [tensor.name for tensor in getattr(self.model, "inputs", None) or ()]
+        if len(names) > 1:
+            raise ParityError(
+                f"the Keras model must take one input, and takes {', '.join(names)}; "
+                "compare a model around it that makes them of one"
+            )
         floating = np.issubdtype(x.dtype, np.floating)
         inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
         with retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):

@@ -1,5 +1,6 @@
 """A torch model as a Side: walk it, read and set its weights, run it and see every layer."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,8 +11,9 @@ from torch import nn
 
 from .capture import NOTHING, LayerInfo, Look, Names, Visit
 from .compare import Array
+from .errors import ParityError
 from .paths import Found, walk_torch
-from .probes import probe_bias, probe_norm
+from .probes import probe_bias, probe_norm, probe_scale
 from .static import torch_static
 from .torch_trace import TorchTrace
 from .weights import torch_tensors
@@ -62,20 +64,35 @@ class TorchSide:
         return [key for key in self.model.state_dict() if key not in known and key.rpartition(".")[2] not in IGNORED]
 
     def randomize(self, x: Array, seed: int) -> None:
-        norms = [found for found in self.found if found.kind.name == "batch_norm"]
+        norms = [f for f in self.found if f.kind.name == "batch_norm" and f.layer.running_mean is not None]
         handles = [f.layer.register_forward_pre_hook(_randomizer(seed + i)) for i, f in enumerate(norms)]
         for i, (name, tensor) in enumerate(torch_tensors(self.found)):
             if name.endswith(".bias") and not tensor.any():
                 tensor.data.copy_(torch.from_numpy(probe_bias(tuple(tensor.shape), seed + i)))
+            if name.endswith(".weight") and tensor.ndim == 1 and bool((tensor == 1).all()):
+                tensor.data.copy_(torch.from_numpy(probe_scale(tuple(tensor.shape), seed + i)))
         self.model.eval()
         try:
             with torch.no_grad():
-                self.model(torch.from_numpy(x).float())
+                inputs = torch.from_numpy(x)
+                self.model(inputs.float() if inputs.is_floating_point() else inputs)
         finally:
             for handle in handles:
                 handle.remove()
 
+    def _one_input(self) -> None:
+        """Raise ParityError for a model that needs more than one input."""
+        parameters = inspect.signature(self.model.forward).parameters.values()
+        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [p.name for p in parameters if p.kind in plain and p.default is inspect.Parameter.empty]
+        if len(names) > 1:
+            raise ParityError(
+                f"the torch model must take one input, and its forward takes {', '.join(names)}; "
+                "compare a model around it that makes them of one"
+            )
+
     def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        self._one_input()
         model = self.model if tape is None else tape.model
         found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
         tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
