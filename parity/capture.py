@@ -6,6 +6,7 @@ activations in memory: the first run's outputs wait in a file, and a Record live
 """
 
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple, Protocol
@@ -173,6 +174,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="parity-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)  # of a run that nobody streamed
         self._headers: list[tuple[str, np.dtype[Any], tuple[int, ...], tuple[int, ...]]] = []
         self.keys: set[str] = set()
 

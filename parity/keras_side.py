@@ -115,6 +115,7 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
     """
     undo: list[Callable[[], None]] = []
     layers = list(model._flatten_layers())
+    layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]  # inside a Sequential
     variables = {id(v): v for v in model.variables}.values()
     try:
         for layer in layers:

@@ -71,7 +71,8 @@ def _slope(layer: Any) -> bool:
 
 
 def _six(layer: Any) -> bool:
-    return layer.max_value == 6 and not float(layer.negative_slope) and not layer.threshold
+    settings = (getattr(layer, name, wanted) for name, wanted in (("negative_slope", 0), ("threshold", 0)))
+    return getattr(layer, "max_value", 6) == 6 and not any(settings)
 
 
 def _plain(layer: Any) -> bool:

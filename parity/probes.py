@@ -5,7 +5,16 @@ A fresh batch norm has gamma 1, beta 0, mean 0 and variance 1: two of them excha
 
 import numpy as np
 
+from .capture import LayerInfo
 from .compare import Array
+
+
+def fitting_input(x: Array, layers: list[LayerInfo], seed: int) -> Array:
+    """`x`, or, for a model whose first layer is an embedding, numbers of the rows that this has, in x's shape."""
+    first = next((layer for layer in layers if layer.weights), None)
+    if first is None or first.kind != "embedding" or not np.issubdtype(x.dtype, np.floating):
+        return x
+    return np.asarray(np.random.default_rng(seed).integers(0, first.weights["weight"][0], x.shape))
 
 
 def probe_input(shape: tuple[int, ...], seed: int) -> Array:
@@ -33,3 +42,8 @@ def probe_norm(channels: int, seed: int) -> dict[str, Array]:
 def probe_bias(shape: tuple[int, ...], seed: int) -> Array:
     """A random bias in place of a zero one, which a missing bias would equal."""
     return np.random.default_rng(seed).normal(0.0, 0.1, shape)
+
+
+def probe_scale(shape: tuple[int, ...], seed: int) -> Array:
+    """A random scale in place of one of ones, which a scale that was left out would equal."""
+    return np.random.default_rng(seed).uniform(0.5, 1.5, shape)

@@ -47,7 +47,9 @@ def _keras_padding(layer: Any) -> Any:
     pixels = getattr(layer, "pixels", 0)
     if layer.padding == "same" and not pixels:
         return _same(kernel, _strides(layer), _list(getattr(layer, "dilation_rate", 1), len(kernel)))
-    return layer.padding if layer.padding == "causal" else _list(pixels, len(kernel))
+    if layer.padding == "causal":
+        return [[layer.dilation_rate[0] * (kernel[0] - 1), 0]]
+    return _list(pixels, len(kernel))
 
 
 def _same(kernel: list[int], stride: list[int], dilation: list[int]) -> Any:

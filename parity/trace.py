@@ -4,6 +4,7 @@ Layers, functions of a known kind and the model's output are steps. What is join
 goes into the next step. Layers that compute nothing, and moves of numbers that keep an image an image, are passed over.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -158,6 +159,8 @@ class Trace:
             return canonical(array, made.order() if array.ndim == 2 else None)
 
     def _tensor(self, array: Array, x: Any, made: Made) -> Any:
+        if array.size != math.prod(x.shape):
+            return x  # the other side's has another shape, which has been noted: this run goes on with its own
         with self.quiet():
             return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
 

@@ -1,0 +1,70 @@
+"""Every kind of layer: a pair that matches, weights that come back bit for bit, and a fault that is caught."""
+
+import numpy as np
+import pytest
+
+import parity
+from parity.errors import ParityError
+from parity.kinds import KINDS
+from parity.report import Report, text
+
+from .pairs import CASES, Case, randomized
+
+NAMES = [case.name for case in CASES]
+
+
+def checked(case: Case, wrong: bool = False, weights: str = "copy") -> Report:
+    torch_model, keras_model = case.models(wrong)
+    return parity.check(randomized(torch_model), keras_model, case.input(), weights=weights)
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_match(case: Case) -> None:
+    report = checked(case)
+    assert report.ok, text(report)
+    assert report.unmatched == ((), ())
+    assert max(layer.inherited.error for layer in report.layers) <= 1e-12
+    assert len(report.layers) > 1, "the layer itself must be seen, not only the output"
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_fault_is_caught(case: Case) -> None:
+    try:
+        report = checked(case, wrong=True)
+    except ParityError:
+        return  # refused: tensors or shapes that do not fit each other
+    assert not report.ok
+    assert report.first is not None
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.models()[0].state_dict()], ids=lambda case: case.name)
+def test_weights_go_there_and_back(case: Case) -> None:
+    torch_model, keras_model = case.models()
+    again = randomized(case.models()[0], seed=1)
+    parity.copy_weights(randomized(torch_model), keras_model, case.input())
+    parity.copy_weights(keras_model, again, case.input())
+    given, taken = torch_model.state_dict(), again.state_dict()
+    assert all(
+        np.array_equal(given[name].numpy().view(np.uint8), taken[name].numpy().view(np.uint8))
+        for name in given
+        if given[name].is_floating_point()
+    )
+
+
+def test_every_kind_with_two_sides_has_a_case() -> None:
+    shown = {entry.kind for case in CASES for entry in checked(case).layers}
+    joints = {kind.name for kind in KINDS if kind.merges}
+    passed_over = {"identity", "rescaling", "permute", "reshape", "zero_pad_shortcut", "separable_conv"}
+    assert {kind.name for kind in KINDS} - joints - passed_over - shown == set()
+
+
+EXACT = {"gelu", "gelu tanh", "leaky relu", "upsample bilinear", "max pool 3d", "avg pool 3d, padded"}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in EXACT], ids=lambda case: case.name)
+def test_exact_equivalents_are_said(case: Case) -> None:
+    report = checked(case)
+    notes = [layer["note"] for layer in report.to_json()["layers"] if "note" in layer]
+    assert len(notes) == 1
+    assert "exact equivalent" in notes[0]
+    assert "exact equivalent" in text(report)
