@@ -1,0 +1,82 @@
+"""Time and memory of whole commands, and the file that the figures are kept in."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "tensorflow", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command: wall seconds, and the peak of all its processes' memory together, in bytes.
+
+    Memory is the proportional set size: a page that two processes share counts half for each, so sums are true.
+    """
+
+    seconds: float
+    peak: int
+
+
+def run(arguments: list[str]) -> Run:
+    """Run `python arguments` and watch its process tree. Raises CalledProcessError if it fails."""
+    start = time.perf_counter()
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    output = subprocess.DEVNULL
+    process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=output, env=environment)
+    watched = psutil.Process(process.pid)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _tree_memory(watched))
+        time.sleep(0.05)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
+    return Run(time.perf_counter() - start, peak)
+
+
+def _tree_memory(process: psutil.Process) -> int:
+    total = 0
+    try:
+        for member in (process, *process.children(recursive=True)):
+            total += member.memory_full_info().pss
+    except psutil.Error:  # it has just ended
+        return 0
+    return total
+
+
+def side_by_side(commands: dict[str, list[str]], repeats: int) -> dict[str, list[Run]]:
+    """Run the commands in turns, so that a busy moment of the machine meets all of them."""
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, arguments in commands.items():
+            runs[name].append(run(arguments))
+    return runs
+
+
+def medians(runs: list[Run]) -> dict[str, float]:
+    """Median seconds and median peak mebibytes."""
+    return {
+        "seconds": round(median(run.seconds for run in runs), 2),
+        "peak_mib": round(median(run.peak for run in runs) / 2**20),
+    }
+
+
+def save(name: str, figures: dict[str, Any]) -> None:
+    """Write the figures with the versions and the machine's size to benchmarks/results/NAME.json."""
+    machine = {"cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30)}
+    versions = {package: version(package) for package in PACKAGES} | {"python": platform.python_version()}
+    document = {"command": f"python -m benchmarks.{name}", "machine": machine, "versions": versions, **figures}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    print(json.dumps(document, indent=1))
