@@ -105,7 +105,7 @@ def grouped_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, di
 
     with tf.init_scope():  # out of the graph, if in one: ask which device is in force
         device = tf.zeros(()).device
-    if max(dilations) == 1 and _native_gradient(inputs.dtype.name, device):
+    if _native_gradient(inputs.dtype.name, device):
         return tf.nn.conv2d(inputs, kernel, strides, padding, dilations=dilations)
     return _grouped_by_xla(strides, padding, dilations)(inputs, tf.convert_to_tensor(kernel))
 
@@ -151,21 +151,22 @@ def _native_gradient(dtype: str, device: str) -> bool:
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` whose running variance is the unbiased n / (n - 1) one, as PyTorch's.
 
-    On TensorFlow, float32 and 16-bit inputs run on the fused kernel, which keeps the unbiased variance by itself;
-    every other path is Keras's own with the variance corrected after it. Normalisation itself uses the biased
-    variance in both frameworks (Ioffe and Szegedy 2015, algorithm 1).
+    On TensorFlow, float32 and 16-bit images run on the fused kernel, which keeps the unbiased variance by itself;
+    elsewhere Keras's own code runs and the variance is corrected after it (not with a mask, `renorm` or
+    `synchronized`, which PyTorch's norm does not have). Normalisation itself uses the biased variance in both
+    frameworks (Ioffe and Szegedy 2015, algorithm 1).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         update = bool(training) and self.trainable
         if self._fused(inputs, mask):
             return self._call_fused(inputs, update)
-        if not update or mask is not None or self.renorm:
+        if not update or mask is not None or self.renorm or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         before = ops.copy(self.moving_variance)
         outputs = super().call(inputs, training=training)
         # Keras added (1 - momentum) * biased variance; the unbiased one is n / (n - 1) of it.
-        count = ops.cast(self._count(inputs), self.moving_variance.dtype)
+        count = ops.cast(ops.size(inputs), self.moving_variance.dtype) / inputs.shape[self.axis]
         added = self.moving_variance - self.momentum * before
         self.moving_variance.assign_add(added / ops.maximum(count - 1, 1))
         return outputs
@@ -192,18 +193,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.moving_mean.assign(moving_mean * self.momentum + mean * (1.0 - self.momentum))
             self.moving_variance.assign(moving_variance * self.momentum + variance * (1.0 - self.momentum))
         return outputs
-
-    def _count(self, inputs: Any) -> Any:
-        """How many values each channel's statistics are taken over, all replicas together."""
-        count = 1
-        for axis, size in enumerate(ops.shape(inputs)):
-            if axis != self.axis % len(inputs.shape):
-                count = count * size
-        if self.synchronized:
-            import tensorflow as tf
-
-            count = count * tf.distribute.get_strategy().num_replicas_in_sync
-        return count
 
 
 @register

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,17 @@ def policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def blueprint(name: str, **changes: Any) -> keras.Model:
-    """The Keras model without values in its weights: all shapes and counts, none of the memory."""
+@cache
+def blueprint(config: resnet_keras.ResNetConfig) -> keras.Model:
+    """The Keras model without values in its weights: all shapes and counts, none of the memory. Not to be changed."""
     with keras.StatelessScope(initialize_variables=False):
-        return getattr(resnet_keras, name)(**changes)
+        return resnet_keras.ResNet(config)
+
+
+def small(package: Any, **fields: Any) -> Any:
+    """A network of two basic blocks, for what does not depend on the size."""
+    row: dict[str, Any] = {"block": "basic", "depths": (1, 1), "widths": (8, 16), "stem": "cifar", "input_size": 33}
+    return package.ResNet(package.ResNetConfig(**row | fields))
 
 
 def torch_blueprint(name: str, **changes: Any) -> nn.Module:

@@ -14,10 +14,17 @@ from torch import nn
 import resnet_keras
 import resnet_torch
 
-from .helpers import keras_layers, torch_layers
+from .helpers import blueprint, keras_layers, torch_layers
 
 ROWS = json.loads(Path(__file__).with_name("oracles.json").read_text())
-NAMES = ["-".join([row["model"], *map(str, row["changes"].values())]) for row in ROWS]
+ROWS_BY_SIZE = [
+    pytest.param(
+        row,
+        id="-".join([row["model"], *map(str, row["changes"].values())]),
+        marks=pytest.mark.slow if row["model"] == "cifar_resnet1202" else (),
+    )
+    for row in ROWS
+]
 
 
 def config(package: Any, row: dict[str, Any]) -> Any:
@@ -59,13 +66,12 @@ def check_params(params: int, with_statistics: int, row: dict[str, Any]) -> None
         assert with_statistics == row["keras_count_params"]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+@pytest.mark.parametrize("row", ROWS_BY_SIZE)
 def test_counts(row: dict[str, Any]) -> None:
     with torch.device("meta"):
         ours = resnet_torch.ResNet(config(resnet_torch, row)).eval()
         macs = torch_macs(ours, torch.empty(1, ours.config.in_channels, *ours.config.image_size))
-    with keras.StatelessScope(initialize_variables=False):
-        theirs = resnet_keras.ResNet(config(resnet_keras, row))
+    theirs = blueprint(config(resnet_keras, row))
     tensors = [tensor.numel() for tensor in ours.state_dict().values() if tensor.ndim]
     check_params(sum(parameter.numel() for parameter in ours.parameters()), sum(tensors), row)
     check_params(sum(prod(variable.shape) for variable in theirs.trainable_variables), theirs.count_params(), row)

@@ -159,15 +159,17 @@ def value_and_gradients(call: Any, layer: Any, x: tf.Tensor, mode: Callable[...,
     return arrays(*mode(run)(x))
 
 
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+RUNS = [(mode, dtype) for mode in MODES for dtype in ("float32", "float64")]
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [*RUNS, ("graph", "bfloat16"), ("graph", "float16")])
 @pytest.mark.parametrize("options", GROUPED, ids=lambda options: "-".join(map(str, options.values())))
-def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode: Callable[..., Any]) -> None:
+def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode: str) -> None:
     ours, reference = convolutions(options, dtype)
     x = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 8, 8)), dtype)
     bound = PRECISION[dtype] * 10
     for actual, expected in zip(
-        value_and_gradients(*ours, x, mode), value_and_gradients(*reference, x, mode), strict=True
+        value_and_gradients(*ours, x, MODES[mode]), value_and_gradients(*reference, x, MODES[mode]), strict=True
     ):
         assert gap(actual, expected) <= bound
 

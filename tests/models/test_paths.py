@@ -39,7 +39,7 @@ NETS = {
 @pytest.mark.parametrize("name", BY_SIZE)
 def test_the_same_paths_in_the_same_order(name: str) -> None:
     ours = parametrised(torch_layers(torch_blueprint(name)))
-    theirs = parametrised(keras_layers(blueprint(name)))
+    theirs = parametrised(keras_layers(blueprint(resnet_keras.VARIANTS[name])))
     assert list(ours) == list(theirs)
     assert all(type(ours[path]).__name__.lower()[:4] in ("conv", "batc", "line") for path in ours)
     for path, layer in theirs.items():
