@@ -41,7 +41,8 @@ class Wiring:
 
     def raise_on_loose(self) -> None:
         lists = list(self.loose)
-        _raise_lists("every step of forward must have a partner in call", lists, lists, NAMES)
+        rule = "every step of forward must have a partner in call, or be given one by --map"
+        _raise_lists(rule, lists, lists, NAMES)
 
 
 def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> Wiring:
@@ -60,7 +61,9 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> Wiring:
             if source != other and key != "output":
                 feeds = f"{key}<{i}"
                 watch.add(feeds)
-                steps[feeds] = _watched(feeds, ours.get(source), theirs.get(other), ours.get(feeds), step)
+                only_theirs = other in loose[1] and source not in loose[0]
+                makers = (theirs, other) if only_theirs else (ours, source)
+                steps[feeds] = _watched(feeds, makers[0].get(makers[1]), theirs.get(other), ours.get(feeds), step)
         steps[key] = step
     if len(steps) < 2:  # the model's output alone is no layer
         raise ParityError(

@@ -15,13 +15,17 @@ from .name_map import NameMap
 from .partners import Found, Model, Steps, by_place, by_weights, path_of
 from .report import Pair
 
+Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
+PADDED = ("conv", "max_pool", "avg_pool")
+
 
 @dataclass(frozen=True)
 class Pairing:
     """What to tell the sides, and the reader, so that both call their steps by torch's names.
 
     layers: Keras's layer paths by torch's. orders: for the kernel of a Dense layer that is fed by a flattened image,
-    the input of torch's that each of Keras's rows is for.
+    the input of torch's that each of Keras's rows is for. margins: of torch's and of Keras's layers, by torch's paths,
+    the padding that a layer before them does, which the other model has in the layer itself.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -29,6 +33,7 @@ class Pairing:
     torch: Names = field(default_factory=Names)
     keras: Names = field(default_factory=Names)
     orders: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    margins: tuple[Margins, Margins] = ({}, {})
 
     @property
     def changes(self) -> bool:
@@ -68,9 +73,11 @@ def pair(
 def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pairing:
     back = {k: t for t, k in found.items()}
     aliases = {k: t for k, t in back.items() if k != t}
+    folded = _folded(ours, dict(zip(found, found, strict=True))), _folded(theirs, back)
     free = [
         frozenset(key for key, step in side.steps.items() if key not in known and (step.function or step.free))
-        for side, known in ((ours, found), (theirs, back))
+        | {key for key, _ in pads}
+        for side, known, pads in ((ours, found, folded[0]), (theirs, back, folded[1]))
     ]
     clashing = [key for key in theirs.steps if key not in back and key not in free[1] and key in found]
     aliases |= {key: f"keras:{key}" for key in clashing}
@@ -78,7 +85,21 @@ def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pair
         Pair(t, k, "map" if t in mapped else "order") for t, k in found.items() if t != k and "#" not in t + k
     )
     layers = dict(_layers(ours, theirs, found))
-    return Pairing(pairs, layers, Names({}, free[0]), Names(aliases, free[1]), dict(_orders(ours, theirs, found)))
+    margins = dict(m for _, users in folded[0] for m in users), dict(m for _, users in folded[1] for m in users)
+    names = Names({}, free[0]), Names(aliases, free[1])
+    return Pairing(pairs, layers, *names, dict(_orders(ours, theirs, found)), margins)
+
+
+def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[list[int]]]]]]:
+    """Padding layers without partner that go into padded layers alone, with torch's paths of these and the margins."""
+    result = []
+    for key, step in side.steps.items():
+        users = [user for user in side.steps.values() if key in user.sources]
+        layer = side.layers.get(path_of(key))
+        alone = users and all(user.kind in PADDED and user.key in known for user in users)
+        if step.kind == "zero_pad" and key not in known and alone and layer is not None and not step.function:
+            result.append((key, [(path_of(known[user.key]), layer.static["margins"]) for user in users]))
+    return result
 
 
 def _layers(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,7 @@ def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists
     named = {key: key for key in by_path if not path_of(key).endswith(NUMBERED)}
     for anchors in (certain | by_path, certain | named, certain):
         for order in orders:
-            found = _aligned(ours, theirs, _weighted(ours, theirs, order), anchors)
+            found = _aligned(ours, theirs, _weighted(ours, theirs, order), certain, anchors)
             if found is not None and _one_to_one(found):
                 _raise_on_ties(ours, theirs, found, anchors)
                 return found, order
@@ -75,16 +75,17 @@ def _weighted(ours: Model, theirs: Model, order: Lists) -> Lists:
     return [key for key in order[0] if ours.weights(key)], [key for key in order[1] if theirs.weights(key)]
 
 
-def _aligned(ours: Model, theirs: Model, lists: Lists, anchors: Found) -> Found | None:
-    """Both lists paired one after another, if the anchors keep their order and all else is alike."""
-    a, b = lists
+def _aligned(ours: Model, theirs: Model, lists: Lists, certain: Found, anchors: Found) -> Found | None:
+    """What is not certain, paired one after another, if the anchors keep their order and all else is alike."""
+    a = [key for key in lists[0] if key not in certain]
+    b = [key for key in lists[1] if key not in certain.values()]
     if len(a) != len(b):
         return None
     pairs = dict(zip(a, b, strict=True))
-    if any(pairs[t] != k for t, k in anchors.items() if t in pairs):
-        return None
-    alike = (anchors.get(t) == k or ours.signature(t) == theirs.signature(k) for t, k in pairs.items())
-    return pairs if all(alike) else None
+    for t, k in pairs.items():
+        if anchors.get(t, k) != k or (t not in anchors and ours.signature(t) != theirs.signature(k)):
+            return None
+    return pairs | certain
 
 
 def _one_to_one(found: Found) -> bool:

@@ -1,14 +1,14 @@
 """Before the comparison: both models run once, their steps are paired, Keras takes torch's names and weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .capture import LayerInfo, StepInfo
 from .compare import Array
 from .judge import Options
-from .pairing import Pairing, pair, same_paths
-from .report import Report
+from .pairing import Margins, Pairing, pair, same_paths
+from .report import Pair, Report
 
 Copy = Callable[[list[LayerInfo], list[LayerInfo]], None]
 
@@ -49,7 +49,37 @@ def prepared(
         torch.ask("prepare", x, options.dtype)
         keras_steps = keras.call("prepare", x, options.dtype)
         torch_steps = torch.answer()
-    return Prepared(torch_steps, keras_steps, torch_layers, keras_layers, pairing)
+    joints = tuple(_joints(torch_steps, keras_steps, keras_layers))
+    padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
+    return Prepared(torch_steps, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))
+
+
+def _joints(torch_steps: list[StepInfo], keras_steps: list[StepInfo], layers: list[LayerInfo]) -> Iterator[Pair]:
+    """torch's operators with the layers that do the same in Keras: both are seen at what they go into."""
+    theirs = {step.key: step.path for step in keras_steps}
+    paths = {layer.path for layer in layers}
+    for step in torch_steps:
+        path = theirs.get(step.key)
+        if "<" in step.key and path in paths and path != step.path:
+            yield Pair(step.path, path, "order")
+
+
+def _padded(layers: list[LayerInfo], margins: Margins) -> list[LayerInfo]:
+    """The layers with the padding that is done before them as their own."""
+    return [
+        replace(layer, static=layer.static | {"padding": _sum(layer.static["padding"], margins[layer.path])})
+        if layer.path in margins
+        else layer
+        for layer in layers
+    ]
+
+
+def _sum(padding: Any, margins: list[list[int]]) -> Any:
+    if isinstance(padding, str):
+        return f"{padding} after {margins}"
+    pairs = [p if isinstance(p, list) else [p, p] for p in padding]
+    total = [[a + c, b + d] for (a, b), (c, d) in zip(pairs, margins, strict=True)]
+    return [before for before, _ in total] if all(a == b for a, b in total) else total
 
 
 def with_pairing(report: Report, pairing: Pairing) -> Report:
