@@ -194,6 +194,12 @@ class Spool:
     def close(self) -> None:
         self._file.close()
 
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 def memory_order(array: Array) -> tuple[int, ...]:
     """The axes from the slowest to the fastest in memory: transposed by them, a permuted array is contiguous."""

@@ -21,8 +21,9 @@ QUIET = {
     "ABSL_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
 }
-# A waiting OpenMP thread that spins takes the core from the other framework's.
-SHARED_CORES = {"OMP_WAIT_POLICY": "PASSIVE"}
+# Two frameworks share the cores and the memory: a waiting OpenMP thread must not spin, and an array of a megabyte or
+# more is given back to the system when it is freed instead of being kept for the next.
+SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 
 
 class RemoteSide:
@@ -38,7 +39,7 @@ class RemoteSide:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env=os.environ | QUIET | SHARED_CORES,
+            env=os.environ | QUIET | SHARED_MACHINE,
         )
         theirs.close()
         self._connection = ours

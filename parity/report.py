@@ -6,6 +6,7 @@ from typing import Any
 
 from .capture import StepInfo
 from .compare import STRUCTURE_LINE, Difference, arithmetic_bound
+from .gradient_result import Gradient, why
 
 SCHEMA = 1
 
@@ -22,7 +23,10 @@ class StaticDifference:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """One step's four numbers and what is wrong with them: "structure", "arithmetic", "not finite" or nothing."""
+    """One step's four numbers and what is wrong with them.
+
+    faults: "structure", "arithmetic", "not finite"; of its gradients: "gradient", "gradient arithmetic".
+    """
 
     step: StepInfo
     weights: dict[str, tuple[int, ...]]
@@ -33,6 +37,7 @@ class LayerResult:
     difference: Difference
     faults: tuple[str, ...]
     note: str | None = None  # what the reader must know of how it was compared
+    gradient: Gradient | None = None  # its four numbers in a training step, if asked for
 
     @property
     def path(self) -> str:
@@ -67,7 +72,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found. `ok` is the verdict; `first` the first layer in execution order that is at fault."""
+    """What a check found. `ok` is the verdict; `first` the first layer in execution order that is at fault.
+
+    Where only gradients are at fault, that is the order of the backward pass: the last such layer.
+    """
 
     target: str
     layers: tuple[LayerResult, ...] = ()
@@ -90,9 +98,9 @@ class Report:
     def first(self) -> str | None:
         differing = {difference.path for difference in self.static}
         for layer in self.layers:
-            if layer.faults or layer.path in differing:
+            if layer.path in differing or any(not fault.startswith("gradient") for fault in layer.faults):
                 return layer.path
-        return None
+        return next((layer.path for layer in reversed(self.layers) if layer.faults), None)
 
     def to_json(self) -> dict[str, Any]:
         """The document that `--json` writes (schema 1). NaN and infinity become null: JSON has neither."""
@@ -112,22 +120,28 @@ class Report:
 
 
 def _layer_json(layer: LayerResult) -> dict[str, Any]:
-    note = {} if layer.note is None else {"note": layer.note}
-    return note | {
-        "path": layer.path,
-        "kind": layer.kind,
-        "shape": list(layer.step.shape),
-        "structure": {
-            "inherited": _number(layer.inherited.error),
-            "added": _number(layer.added.error),
-        },
-        "arithmetic": {
-            "torch": _number(layer.torch.rms),
-            "keras": _number(layer.keras.rms),
-            "difference": _number(layer.difference.rms),
-        },
-        "verdict": "match" if layer.ok else "mismatch",
-    }
+    note: dict[str, Any] = {} if layer.note is None else {"note": layer.note}
+    gradient = {} if layer.gradient is None else {"gradient": layer.gradient.to_json()}
+    return (
+        note
+        | gradient
+        | {
+            "path": layer.path,
+            "kind": layer.kind,
+            "shape": list(layer.step.shape),
+        "weights": {name: list(shape) for name, shape in layer.weights.items()},
+            "structure": {
+                "inherited": _number(layer.inherited.error),
+                "added": _number(layer.added.error),
+            },
+            "arithmetic": {
+                "torch": _number(layer.torch.rms),
+                "keras": _number(layer.keras.rms),
+                "difference": _number(layer.difference.rms),
+            },
+            "verdict": "match" if layer.ok else "mismatch",
+        }
+    )
 
 
 def _number(value: float) -> float | None:
@@ -178,8 +192,9 @@ def headline(report: Report) -> str:
     count = len(report.layers)
     if report.ok:
         worst = max(report.layers, key=lambda layer: layer.inherited.error)
+        same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
         return (
-            f"MATCH: {report.target} computes the same function in PyTorch and Keras; in float64 its {count} layers "
+            f"MATCH: {report.target} computes the same {same} in PyTorch and Keras; in float64 its {count} layers "
             f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
         )
     failed = sum(not layer.ok for layer in report.layers)
@@ -251,6 +266,7 @@ def detail(report: Report) -> Iterator[str]:
     if report.ok:
         worst = max(finite, key=lambda layer: layer.inherited.error)
         yield f"worst layer: {worst.path} ({worst.kind}), {_gap(worst)}"
+        yield from _gradients(report)
         return
     first = next((layer for layer in report.layers if layer.path == report.first), None)
     if first is not None:
@@ -263,6 +279,18 @@ def detail(report: Report) -> Iterator[str]:
         yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
     if len(report.static) > 20:
         yield f"  and {len(report.static) - 20} settings more; --json lists all"
+
+
+def _gradients(report: Report) -> Iterator[str]:
+    """The greatest differences in a training step, where one was compared."""
+    found = [(layer, layer.gradient) for layer in report.layers if layer.gradient is not None]
+    if found:
+        layer, gradient = max(found, key=lambda pair: pair[1].worst("added") or 0.0)
+        worst = max(gradient.worst("inherited") or 0.0 for _, gradient in found)
+        yield (
+            f"worst gradient: {layer.path} ({layer.kind}) adds {gradient.worst('added') or 0.0:.1e} of its scale "
+            f"(allowed {STRUCTURE_LINE:.0e}); inherited through all layers, {worst:.1e} at most"
+        )
 
 
 def _pairs(report: Report) -> Iterator[str]:
@@ -286,6 +314,8 @@ def _why(report: Report, layer: LayerResult) -> str:
             f"in {dtype} torch is off its float64 by {layer.torch.rms:.1e} (rms) and Keras by {layer.keras.rms:.1e}; "
             f"beside the better one {bound:.1e} is allowed"
         )
+    if layer.gradient is not None and layer.faults:
+        return why(layer.gradient, dtype)
     return "its settings differ"
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .capture import Look, Record, Step
+from .capture import Look, Record, Spool, Step
 from .compare import Array, Difference
+from .errors import ParityError
 from .judge import Sums
 from .matching import Wiring
 
@@ -25,7 +26,14 @@ class Ticks:
         self.progress(path, self.done, self.total)
 
 
-def inherited(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
+def structure(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
+    """Both numbers of structure: both sides run freely, then Keras on what torch computed, which a file has kept."""
+    with Spool() as kept:
+        _inherited(torch, keras, wiring, sums, ticks, kept)
+        _added(keras, wiring, sums, ticks, kept)
+
+
+def _inherited(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks, kept: Spool) -> None:
     """Both sides run freely; where their orders differ, the earlier Record waits for its partner."""
     look = Look(wiring.watch)
     torch.ask("stream", look)
@@ -34,16 +42,27 @@ def inherited(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, Sums], tic
     for theirs in keras.stream():
         key = theirs.step.key
         if key in wiring.steps:
-            entry = sums.setdefault(key, Sums(wiring.steps[key]))
-            entry.add(ahead.pop(key), theirs)
+            entry, ours = sums.setdefault(key, Sums(wiring.steps[key])), ahead.pop(key)
+            entry.add(ours, theirs)
+            kept.write(key, ours.step.output)
             ticks.tick(entry.step.path)
     ahead.finish()
 
 
-def added(torch: Any, keras: Any, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
+def _added(keras: Any, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks, kept: Spool) -> None:
     """Keras runs again, every step of it on what torch computed: what differs now, this step alone has added."""
-    for key, _, added, _ in forced_run(torch, keras, wiring, Look(wiring.watch)):
-        sums[key].added += added
+    keras.ask("forced", Look(wiring.watch))
+    outputs = kept.read()  # in Keras's order, in which they were written
+    while (key := keras.answer()) is not None:
+        if key not in wiring.steps:
+            keras.provide(None)
+            continue
+        written, output = next(outputs)
+        if written != key:
+            raise ParityError(f"keras must take the same steps each time, and ran {key} where it ran {written} before")
+        keras.provide(output)
+        difference, _ = keras.answer()
+        sums[key].added += difference
         ticks.tick(sums[key].step.path)
 
 

@@ -110,7 +110,7 @@ class TorchSide:
 
     def environment(self) -> dict[str, Any]:
         return {
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # a plain string: the class of this one lives in torch
             "device": self.device,
             "threads": torch.get_num_threads(),
             "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,

@@ -5,15 +5,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .capture import LayerInfo
 from .compare import Array
 from .errors import UnmatchedError
 from .explain import explain
+from .gradients import add_gradients
 from .judge import Options, Sums, make_report
 from .matching import NAMES, match_steps, raise_on_unknown
 from .prepare import prepared, with_pairing
+from .probes import fitting_input
 from .report import Report
-from .runs import Progress, Ticks, added, inherited
+from .runs import Progress, Ticks, structure
 from .weights import check_shapes
 
 WEIGHTS_MESSAGE = 16 << 20  # bytes of weights that travel in one message
@@ -22,11 +26,11 @@ SLICE = 2 * 3 * 224 * 224  # numbers of input in one slice of the batch: memory 
 
 def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Options, progress: Progress) -> Report:
     """Compare both sides on the input x (N, C, ...). Raises ParityError where that cannot be done."""
-    slices = list(_slices(x))
     progress("starting both frameworks", 0, 0)
     torch.ask("start")
     keras.ask("start")
     torch_layers = torch.answer()
+    slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x))
     if options.weights == "copy" and options.randomize:
         torch.call("randomize", slices[0], options.seed)
     unknown = [torch.call("unknown_weights")]
@@ -44,16 +48,19 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
             keras_steps = keras.call("prepare", x, options.dtype)
         wiring = match_steps(torch_steps, keras_steps)
         ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
-        inherited(torch, keras, wiring, sums, ticks)
-        added(torch, keras, wiring, sums, ticks)
+        structure(torch, keras, wiring, sums, ticks)
     _check_used(torch_layers, sums)
     environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
     report = with_pairing(report, ready.pairing)
+    layers = torch_layers, keras_layers
     if report.ok:
         wiring.raise_on_loose()
-        return report
-    return replace(report, causes=tuple(explain(report, torch, keras, wiring, (torch_layers, keras_layers), slices[0])))
+    else:
+        report = replace(report, causes=tuple(explain(report, torch, keras, wiring, layers, slices[0])))
+    if options.gradients:
+        report = add_gradients(report, torch, keras, wiring, layers, np.concatenate(slices), progress)
+    return report
 
 
 def _slices(x: Array) -> Iterator[Array]:

@@ -89,6 +89,17 @@ def test_help_imports_no_framework() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_the_command_itself_imports_no_framework() -> None:
+    """Two processes have one framework each; a third that loaded either would cost its time and memory again."""
+    code = (
+        "import sys, importlib; check = importlib.import_module('parity.check');"
+        "check.main(['cifar_resnet20', '--batch-size', '1', '--quiet']);"
+        "print([m for m in ('torch', 'keras', 'tensorflow') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
 ERRORS = {
     "unknown name": (["resnet51"], "resnet50"),
     "no target": ([], "a TARGET must be given"),
