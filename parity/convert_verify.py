@@ -37,4 +37,4 @@ def check_conversion(found: Source, draft: Path) -> "Report":
 
 def _load(side: Any, tensors: dict[str, Tensor]) -> None:
     for name, tensor in tensors.items():
-        side.load(name, tensor.value())
+        side.load(name, tensor.value)

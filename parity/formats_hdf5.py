@@ -12,7 +12,7 @@ import numpy as np
 
 from .compare import Array
 from .errors import CheckpointError
-from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, repeated, strict_json, view
+from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, repeated, strict_json, values, view
 from .formats_hdf5_index import index
 
 MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
@@ -131,6 +131,7 @@ class _Guarded(io.FileIO):
 def _write_vars(file: Any, tensors: Sequence[Tensor], labels: Labels) -> None:
     """Keras 3: a group "vars" for each layer; in a functional model's file the groups are numbered by class."""
     counts: Counter[str] = Counter()
+    made = values(tensors)
     for layer, own in _grouped(tensors, "/vars/").items():
         group = layer
         if labels.containers:
@@ -141,13 +142,13 @@ def _write_vars(file: Any, tensors: Sequence[Tensor], labels: Labels) -> None:
             group = f"{labels.containers[cls == 'dense']}{cls}{number}"
         variables = file.create_group(f"{group}/vars")
         variables.attrs["name"] = layer if labels.containers else layer.rpartition("/")[2]
-        for tensor, leaf in own:
-            variables.create_dataset(leaf, data=tensor.value())
+        for _, leaf in own:
+            _write_array(variables, leaf, next(made))
 
 
 def _write_legacy(file: Any, tensors: Sequence[Tensor]) -> None:
     """Before Keras 3: a group for each layer at the top, which names its weights, running statistics last."""
-    groups = _grouped(tensors, "/", first=True)
+    groups, made = _grouped(tensors, "/", first=True), values(tensors)
     _write_names(file, "layer_names", list(groups))
     file.attrs["backend"], file.attrs["keras_version"] = "tensorflow", "3.0.0"
     for layer, own in groups.items():
@@ -155,8 +156,17 @@ def _write_legacy(file: Any, tensors: Sequence[Tensor]) -> None:
         names = sorted((tensor.name for tensor, _ in own), key=lambda name: "/moving_" in name)
         _write_names(group, "weight_names", names)
         for tensor, _ in own:
-            group.create_dataset(tensor.name, data=tensor.value())
+            owner, _, leaf = tensor.name.rpartition("/")
+            _write_array(group.require_group(owner), leaf, next(made))
     _write_names(file.create_group("top_level_model_weights"), "weight_names", [])
+
+
+def _write_array(group: Any, name: str, array: Array) -> None:
+    """`group[name] = array`, by HDF5's own calls: h5py's take longer than the writing."""
+    from h5py import h5d, h5s, h5t
+
+    dataset = h5d.create(group.id, name.encode(), h5t.py_create(array.dtype), h5s.create_simple(array.shape))
+    dataset.write(h5s.ALL, h5s.ALL, array)
 
 
 def _write_names(owner: Any, attribute: str, names: list[str]) -> None:

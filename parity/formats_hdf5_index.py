@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import h5py
-import h5py.h5s
-import h5py.h5t
 
 MOST_OBJECTS = 200_000
 MOST_DEPTH = 64
@@ -68,55 +66,64 @@ def index(path: str, start: int = 0, size: int | None = None) -> dict[str, Any]:
 
 
 def _index(file: Any) -> dict[str, Any]:
-    legacy = "layer_names" in file.attrs or "layer_names0" in file.attrs or "model_weights" in file
-    return {"model": _text(file, "model"), "legacy": legacy, "datasets": list(_walk(file, "", set(), 0))}
+    root = file.id
+    legacy = any(h5py.h5a.exists(root, name) for name in (b"layer_names", b"layer_names0")) or "model_weights" in file
+    return {"model": _text(root, b"model"), "legacy": legacy, "datasets": list(_walk(root, "", set(), 0))}
 
 
 def _walk(group: Any, path: str, seen: set[int], depth: int) -> Iterator[list[Any]]:
+    """The rows of a group, by HDF5's own calls: h5py's objects take most of the time that there is."""
     if len(seen) > MOST_OBJECTS or depth > MOST_DEPTH:
         raise RefusedError(f"must have at most {MOST_OBJECTS} objects, {MOST_DEPTH} deep, and has more")
-    layer = _text(group, "name")
+    layer = _text(group, b"name")
     for name in group:
-        here = f"{path}/{name}" if path else name
-        kind = group.get(name, getlink=True)
-        if not isinstance(kind, h5py.HardLink):
+        here = f"{path}/{_decoded(name)}" if path else _decoded(name)
+        if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
             raise RefusedError(f"must hold all it names itself, but {here} is a link")
-        child = group[name]
-        address = h5py.h5o.get_info(child.id).addr
+        child = h5py.h5o.open(group, name)
+        address = h5py.h5o.get_info(child).addr
         if address in seen:
             raise RefusedError(f"must hold everything once, but {here} is there again under another name")
         seen.add(address)
-        if isinstance(child, h5py.Dataset):
+        if isinstance(child, h5py.h5d.DatasetID):
             yield _dataset(child, here, layer)
-        elif isinstance(child, h5py.Group):
+        elif isinstance(child, h5py.h5g.GroupID):
             yield from _walk(child, here, seen, depth + 1)
         else:
-            raise RefusedError(f"must hold arrays alone, but {here} is a {type(child).__name__.lower()}")
+            raise RefusedError(f"must hold arrays alone, but {here} is something else")
 
 
 def _dataset(dataset: Any, path: str, layer: str | None) -> list[Any]:
     """One row of the index. Never reads the values."""
-    creation = dataset.id.get_create_plist()
+    creation = dataset.get_create_plist()
     if creation.get_layout() != h5py.h5d.CONTIGUOUS or creation.get_external_count():
         raise RefusedError(f"must store every array in one piece in the file itself, but {path} is not stored so")
-    if dataset.id.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+    if dataset.get_space().get_simple_extent_type() == h5py.h5s.NULL:
         raise RefusedError(f"must have a shape for every array, and {path} has none")
-    kind = dataset.id.get_type()
+    kind = dataset.get_type()
     if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.OPAQUE):
         raise RefusedError(f"must hold numbers, but {path} holds something else")
-    brain = kind.get_size() == 2 and _text(dataset, "dtype") == "bfloat16"  # as Keras marks them
-    code = "bfloat16" if brain else dataset.dtype.str
-    return [path, code, list(dataset.shape), dataset.id.get_offset(), layer]
+    brain = kind.get_size() == 2 and _text(dataset, b"dtype") == "bfloat16"  # as Keras marks them
+    return [path, "bfloat16" if brain else kind.dtype.str, list(dataset.shape), dataset.get_offset(), layer]
 
 
-def _text(owner: Any, name: str) -> str | None:
+def _text(owner: Any, name: bytes) -> str | None:
     """A text attribute, if there is one of moderate size."""
-    if name not in owner.attrs or owner.attrs.get_id(name).get_storage_size() > MOST_TEXT:
+    if not h5py.h5a.exists(owner, name) or h5py.h5a.open(owner, name).get_storage_size() > MOST_TEXT:
         return None
-    value = owner.attrs[name]
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return str(value) if isinstance(value, str) else None
+    value = h5py.AttributeManager(_Owner(owner))[name]
+    return _decoded(value) if isinstance(value, bytes) else value if isinstance(value, str) else None
+
+
+class _Owner:
+    """What h5py's reader of attributes wants to know of their owner."""
+
+    def __init__(self, identifier: Any) -> None:
+        self.id = identifier
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def main(arguments: list[str]) -> int:

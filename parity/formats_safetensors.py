@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .compare import Array
 from .errors import CheckpointError
-from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, strict_json, view
+from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, strict_json, values, view
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
@@ -94,9 +93,5 @@ def write_safetensors(path: Path, tensors: Sequence[Tensor], labels: Labels) -> 
     text += b" " * (-len(text) % 8)  # the tensors start at a multiple of eight
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for tensor in tensors:
-            file.write(_bytes(tensor.value()))
-
-
-def _bytes(array: Array) -> Any:
-    return array.reshape(-1).view(np.uint8).data
+        for value in values(tensors):
+            file.write(value.reshape(-1).view(np.uint8).data)

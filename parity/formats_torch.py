@@ -5,6 +5,7 @@ The zip is not memory-mapped: only without does torch compare a tensor's size wi
 
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ def read_torch(path: Path) -> Checkpoint:
     """Read a torch checkpoint: weights alone, no code. Raises CheckpointError for whatever torch refuses."""
     import torch
 
-    if zipfile.is_zipfile(path):
-        _check_zip(path)
-    else:
-        _check_legacy(path)
-    content = _load(path)
+    with ThreadPoolExecutor(1) as pool:
+        entries = _checked_entries(path) if zipfile.is_zipfile(path) else _check_legacy(path)
+        checksums = pool.submit(_check_checksums, path, entries)  # meanwhile
+        content = _load(path)
+        checksums.result()
     state, notes = _state(content, path)
     tensors, odd = {}, []
     for name, tensor in state.items():
@@ -59,7 +60,7 @@ def _load(path: Path) -> Any:
         ) from None
 
 
-def _check_zip(path: Path) -> None:
+def _checked_entries(path: Path) -> list[zipfile.ZipInfo]:
     """Every entry stored as it is, once, whole and within the file: none takes more memory than the file has."""
     with check_archive(path) as archive:
         entries = archive.infolist()
@@ -75,18 +76,24 @@ def _check_zip(path: Path) -> None:
             raise CheckpointError(
                 f"{path} must hold one data.pkl of at most {MOST_PICKLE} bytes, and does not; refused"
             )
-        data = mapped(path)
-        for entry in entries:  # torch looks at neither names nor checksums
-            stored_at(path, data, entry)
+    return entries
 
 
-def _check_legacy(path: Path) -> None:
-    """Load once without memory behind the tensors, to see what they claim."""
+def _check_checksums(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """torch looks at neither the entries' own names nor their checksums."""
+    data = mapped(path)
+    for entry in entries:
+        stored_at(path, data, entry)
+
+
+def _check_legacy(path: Path) -> list[zipfile.ZipInfo]:
+    """Load once without memory behind the tensors, to see what they claim. There are no entries."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
         state, _ = _state(_load(path), path)
     _check_claims(state, path)
+    return []
 
 
 def _check_claims(tensors: dict[str, Any], path: Path) -> None:
@@ -142,7 +149,7 @@ def write_torch(path: Path, tensors: Sequence[Tensor]) -> None:
     """Write a state_dict in torch's zip form."""
     import torch
 
-    state = {tensor.name: torch.from_numpy(_writable(tensor.value())) for tensor in tensors}
+    state = {tensor.name: torch.from_numpy(_writable(tensor.value)) for tensor in tensors}
     try:
         torch.save(state, path)
     except RuntimeError as error:  # torch's writer tells a full disk in this way

@@ -8,7 +8,7 @@ the file's layout alone (LEAVES). Canonical names are torch's state_dict keys, c
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 Axes = tuple[int, ...] | None
@@ -152,6 +152,7 @@ def _offsets(path: str) -> dict[str, int]:
     return {name: int(offset or 0) for name, offset in re.findall(r"\{(\w+)([+-]\d+)?\}", path)}
 
 
+@lru_cache(4096)  # a norm's leaves have one path
 def _rewrite(path: str, source: str, destination: str) -> str | None:
     """A path that fits the pattern `source` in the words of `destination`; None if it does not fit."""
     match = _pattern(source).fullmatch(path)

@@ -84,17 +84,25 @@ def candidates(shapes: Shapes) -> list[Architecture]:
 
     Where no row fits as it stands, other shortcuts are tried: option B on a net whose row says A.
     """
-    found = [shaped for name in variants() if (shaped := _fitted(name, shapes)).shapes == shapes]
+    deep = [name for name, row in variants().items() if _as_deep(row, shapes)]
+    found = [shaped for name in deep if (shaped := _fitted(name, shapes)).shapes == shapes]
     if found:
         return found
-    return [shaped for shaped in _with_other_shortcuts(shapes) if shaped.shapes == shapes]
+    return [shaped for name in deep for shaped in _with_other_shortcuts(name, shapes) if shaped.shapes == shapes]
 
 
-def _with_other_shortcuts(shapes: Shapes) -> Iterator[Architecture]:
-    for name, row in variants().items():
-        for shortcut in ("A", "B", "C"):
-            if row.block != "residual" and shortcut != row.shortcut and row.shortcut != "none":
-                yield _fitted(name, shapes, shortcut=shortcut)
+def _as_deep(row: Any, shapes: Shapes) -> bool:
+    """Whether the stages have the row's numbers of blocks, which is quick to see."""
+    stages = list(enumerate(row.depths, 1))
+    last = all(f"layer{stage}.{depth - 1}.conv1.weight" in shapes for stage, depth in stages)
+    return last and not any(f"layer{stage}.{depth}.conv1.weight" in shapes for stage, depth in stages)
+
+
+def _with_other_shortcuts(name: str, shapes: Shapes) -> Iterator[Architecture]:
+    row = variants()[name]
+    for shortcut in ("A", "B", "C"):
+        if row.block != "residual" and shortcut != row.shortcut and row.shortcut != "none":
+            yield _fitted(name, shapes, shortcut=shortcut)
 
 
 def _fitted(name: str, shapes: Shapes, **options: Any) -> Architecture:
@@ -127,8 +135,7 @@ def named(name: str, shapes: Shapes, subject: str, faults: dict[str, list[str]])
             f"--model must be one of the {len(variants())} named variants, and {name!r} is none; "
             f"try {' or '.join(near)}"
         )
-    fitted = [_fitted(name, shapes)]
-    fitted += [shaped for shaped in _with_other_shortcuts(shapes) if shaped.name == name]
+    fitted = [_fitted(name, shapes), *_with_other_shortcuts(name, shapes)]
     exact = [shaped for shaped in fitted if shaped.shapes == shapes]
     if not exact or any(faults.values()):
         differences = _differences((exact or fitted)[0], shapes, faults)

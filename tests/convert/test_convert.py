@@ -177,7 +177,7 @@ def test_verify_proves_and_refuses(
         lambda side, held: load(
             side,
             {
-                name: Tensor(name, tensor.value() * 2) if name == "fc.bias" and side.framework == "keras" else tensor
+                name: Tensor(name, tensor.value * 2) if name == "fc.bias" and side.framework == "keras" else tensor
                 for name, tensor in held.items()
             },
         ),
@@ -237,7 +237,7 @@ def test_one_wrong_bit_is_seen_when_reading_back(
     """The last bit of one number, changed between writing and reading back."""
 
     def flipped(path: Path, tensors: list[Tensor], labels: Labels) -> None:
-        bits = tensors[-1].value().copy()
+        bits = tensors[-1].value.copy()
         bits.reshape(-1).view("u4")[-1] ^= 1
         write(path, [*tensors[:-1], Tensor(tensors[-1].name, bits)], labels)
 
