@@ -1,4 +1,4 @@
-"""Keras operations that are not computed in float64, although their tensors are, and exact equivalents of them.
+"""Operations that Keras on TensorFlow does not compute in float64, though their tensors are, with exact equivalents.
 
 TensorFlow keeps LeakyReLU's slope and GELU's constants in float32 (errors of 2e-9), resizes images in float32 (1e-7),
 and has no float64 kernel of a 3-D pool on a CPU. In the float64 run these stand in; each is a sum of what Keras does
@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-NOTE = "float64 by an exact equivalent: {} {}"
+NOTE = "float64 by an exact equivalent: TensorFlow {}"
 REASONS = {
     "nn.leaky_relu": "rounds the slope to float32",
-    "nn.relu": "rounds the slope or the limit to float32",
     "nn.gelu": "rounds its constants to float32",
     "nn.max_pool": "has no float64 kernel of a 3-D pool",
     "nn.average_pool": "has no float64 kernel of a 3-D pool",

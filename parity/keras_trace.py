@@ -26,7 +26,8 @@ class KerasTrace(Trace):
     def __init__(
         self, model: Any, found: list[Found], dtype: str, visit: Visit, look: Look, names: Names, tape: Any = None
     ) -> None:
-        self.model, self.found, self.dtype = model, found, dtype
+        self.model, self.found = model, found
+        self.inexact = dtype == "float64" and keras.backend.backend() == "tensorflow"  # the others compute in it
         self.shapes: dict[tuple[int, ...], str] = {}  # the layout of the latest tensor of a shape
         self.containers = list(keras_scopes(model))
         paths = {entry.path for entry in found} | {path for path, _ in self.containers}
@@ -52,7 +53,7 @@ class KerasTrace(Trace):
         return output
 
     def _heard(self, name: str, kind: Kind, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        run = partial(self._exactly, name, function) if self.dtype == "float64" and name in EXACT else function
+        run = partial(self._exactly, name, function) if self.inexact and name in EXACT else function
         if self.running:
             return run(*args, **kwargs)
         if not kind.squeezed:
@@ -74,7 +75,7 @@ class KerasTrace(Trace):
             other = ops.convert_to_numpy(exact)
         if not np.allclose(own, other, rtol=1e-4, atol=1e-5 * float(np.abs(other).max(initial=0)), equal_nan=True):
             return function(*args, **kwargs)
-        self.note = NOTE.format(keras.backend.backend(), REASONS[name])
+        self.note = NOTE.format(REASONS[name])
         return exact
 
     def tensors(self, args: Any) -> list[Any]:

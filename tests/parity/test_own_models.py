@@ -155,6 +155,27 @@ def test_unknown_weights_are_refused() -> None:
         parity.check(nn.Sequential(nn.LSTM(4, 2)), own.keras_plain(), np.zeros((2, 4)))
 
 
+def test_a_model_of_keras_applications() -> None:
+    """No name is torch's; padding is done by layers before, and shortcuts run first."""
+    import resnet_torch
+
+    torch_model = resnet_torch.resnet50_keras(num_classes=7)
+    options = {"weights": None, "classes": 7, "classifier_activation": None, "input_shape": (32, 32, 3)}
+    keras_model = keras.applications.ResNet50(**options)
+    x = np.random.default_rng(0).standard_normal((1, 3, 32, 32))
+    report = parity.check(torch_model, keras_model, x, weights="copy")
+    assert report.ok, text(report)
+    pairs = {pair.torch: pair.keras for pair in report.pairs}
+    assert pairs["layer1.0.conv3"] == "conv2_block1_3_conv"
+    assert pairs["layer1.0.downsample.0"] == "conv2_block1_0_conv", "of the same shape, on another branch"
+    assert pairs["layer4.2.bn3"] == "conv5_block3_3_bn"
+    assert len(pairs) > 130
+    keras_model.get_layer("conv1_pad").padding = ((4, 2), (3, 3))
+    report = parity.check(torch_model, keras_model, x)
+    assert not report.ok
+    assert [(entry.path, entry.field) for entry in report.static] == [("conv1", "padding")]
+
+
 def test_json_lists_the_pairs() -> None:
     document = checked(own.TorchModules(), own.keras_functional()).to_json()
     json.dumps(document, allow_nan=False)
