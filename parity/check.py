@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch model")
     result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras model")
     result.add_argument("--input-shape", type=_shape, metavar="C,H,W", help="torch's order, no batch, any rank")
+    result.add_argument("--map", metavar="FILE", help="YAML of path globs, `torch.path: keras.path`")
     result.add_argument(
         "--weights",
         choices=("copy", "keep"),
@@ -118,19 +119,27 @@ def _target(arguments: argparse.Namespace) -> Any:
 def _check(target: Any, arguments: argparse.Namespace) -> Any:
     from .remote import RemoteSide
 
+    name_map = _name_map(arguments.map)
     torch, keras = RemoteSide("torch", target.torch), RemoteSide("keras", target.keras)
     try:
         from .judge import Options
         from .probes import probe_input
         from .verify import compare_sides
 
-        options = Options(arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights, randomize=True)
+        plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
+        options = Options(*plain, randomize=True, name_map=name_map)
         x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
         with _progress(arguments) as progress:
             return compare_sides(target.name, x, torch, keras, options, progress)
     finally:
         torch.close()
         keras.close()
+
+
+def _name_map(path: str | None) -> Any:
+    from .name_map import NameMap
+
+    return None if path is None else NameMap.read(Path(path))
 
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
