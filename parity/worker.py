@@ -1,6 +1,7 @@
 """The other process: `python -m parity.worker` owns one framework's model and answers until the connection closes."""
 
 import os
+import re
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -10,6 +11,10 @@ from .capture import Capture, Exchange, LayerInfo, Look, Names, StepInfo, weight
 from .compare import Array
 from .errors import ParityError, WorkerError
 from .messages import receive, send
+
+
+COLOURS = re.compile(r"\x1b\[\d*m")
+NUMBERS = re.compile(r"\[[-+.\de\s\[\]]{40,}")  # an array, which Keras prints into its messages
 
 
 class Worker:
@@ -40,7 +45,7 @@ class Worker:
 
     def _sentence(self, error: Exception, method: str) -> WorkerError:
         what = {"start": "be built", "prepare": "run", "stream": "run", "randomize": "run"}.get(method, f"do {method}")
-        text = " ".join(str(error).split())
+        text = NUMBERS.sub("[...]", COLOURS.sub("", " ".join(str(error).split())))
         return WorkerError(
             f"the {self.framework} model {self.spec} must {what}, and raised {type(error).__name__}: {text[:600]}; "
             "run it alone first"
