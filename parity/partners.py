@@ -47,6 +47,14 @@ def path_of(key: str) -> str:
     return key.partition("#")[0]
 
 
+def raise_on_other_layers(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
+    """Raise UnmatchedError if no pairing can be complete, whatever runs: the layers with weights differ in number."""
+    ours, theirs = Model(torch, []), Model(keras, [])
+    looks = [Counter(side.signature(path) for path in side.idle(set())) for side in (ours, theirs)]
+    if looks[0] != looks[1]:
+        raise _unmatched(ours, theirs, {}, ([], []))
+
+
 def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists]:
     """The layers with weights, paired, and the order of all steps of both sides in which that worked.
 
@@ -67,6 +75,7 @@ def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists
             found = _aligned(ours, theirs, _weighted(ours, theirs, order), certain, anchors)
             if found is not None and _one_to_one(found):
                 _raise_on_ties(ours, theirs, found, anchors)
+                _raise_on_idle(ours, theirs, found)
                 return found, order
     raise _unmatched(ours, theirs, certain | named, _weighted(ours, theirs, orders[0]))
 
@@ -109,9 +118,15 @@ def _raise_on_ties(ours: Model, theirs: Model, found: Found, anchors: Found) -> 
             )
 
 
+def _raise_on_idle(ours: Model, theirs: Model, found: Found) -> None:
+    """Layers with weights that did not run are paired by path, or not at all."""
+    if set(ours.idle(set(map(path_of, found)))) != set(theirs.idle(set(map(path_of, found.values())))):
+        raise _unmatched(ours, theirs, found, ([], []))
+
+
 def _unmatched(ours: Model, theirs: Model, anchors: Found, lists: Lists) -> UnmatchedError:
     """The layers that have no certain partner, with those of the other side that could be."""
-    ran = [set(map(path_of, keys)) for keys in lists]
+    ran = [set(map(path_of, [*keys, *known])) for keys, known in zip(lists, (anchors, anchors.values()), strict=True)]
     a = [key for key in lists[0] if key not in anchors] + ours.idle(ran[0])
     b = [key for key in lists[1] if key not in anchors.values()] + theirs.idle(ran[1])
     looks = [ours.signature(key) for key in a], [theirs.signature(key) for key in b]

@@ -8,6 +8,7 @@ from .capture import LayerInfo, StepInfo
 from .compare import Array
 from .judge import Options
 from .pairing import Margins, Pairing, pair, same_paths
+from .partners import raise_on_other_layers
 from .report import Pair, Report
 
 Copy = Callable[[list[LayerInfo], list[LayerInfo]], None]
@@ -36,6 +37,8 @@ def prepared(
     copying = options.weights == "copy"
     early = copying and options.name_map is None and same_paths(torch_layers, keras_layers)
     torch_steps = torch.answer()
+    if not same_paths(torch_layers, keras_layers):
+        raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
     if early:
         copy(torch_layers, keras_layers)
     keras_steps = keras.call("prepare", x, options.dtype)

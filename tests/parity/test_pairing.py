@@ -89,6 +89,20 @@ def test_other_shapes_are_refused_on_both_sides() -> None:
     assert (caught.value.torch, caught.value.keras) == (["b"], ["y"])
 
 
+def test_a_layer_that_does_not_run_needs_a_partner_too() -> None:
+    ours, theirs = (convs("a"), chain("a")), (convs("x") + convs("spare", width=2), chain("x"))
+    with pytest.raises(UnmatchedError, match=r"only keras has spare "):
+        pair(*ours, *theirs)
+
+
+def test_other_layers_are_refused_before_anything_runs() -> None:
+    torch_model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    with pytest.raises(UnmatchedError, match=r"only torch has 0 \(dense, weight \(3, 4\).*; only keras has ") as caught:
+        parity.check(torch_model, own.keras_plain(), np.zeros((1, 4)))
+    assert caught.value.torch == ["0", "1"]
+    assert len(caught.value.keras) == 4
+
+
 def test_a_layer_called_twice_keeps_one_partner() -> None:
     twice = steps(("a", "conv", ("input",)), ("a#2", "conv", ("a",)))
     pairing = pair(convs("a"), twice, convs("x"), steps(("x", "conv", ("input",)), ("x#2", "conv", ("x",))))
