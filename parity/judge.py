@@ -21,6 +21,7 @@ class Options:
     weights: str = "copy"
     randomize: bool = False  # replace neutral weights of fresh models before they are copied
     name_map: NameMap | None = None  # pairs of names that the user gives
+    gradients: bool = False  # compare a training step too
 
 
 @dataclass

@@ -3,12 +3,14 @@
 import queue
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from .capture import Capture, Exchange, Look, Record, Side, weights_of
 from .compare import Array
+from .forcing import Ask
 
-STREAMS = ("stream", "replay", "forced")
+STREAMS = ("stream", "replay", "forced", "free_gradients", "forced_gradients")
 
 
 class _ClosedError(Exception):
@@ -38,16 +40,32 @@ class LocalSide:
             owner = self if hasattr(self, method) else self.side
             self._answer = getattr(owner, method)(*args)
 
-    def _run(self, method: str, look: Look) -> None:
-        assert self._capture is not None
-        exchange = Exchange(self._put, self._replies.get, look)
+    def _run(self, method: str, *args: Any) -> None:
         try:
-            getattr(self._capture, method)(exchange if method == "forced" else self._put, look)
+            getattr(self, f"_{method}")(*args)
             self._put(None)
         except _ClosedError:
             pass  # nobody reads any more; the model has been put back as it was
         except BaseException as error:  # noqa: BLE001 - handed to the reader
             self._items.put(error)
+
+    def _stream(self, look: Look) -> None:
+        assert self._capture is not None
+        self._capture.stream(self._put, look)
+
+    def _replay(self, look: Look) -> None:
+        assert self._capture is not None
+        self._capture.replay(self._put, look)
+
+    def _forced(self, look: Look) -> None:
+        assert self._capture is not None
+        self._capture.forced(Exchange(self._put, self._replies.get, look), look)
+
+    def _free_gradients(self, x: Array, seed: int, look: Look) -> None:
+        self.gradients.free(self._put, x, seed, look)
+
+    def _forced_gradients(self, x: Array, dtype: str, look: Look) -> None:
+        self._put(self.gradients.forced(Ask(self._put, self._replies.get), x, dtype, look))
 
     def _put(self, item: Any) -> None:
         while not self._closed.is_set():
@@ -96,6 +114,20 @@ class LocalSide:
 
     def weights_of(self, path: str) -> dict[str, Array]:
         return weights_of(self.side, path)
+
+    @cached_property
+    def gradients(self) -> Any:
+        return self.side.gradients()
+
+    def kept_gradient(self, what: str, key: str) -> Array | None:
+        kept: Array | None = self.gradients.kept(what, key)
+        return kept
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Any:
+        return self.gradients.forced_by_itself(x, dtype, look)
+
+    def forget_gradients(self) -> None:
+        self.gradients.forget()
 
     def close(self) -> None:
         """Stop a run that nobody reads to its end, so that its hooks come off the model."""

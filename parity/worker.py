@@ -4,12 +4,14 @@ import os
 import re
 import sys
 import traceback
+from functools import cached_property
 from multiprocessing.connection import Connection
 from typing import Any
 
 from .capture import Capture, Exchange, LayerInfo, Look, Names, StepInfo, weights_of
 from .compare import Array
 from .errors import ParityError, WorkerError
+from .forcing import Ask
 from .messages import receive, send
 
 
@@ -98,6 +100,27 @@ class Worker:
         assert self.capture is not None
         exchange = Exchange(self.reply, lambda: receive(self.connection)[1], look)
         self.capture.forced(exchange, look)
+
+    @cached_property
+    def gradients(self) -> Any:
+        return self.side.gradients()
+
+    def free_gradients(self, x: Array, seed: int, look: Look) -> None:
+        self.gradients.free(self.reply, x, seed, look)
+
+    def forced_gradients(self, x: Array, dtype: str, look: Look) -> None:
+        teach = Ask(self.reply, lambda: receive(self.connection)[1])
+        self.reply(self.gradients.forced(teach, x, dtype, look))
+
+    def kept_gradient(self, what: str, key: str) -> Array | None:
+        kept: Array | None = self.gradients.kept(what, key)
+        return kept
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Any:
+        return self.gradients.forced_by_itself(x, dtype, look)
+
+    def forget_gradients(self) -> None:
+        self.gradients.forget()
 
     def weights_of(self, path: str) -> dict[str, Array]:
         return weights_of(self.side, path)
