@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 __all__ = ["assert_parity", "check", "convert", "copy_weights"]
 
 
-def check(torch_model: Any, keras_model: Any, x: Any, *, dtype: str = "float32", weights: str = "keep") -> "Report":
+def check(
+    torch_model: Any,
+    keras_model: Any,
+    x: Any,
+    *,
+    dtype: str = "float32",
+    weights: str = "keep",
+    gradients: bool = False,
+) -> "Report":
     """Compare two models that are in memory, on the input `x`, and return a `parity.report.Report`.
 
     x: an array (N, C, ...) in torch's order. dtype: whose arithmetic is compared beside the float64 structure.
     weights: "keep" compares the models as they are; "copy" first copies torch's weights into the Keras model.
+    gradients: compare a training step too: loss, all gradients, and the running statistics afterwards.
     Both models are left as they were, but for copied weights. Raises `parity.errors.ParityError` where the models
     cannot be compared (layers without partner, unknown weights, nothing to compare).
     """
     from .api import check_models
 
-    return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights)
+    return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients)
 
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:

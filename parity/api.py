@@ -17,7 +17,9 @@ from .verify import compare_sides, shapes_of
 from .weights import check_shapes
 
 
-def check_models(torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weights: str) -> Report:
+def check_models(
+    torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weights: str, gradients: bool = False
+) -> Report:
     """See `parity.check`."""
     if weights not in ("copy", "keep"):
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
@@ -26,7 +28,7 @@ def check_models(torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weig
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
-    options = Options(dtype=dtype, batch_size=len(array), weights=weights)
+    options = Options(dtype=dtype, batch_size=len(array), weights=weights, gradients=gradients)
     try:
         return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
     finally:

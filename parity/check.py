@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
         default="float32",
         help="whose arithmetic to compare; the float64 structure check is always run",
     )
+    result.add_argument(
+        "--gradients", action="store_true", help="compare a training step too: loss, all gradients, running statistics"
+    )
     result.add_argument("--batch-size", type=_positive, default=2, metavar="N")
     result.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
     result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
@@ -127,7 +130,7 @@ def _check(target: Any, arguments: argparse.Namespace) -> Any:
         from .verify import compare_sides
 
         plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-        options = Options(*plain, randomize=True, name_map=name_map)
+        options = Options(*plain, randomize=True, name_map=name_map, gradients=arguments.gradients)
         x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
         with _progress(arguments) as progress:
             return compare_sides(target.name, x, torch, keras, options, progress)
