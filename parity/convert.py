@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from .callable_module import make_callable
 from .convert_source import Source, read_source
 from .errors import CheckpointError, ParityError
-from .formats import SUFFIXES, Labels, Tensor, differing, format_of, layout_of, read, write
+from .formats import SUFFIXES, Labels, format_of, layout_of, read, write
+from .formats_tensors import Tensor, differing
 from .naming import OWN, SCHEMES, Scheme, scheme_named
 from .recognize import Architecture
 
@@ -117,7 +118,7 @@ def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, writt
             f"{written} needs {size} bytes, and its disk has {free}; make room or choose another place"
         )
     write(draft, tensors, labels)
-    wrong = list(differing(read(draft, trusted=True), tensors))
+    wrong = list(differing(read(draft, trusted=True).tensors, tensors))
     if wrong:
         raise CheckpointError(
             f"{written} must hold what was written, bit for bit, and differs in {', '.join(wrong)}; check the disk"

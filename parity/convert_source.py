@@ -7,7 +7,8 @@ import numpy as np
 
 from .compare import Array
 from .errors import CheckpointError
-from .formats import BFLOAT16, FLOATS, Checkpoint, Tensor, format_of, layout_of, read
+from .formats import Checkpoint, format_of, layout_of, read
+from .formats_tensors import BFLOAT16, FLOATS, Tensor, with_room
 from .naming import COUNTER, Axes, Naming, Scheme, functional_order, identify, to_stored
 from .recognize import Architecture, Shapes, expected_shapes, named, recognize
 from .targets import variants
@@ -52,7 +53,7 @@ class Source:
                 f"{', '.join(wordless)}; choose another naming"
             )
         dropped = len(self.counters) if style != "torch" else 0
-        return made, (f"{dropped} batch counters left out: Keras has none",) if dropped else ()
+        return with_room(made), (f"{dropped} batch counters left out: Keras has none",) if dropped else ()
 
 
 def read_source(path: Path, model: str | None = None) -> Source:

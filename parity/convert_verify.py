@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .convert_source import Source, read_source
-from .formats import Tensor, format_of, layout_of
+from .formats import format_of, layout_of
+from .formats_tensors import Tensor
 
 if TYPE_CHECKING:
     from .report import Report

@@ -7,30 +7,23 @@ checked against the file before memory is taken, and arrays are views of the map
 
 import json
 import mmap
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .compare import Array
 from .errors import CheckpointError
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from .formats_tensors import Tensor
 
 SUFFIXES = (".weights.h5", ".safetensors", ".keras", ".pth", ".pt", ".h5")  # the longest that fits is the format
 TORCH = (".pth", ".pt", ".safetensors")  # the others hold Keras's names and layout
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-MANY = 1 << 17  # bytes that are worth a call
-AHEAD = 16  # tensors whose values are made before they are asked for
-BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])  # NumPy has none: the bits wait to be widened
-FLOATS = {np.dtype(code) for code in ("<f2", "<f4", "<f8", ">f2", ">f4", ">f8")} | {BFLOAT16}
 
 
 @dataclass(frozen=True)
@@ -42,38 +35,6 @@ class Checkpoint:
     config: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     clashes: tuple[str, ...] = ()  # names that the file holds twice
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor on its way: `array` as the source stores it, `axes` that turn it into the destination's layout."""
-
-    name: str
-    array: Array
-    axes: tuple[int, ...] | None = None
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type it is written in: the source's, little-endian; bfloat16 is widened to float32, without a loss."""
-        return np.dtype("<f4") if self.array.dtype == BFLOAT16 else self.array.dtype.newbyteorder("<")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape in the destination's layout."""
-        return tuple(self.array.shape[axis] for axis in self.axes) if self.axes else self.array.shape
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in the destination."""
-        return self.array.size * self.dtype.itemsize
-
-    @cached_property
-    def value(self) -> Array:
-        """The values as they are to be written, contiguous. Kept, for the comparison after the writing."""
-        array = self.array if self.axes is None else self.array.transpose(self.axes)
-        if array.dtype == BFLOAT16:
-            array = (array["bfloat16"].astype("<u4") << 16).view("<f4")
-        return np.asarray(array, self.dtype, order="C")
 
 
 @dataclass(frozen=True)
@@ -209,51 +170,6 @@ def strict_json(text: bytes, subject: str) -> Any:
         raise CheckpointError(f"{subject} must be JSON, and is not; the file is damaged: fetch it again") from None
 
 
-def values(tensors: Iterable[Tensor]) -> Iterator[Array]:
-    """Their values one after another, the next few made by another thread while one is used."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting: deque[tuple[Tensor, Future[Array] | None]] = deque()
-        for tensor in tensors:
-            waiting.append((tensor, pool.submit(getattr, tensor, "value") if tensor.nbytes > MANY else None))
-            if len(waiting) > AHEAD:
-                yield _made(*waiting.popleft())
-        while waiting:
-            yield _made(*waiting.popleft())
-
-
-def _made(tensor: Tensor, future: "Future[Array] | None") -> Array:
-    return tensor.value if future is None else future.result()
-
-
 def repeated(names: Iterable[str]) -> list[str]:
     """The names that occur more than once."""
     return [name for name, count in Counter(names).items() if count > 1]
-
-
-def differing(found: Checkpoint, meant: Sequence[Tensor]) -> Iterator[str]:
-    """The names at which a file differs from what was meant to be in it, bit for bit."""
-    yield from sorted(found.tensors.keys() ^ {tensor.name for tensor in meant})
-    for tensor in meant:
-        array = found.tensors.get(tensor.name)
-        if array is None:
-            continue
-        same = array.dtype == tensor.dtype and array.shape == tensor.shape
-        if not same or not np.array_equal(_bits(array), _bits(tensor.value)):
-            yield tensor.name
-        _forget(array)
-
-
-def _forget(array: Array) -> None:
-    """Give back the memory of a mapped file's pages: they can be read again."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray | memoryview):
-        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
-    if isinstance(owner, mmap.mmap) and array.nbytes >= MANY:
-        owner.madvise(mmap.MADV_DONTNEED)
-
-
-def _bits(array: Array) -> Array:
-    """The array's bits as whole numbers, so that NaN equals itself and -0 is not 0."""
-    return np.ascontiguousarray(array).reshape(-1).view(f"u{array.dtype.itemsize}")

@@ -12,8 +12,9 @@ import numpy as np
 
 from .compare import Array
 from .errors import CheckpointError
-from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, repeated, strict_json, values, view
+from .formats import Checkpoint, Labels, mapped, repeated, strict_json, view
 from .formats_hdf5_index import index
+from .formats_tensors import BFLOAT16, Tensor, values
 
 MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
 SECONDS = 9  # for the process that looks where the arrays lie

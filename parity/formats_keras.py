@@ -11,7 +11,8 @@ from typing import Any
 
 from .compare import Array
 from .errors import CheckpointError
-from .formats import ZIP_MAGIC, Checkpoint, Labels, Tensor, mapped, repeated, strict_json
+from .formats import ZIP_MAGIC, Checkpoint, Labels, mapped, repeated, strict_json
+from .formats_tensors import Tensor
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MOST_CONFIG = 64 << 20  # bytes

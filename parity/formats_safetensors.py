@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .errors import CheckpointError
-from .formats import BFLOAT16, Checkpoint, Labels, Tensor, mapped, strict_json, values, view
+from .formats import Checkpoint, Labels, mapped, strict_json, view
+from .formats_tensors import BFLOAT16, Tensor, values
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),

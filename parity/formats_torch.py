@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .errors import CheckpointError
-from .formats import BFLOAT16, Checkpoint, Tensor, mapped
+from .formats import Checkpoint, mapped
 from .formats_keras import check_archive, stored_at
+from .formats_tensors import BFLOAT16, Tensor
 
 NESTS = ("state_dict", "model", "model_state_dict", "net")  # where training scripts put the weights
 MOST_PICKLE = 64 << 20  # bytes; a network of 10,000 tensors has about one million

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from parity.convert import main
-from parity.formats import Labels, Tensor, write
+from parity.formats import Labels, write
+from parity.formats_tensors import Tensor
 from parity.recognize import Architecture, expected_shapes
 from parity.targets import variants
 
