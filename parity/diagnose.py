@@ -24,7 +24,8 @@ def diagnose(evidence: Evidence) -> Cause:
         for name, predicted, target, what in predictions(evidence):
             left = difference(predicted, target)
             if structure_ok(left):
-                return Cause(name, evidence.path, f"{what}: the gap closes from {evidence.gap:.1e} to {left.error:.1e}")
+                gap = "other shapes" if np.isinf(evidence.gap) else f"{evidence.gap:.1e}"
+                return Cause(name, evidence.path, f"{what}: the gap closes from {gap} to {left.error:.1e}")
     return Cause("unknown", evidence.path, _unexplained(evidence))
 
 

@@ -111,8 +111,9 @@ class KerasTrace(Trace):
         return np.moveaxis(array, -1, 1) if layout == "channels" and array.ndim > 2 else array
 
     def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
-        last = np.moveaxis(array, 1, -1) if layout == "channels" and array.ndim > 2 else array
-        return ops.convert_to_tensor(np.ascontiguousarray(last).reshape(tuple(like.shape)), dtype=like.dtype)
+        last = np.ascontiguousarray(np.moveaxis(array, 1, -1) if layout == "channels" and array.ndim > 2 else array)
+        last = last if last.ndim == len(like.shape) else last.reshape(tuple(like.shape))  # (N, C) for (N, 1, 1, C)
+        return ops.convert_to_tensor(last, dtype=like.dtype)
 
     def of_positions(self, array: Array) -> Any:
         return ops.convert_to_tensor(array)

@@ -129,7 +129,7 @@ def _layer_json(layer: LayerResult) -> dict[str, Any]:
             "path": layer.path,
             "kind": layer.kind,
             "shape": list(layer.step.shape),
-        "weights": {name: list(shape) for name, shape in layer.weights.items()},
+            "weights": {name: list(shape) for name, shape in layer.weights.items()},
             "structure": {
                 "inherited": _number(layer.inherited.error),
                 "added": _number(layer.added.error),
@@ -241,10 +241,14 @@ def _table(report: Report, layers: str) -> Any:
 
 def _worst(group: list[LayerResult]) -> tuple[str, str, str]:
     return (
-        f"{max(layer.inherited.error for layer in group):.1e}",
+        _size(max(layer.inherited.error for layer in group)),
         f"{max(layer.torch.rms for layer in group):.1e}",
         f"{max(layer.keras.rms for layer in group):.1e}",
     )
+
+
+def _size(error: float) -> str:
+    return "shapes" if error == float("inf") else f"{error:.1e}"
 
 
 def _status(ok: bool) -> str:
@@ -321,6 +325,8 @@ def _why(report: Report, layer: LayerResult) -> str:
 
 def _gap(layer: LayerResult) -> str:
     found = layer.inherited
+    if found.greatest == float("inf"):
+        return "the outputs have different shapes"
     at = "" if found.where is None else f" at {list(found.where)}"
     return (
         f"float64 outputs differ by at most {found.greatest:.2e}{at}, {found.error:.1e} of the layer's scale "

@@ -120,7 +120,8 @@ class TorchTrace(Trace):
         return np.moveaxis(array, -1, 1)
 
     def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(like.device, like.dtype).reshape(like.shape)
+        x = torch.from_numpy(np.ascontiguousarray(array)).to(like.device, like.dtype)
+        return x if x.ndim == like.ndim else x.reshape(like.shape)  # (N, C) for (N, C, 1, 1)
 
     def of_positions(self, array: Array) -> Any:
         return torch.from_numpy(np.array(array))

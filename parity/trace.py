@@ -159,8 +159,8 @@ class Trace:
             return canonical(array, made.order() if array.ndim == 2 else None)
 
     def _tensor(self, array: Array, x: Any, made: Made) -> Any:
-        if array.size != math.prod(x.shape):
-            return x  # the other side's has another shape, which has been noted: this run goes on with its own
+        if array.size != math.prod(x.shape) and array.ndim != len(x.shape):
+            return x  # the other side's is another kind of tensor, which has been noted: this run goes on with its own
         with self.quiet():
             return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
 
