@@ -85,7 +85,7 @@ class Conv2D(keras.layers.Conv2D):
         config = super().get_config()
         del config["data_format"]
         padding = self.pixels if self.pixels else self.padding
-        return config | {"padding": padding, "dilation_rate": self.dilation_rate, "init": self.init}
+        return config | {"padding": padding, "init": self.init}
 
 
 def _kernel_initializer(init: str) -> Any:

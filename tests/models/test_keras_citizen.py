@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import resnet_keras
 from resnet_keras import BasicBlock, Bottleneck, Residual, ResnetBlock, ResNeXtA, ResNeXtB, ResNeXtC
+from resnet_keras.layers import Block
 
 from .helpers import TINY, VARIANTS, blueprint, gap, keras_layers, policy, run_python, small
 
@@ -168,6 +169,22 @@ def test_weights_file_is_keyed_by_canonical_paths(name: str, tmp_path: Path) -> 
     }
     assert set(keys) == expected
     assert len(keys) == len(model.weights)
+
+
+def test_weights_of_a_users_block_are_keyed_by_attribute(tmp_path: Path) -> None:
+    """Also of an attribute after `layers` in the alphabet, which is how Keras walks a layer."""
+
+    class Custom(Block):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = keras.layers.Conv2D(4, 1)
+
+        def call(self, x: Any) -> Any:
+            return self.project(x)
+
+    functional(block := Custom()).save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        np.testing.assert_array_equal(file[f"layers/{block.name}/project/vars/0"], block.project.kernel)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float64"])

@@ -230,10 +230,25 @@ def test_same_padding_is_tensorflows(kernel: int, stride: int, size: tuple[int, 
     assert theirs.compute_output_shape((None, *size, 5)) == (None, *actual.shape[2:], 4)
 
 
-@pytest.mark.parametrize("layer", [layers.Conv2D(4, 3, 2, 1), layers.MaxPooling2D(3, 2, 1), layers.Dense(3)], ids=repr)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(4, 3, 2, 1, dilation_rate=2, groups=2, init="glorot", use_bias=False),
+        layers.Conv2D(4, 3, 2, "same"),
+        layers.MaxPooling2D(3, 2, 1),
+        layers.MaxPooling2D(3, 2, "same"),
+        layers.Dense(3),
+        layers.Dense(3, init="glorot"),
+        layers.ZeroPadShortcut(4, 9, 2),
+        layers.BatchNormalization(epsilon=1e-5, momentum=0.9),
+    ],
+)
 def test_a_layer_comes_back_from_its_config(layer: Any) -> None:
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(copy) is type(layer)
     assert copy.get_config() == layer.get_config()
+    own = {name: value for name, value in vars(layer).items() if isinstance(value, int | float | str | tuple)}
+    assert {name: getattr(copy, name) for name in own} == own
 
 
 def test_an_input_too_small_is_named() -> None:
