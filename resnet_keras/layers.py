@@ -325,10 +325,10 @@ class Traced(keras.layers.Layer):
         raise NotImplementedError
 
     def __dir__(self) -> list[str]:
-        # Keras saves what it finds by `dir`, in alphabetical order; `layers` would shadow the names that follow it, and
-        # on the torch backend the numbers in a Sequential would be left out.
-        numbers = [layer.name for layer in getattr(self, "_layers", ())]
-        return sorted({*super().__dir__(), *numbers} - {"layers"})
+        # Keras saves what it finds by `dir`, each layer under the first name in the alphabet: it must be the attribute.
+        # On the torch backend the numbers in a Sequential would be left out.
+        attributes = [layer.name for layer in getattr(self, "_layers", ())]
+        return sorted({*super().__dir__(), *attributes} - {"layers", "_made_with"})
 
 
 def _named_layers(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:

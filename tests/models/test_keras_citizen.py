@@ -172,19 +172,23 @@ def test_weights_file_is_keyed_by_canonical_paths(name: str, tmp_path: Path) -> 
 
 
 def test_weights_of_a_users_block_are_keyed_by_attribute(tmp_path: Path) -> None:
-    """Also of an attribute after `layers` in the alphabet, which is how Keras walks a layer."""
+    """Keras walks a layer in alphabetical order: here past `layers` and the argument to the attribute."""
 
     class Custom(Block):
-        def __init__(self) -> None:
+        def __init__(self, project: keras.layers.Layer) -> None:
             super().__init__()
-            self.project = keras.layers.Conv2D(4, 1)
+            self.project = project
 
         def call(self, x: Any) -> Any:
             return self.project(x)
 
-    functional(block := Custom()).save_weights(tmp_path / "model.weights.h5")
+    model = functional(block := Custom(keras.layers.Conv2D(4, 1)))
+    model.save_weights(tmp_path / "model.weights.h5")
     with h5py.File(tmp_path / "model.weights.h5") as file:
         np.testing.assert_array_equal(file[f"layers/{block.name}/project/vars/0"], block.project.kernel)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(numbers(loaded(SMALL)), numbers(model(SMALL)))
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float64"])

@@ -56,6 +56,17 @@ def test_the_same_paths_in_the_resnext_forms(block: str) -> None:
     assert ("branches.3.conv1" in paths) == (block != "ResNeXtC")
 
 
+def test_outputs_inside_a_resnext_branch() -> None:
+    ours, theirs = resnet_torch.ResNeXtA(16, 64, 2, groups=4).eval(), resnet_keras.ResNeXtA(16, 64, 2, groups=4)
+    theirs.build((None, 9, 8, 16))
+    copy_weights(ours, theirs)
+    x, paths = image(2, 16, 9, 8, dtype="float32"), ["branches.3.conv2", "branches.3", "downsample.1"]
+    expected = resnet_torch.intermediate_outputs(ours, torch.from_numpy(x), paths)
+    actual = resnet_keras.intermediate_outputs(theirs, x.transpose(0, 2, 3, 1), paths)
+    for path in paths:
+        assert gap(nchw(actual[path]), expected[path].detach()) < 1e-5
+
+
 def twins(name: str, **options: Any) -> tuple[nn.Module, keras.Model]:
     ours = getattr(resnet_torch, name)(**options).eval()
     theirs = getattr(resnet_keras, name)(**options, input_size=33)
