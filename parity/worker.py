@@ -14,7 +14,6 @@ from .errors import ParityError, WorkerError
 from .forcing import Ask
 from .messages import receive, send
 
-
 COLOURS = re.compile(r"\x1b\[\d*m")
 NUMBERS = re.compile(r"\[[-+.\de\s\[\]]{40,}")  # an array, which Keras prints into its messages
 
