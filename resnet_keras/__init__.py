@@ -48,6 +48,7 @@ from .resnet import (
     wide_resnet50_2,
     wide_resnet101_2,
 )
+from .weights import WeightsError, preprocess
 
 __all__ = [
     "VARIANTS",
@@ -60,6 +61,7 @@ __all__ = [
     "ResNetConfig",
     "Residual",
     "ResnetBlock",
+    "WeightsError",
     "carry_resnext_weights",
     "cifar_plain20",
     "cifar_plain32",
@@ -77,6 +79,7 @@ __all__ = [
     "intermediate_outputs",
     "plain18",
     "plain34",
+    "preprocess",
     "resnet18",
     "resnet18_d2l",
     "resnet34",

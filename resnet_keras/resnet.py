@@ -7,6 +7,7 @@ pooling, and one linear layer that gives the logits.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import Any
 
 from keras import KerasTensor as Tensor, initializers, layers
@@ -14,6 +15,7 @@ from keras import KerasTensor as Tensor, initializers, layers
 from .blocks import BasicBlock, Bottleneck, Residual
 from .configs import VARIANTS, ResNetConfig
 from .layers import BatchNormalization, Conv2D, Dense, MaxPooling2D, Model, Sequential, activation
+from .pretrained import load_pretrained
 
 
 class ResnetBlock(Sequential):
@@ -116,6 +118,8 @@ def _builder(name: str) -> Callable[..., ResNet]:
         zero_init_residual: bool = False,
         replace_stride_with_dilation: Sequence[bool] | None = None,
         classifier_activation: str | None = None,
+        weights: str | PathLike[str] | None = None,
+        head: str = "reset",
     ) -> ResNet:
         given: dict[str, Any] = {
             "num_classes": num_classes,
@@ -127,15 +131,20 @@ def _builder(name: str) -> Callable[..., ResNet]:
             "classifier_activation": classifier_activation,
         }
         config = replace(VARIANTS[name], **{key: value for key, value in given.items() if value is not None})
-        return ResNet(config, name=name)
+        model = ResNet(config, name=name)
+        if weights is not None:
+            load_pretrained(model, name, weights, head)
+        return model
 
     build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"""Build {name} with fresh weights; see its row in configs.py for what it is.
+    build.__doc__ = f"""Build {name}, with fresh weights unless some are given; configs.py says what it is.
 
     num_classes: 0 leaves the classifier out. in_channels, num_classes, input_size, shortcut: None takes the row's.
     input_size: (H, W) or one number; the model is built at that size and takes any other later.
     shortcut: "A", "B", "C" or "none". zero_init_residual: each block starts as the identity.
     replace_stride_with_dilation: one boolean per stage after the first. classifier_activation: None gives logits.
+    weights: None, a published name ("IMAGENET1K_V2", see weights.py) or a file; the classifier of another number of
+    classes stays new with head="reset", or takes the first rows with head="slice".
     Raises ValueError, which says what is allowed.
     """
     return build

@@ -7,6 +7,7 @@ pooling, and one linear layer that gives the logits.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from .blocks import BasicBlock, Bottleneck, Residual
 from .configs import VARIANTS, ResNetConfig
 from .layers import Conv2d, Conv2dSame, Linear, MaxPool2dSame, activation
+from .pretrained import load_pretrained
 
 
 class ResnetBlock(nn.Sequential):
@@ -116,6 +118,8 @@ def _builder(name: str) -> Callable[..., ResNet]:
         zero_init_residual: bool = False,
         replace_stride_with_dilation: Sequence[bool] | None = None,
         classifier_activation: str | None = None,
+        weights: str | PathLike[str] | None = None,
+        head: str = "reset",
     ) -> ResNet:
         given: dict[str, Any] = {
             "num_classes": num_classes,
@@ -127,15 +131,20 @@ def _builder(name: str) -> Callable[..., ResNet]:
             "classifier_activation": classifier_activation,
         }
         config = replace(VARIANTS[name], **{key: value for key, value in given.items() if value is not None})
-        return ResNet(config)
+        model = ResNet(config)
+        if weights is not None:
+            load_pretrained(model, name, weights, head)
+        return model
 
     build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"""Build {name} with fresh weights; see its row in configs.py for what it is.
+    build.__doc__ = f"""Build {name}, with fresh weights unless some are given; configs.py says what it is.
 
     num_classes: 0 leaves the classifier out. in_channels, num_classes, input_size, shortcut: None takes the row's.
     input_size: (H, W) or one number; PyTorch takes any size at any time, so it is only recorded.
     shortcut: "A", "B", "C" or "none". zero_init_residual: each block starts as the identity.
     replace_stride_with_dilation: one boolean per stage after the first. classifier_activation: None gives logits.
+    weights: None, a published name ("IMAGENET1K_V2", see weights.py) or a file; the classifier of another number of
+    classes stays new with head="reset", or takes the first rows with head="slice".
     Raises ValueError, which says what is allowed.
     """
     return build
