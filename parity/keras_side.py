@@ -113,7 +113,7 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
     Without `cast_variables` Keras casts each variable where it is used: to float64 that changes nothing, and a whole
     model in float64 would be twice its size. What a training step writes into them needs them cast.
     """
-    undo: list[Callable[[], None]] = []
+    undo: list[Callable[[], None]] = [_promote_float64()]
     layers = list(model._flatten_layers())
     layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]  # inside a Sequential
     variables = {id(v): v for v in model.variables}.values()
@@ -134,6 +134,14 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
     finally:
         for step in reversed(undo):
             step()
+
+
+def _promote_float64() -> Callable[[], None]:
+    """Let float64 stay float64: on other backends than TensorFlow, Keras's promotion makes float32 of it."""
+    narrower = keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE
+    before = narrower["float64"]
+    narrower["float64"] = "float64"
+    return lambda: narrower.__setitem__("float64", before)
 
 
 def _policy(dtype: str, variable_dtype: str, cast_variables: bool) -> Any:

@@ -1,5 +1,10 @@
 """Every kind of layer: a pair that matches, weights that come back bit for bit, and a fault that is caught."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -68,3 +73,24 @@ def test_exact_equivalents_are_said(case: Case) -> None:
     assert len(notes) == 1
     assert "exact equivalent" in notes[0]
     assert "exact equivalent" in text(report)
+
+
+ON_ANOTHER_BACKEND = """
+import warnings
+warnings.simplefilter("ignore")  # Keras's torch backend reads its variables through NumPy's old protocol
+from tests.parity import own_models as own
+from tests.parity.test_kinds import CASES, checked
+from tests.parity.test_own_models import checked as compared
+reports = {case.name: checked(case) for case in CASES}
+reports["own"] = compared(own.TorchFunctions(), own.keras_functional())
+print([name for name, report in reports.items() if not report.ok], len(reports))
+"""
+
+
+def test_every_kind_matches_on_the_torch_backend_too() -> None:
+    """There Keras's type promotion makes float32 of float64, unless it is kept from it."""
+    root = Path(__file__).parents[2]
+    settings = os.environ | {"KERAS_BACKEND": "torch"}
+    command = [sys.executable, "-c", ON_ANOTHER_BACKEND]
+    done = subprocess.run(command, cwd=root, env=settings, capture_output=True, text=True, timeout=500, check=False)
+    assert done.stdout.split("\n")[0] == f"[] {len(CASES) + 1}", done.stderr[-2000:]
