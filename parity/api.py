@@ -50,14 +50,14 @@ def _floats(x: Any) -> Array:
 
 def side_of(model: Any) -> Side:
     """The Side of a model, told by its class; only that framework is imported."""
+    if is_model(model, "keras"):  # on Keras's torch backend it is a torch module too
+        from .keras_side import KerasSide
+
+        return KerasSide(model)
     if is_model(model, "torch"):
         from .torch_side import TorchSide
 
         return TorchSide(model)
-    if is_model(model, "keras"):
-        from .keras_side import KerasSide
-
-        return KerasSide(model)
     raise TargetError(
         f"a model must be a torch.nn.Module or a keras.Model, and is a {type(model).__name__}; pass a model"
     )

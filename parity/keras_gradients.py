@@ -113,8 +113,9 @@ class _Free:
         if is_output(key):
             self.outputs.append((x, codec))
         elif key == "input" and _floating(x):
-            x = self.recorder.watched(x)
-            self.inputs.append((x, codec))
+            leaf = self.recorder.watched(x)
+            self.inputs.append((leaf, codec))
+            return self.recorder.copied(leaf)
         return x
 
     def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
@@ -136,12 +137,12 @@ class _Pupil:
             return x
         leaf = self.recorder.watched(x if taught is None else taught)
         self.sources["gradient", key] = leaf, codec
-        return leaf
+        return self.recorder.copied(leaf)
 
     def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
         if not _floating(x):
             return x
-        x = self.recorder.identity(x)
+        x = self.recorder.copied(x)
         self.sources["into", feeds] = x, codec
         return x
 
@@ -186,7 +187,7 @@ class _TensorFlow:
         self.tape.watch(leaf)
         return leaf
 
-    def identity(self, x: Any) -> Any:
+    def copied(self, x: Any) -> Any:
         return self.tf.identity(x)
 
     def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
@@ -199,8 +200,8 @@ class _Torch:
     def watched(self, x: Any) -> Any:
         return x.detach().requires_grad_()
 
-    def identity(self, x: Any) -> Any:
-        return x.view_as(x)
+    def copied(self, x: Any) -> Any:
+        return x.clone()  # what is watched must not be changed in place, and Keras's operators may do that
 
     def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
         import torch

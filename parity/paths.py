@@ -112,7 +112,8 @@ def keras_children(layer: Any) -> list[tuple[str, Any]]:
 
 
 def _attribute_layers(layer: Any) -> Iterator[tuple[str, Any]]:
-    for name, value in vars(layer).items():
+    modules = vars(layer).get("_modules", {})  # where Keras's torch backend has them
+    for name, value in (vars(layer) | modules).items():
         if name.startswith("_") or name in ("layers", "activation"):
             continue
         if is_keras_layer(value):

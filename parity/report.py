@@ -219,32 +219,30 @@ def _table(report: Report, layers: str) -> Any:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (
-        ("layers", "left"),
-        ("", "right"),
-        ("structure", "right"),
-        ("torch", "right"),
-        ("keras", "right"),
-        ("", "left"),
-    ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    trained = any(layer.gradient for layer in report.layers)
+    names = ("layers", "", "structure", "torch", "keras", *(["gradient"] if trained else []), "")
+    for number, name in enumerate(names):
+        table.add_column(name, justify="left" if number in (0, len(names) - 1) else "right")
     if layers == "summary":
         for name, group in stages(report):
-            table.add_row(name, f"{len(group)} layers", *_worst(group), _status(all(layer.ok for layer in group)))
+            status = _status(all(layer.ok for layer in group))
+            table.add_row(name, f"{len(group)} layers", *_worst(group, trained), status)
         return table
     for layer in report.layers:
         if layers == "all" or not layer.ok:
             shape = "x".join(map(str, layer.step.shape))
-            table.add_row(f"{layer.path} ({layer.kind})", shape, *_worst([layer]), _status(layer.ok))
+            table.add_row(f"{layer.path} ({layer.kind})", shape, *_worst([layer], trained), _status(layer.ok))
     return table
 
 
-def _worst(group: list[LayerResult]) -> tuple[str, str, str]:
-    return (
+def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
+    numbers = (
         _size(max(layer.inherited.error for layer in group)),
         f"{max(layer.torch.rms for layer in group):.1e}",
         f"{max(layer.keras.rms for layer in group):.1e}",
     )
+    added = max((layer.gradient.worst("added") or 0.0 for layer in group if layer.gradient), default=None)
+    return (*numbers, "" if added is None else _size(added)) if trained else numbers
 
 
 def _size(error: float) -> str:
