@@ -19,6 +19,10 @@ def diagnose(evidence: Evidence) -> Cause:
     if not difference(evidence.keras, evidence.torch).finite:
         return Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:
+        broken = [np.count_nonzero(~np.isfinite(low)) for low in evidence.low]
+        if any(broken):
+            counts = f"{broken[0]} such numbers in torch and {broken[1]} in Keras of {evidence.torch.size}"
+            return Cause("NaN or infinity", evidence.path, f"float64 is finite; the run in the asked dtype has {counts}")
         return _precision(evidence)
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what in predictions(evidence):

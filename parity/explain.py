@@ -42,7 +42,7 @@ def explain(
             for side, info in zip((torch, keras), infos, strict=True)
         ]
         nearby = {wiring.steps[key].path: kept[key][0].output for key in near[layer.step.key] if key in kept}
-        low = lows.get(layer.step.key) if layer.faults == ("arithmetic",) else None
+        low = None if "structure" in layer.faults else lows.get(layer.step.key)
         yield diagnose(Evidence(layer.path, step.output, own, step.inputs, (configs[0], configs[1]), nearby, low))
     for entry in momenta:
         running = torch.call("weights_of", entry.path)["running_mean"]

@@ -186,3 +186,21 @@ def test_two_faults_two_causes_in_order() -> None:
     report = parity.check(torch_model, keras_model, x)
     assert [cause.path for cause in report.causes] == ["layer1.1.bn1", "layer3.0.bn2"]
     assert [cause.name for cause in report.causes] == ["BN eps", "weight not copied"]
+
+
+@pytest.mark.parametrize("side", ["torch", "keras"])
+def test_overflow_in_the_asked_dtype_alone(side: str) -> None:
+    torch_model, keras_model, x = small()
+    if side == "torch":
+        behave(
+            torch_model.conv,
+            forward=lambda self, x: F.conv2d(x * 1e30, self.weight * 1e20) / 1e50 + self.bias.reshape(1, -1, 1, 1),
+        )
+    else:
+        huge = keras.layers.Conv2D.call
+        behave(keras_model.conv, call=lambda self, x: (huge(self, x) - self.bias) * 1e50 / 1e50 + self.bias)
+    report = parity.check(torch_model, keras_model, x)
+    assert report.first == "conv"
+    assert report.cause is not None
+    assert report.cause.name == "NaN or infinity"
+    assert "float64 is finite" in report.cause.evidence

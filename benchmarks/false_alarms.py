@@ -1,0 +1,116 @@
+"""Random networks without a fault: does the verdict ever cry wolf, and where do its bounds come from?
+
+`python -m benchmarks.false_alarms [COUNT]` builds COUNT random networks (1,000 if not given) twice, checks them forward
+and in training, and keeps the distributions on which compare.py's bounds rest: the structure error, and the ratio of
+the two sides' rounding errors where both are above the floor.
+"""
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+COUNT = 1000
+BLOCKS = ("basic", "bottleneck", "residual")
+
+
+def main(argv: list[str]) -> int:
+    """Check, save the figures, and return 1 if any network was called different."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    count = int(argv[0]) if argv else COUNT
+    alarms: list[str] = []
+    errors: list[float] = []
+    ratios: list[float] = []
+    for seed in range(count):
+        report, config = _check(seed)
+        if not report.ok:
+            alarms.append(f"seed {seed}: {config}: {report.first}")
+            print(alarms[-1], flush=True)
+        errors += [layer.added.error for layer in report.layers]
+        ratios += [ratio for layer in report.layers if (ratio := _ratio(layer)) is not None]
+        if seed % 50 == 49:
+            print(f"{seed + 1} networks, {len(alarms)} false alarms", flush=True)
+    _save(count, alarms, errors, ratios)
+    return 1 if alarms else 0
+
+
+def _save(count: int, alarms: list[str], errors: list[float], ratios: list[float]) -> None:
+    from parity.compare import ARITHMETIC_FACTOR, STRUCTURE_LINE
+
+    from .measure import save
+
+    figures = {
+        "networks": count,
+        "layers": len(errors),
+        "false_alarms": alarms,
+        "structure_added": _distribution(errors) | {"line": STRUCTURE_LINE},
+        "rounding_ratio": _distribution(ratios) | {"factor": ARITHMETIC_FACTOR},
+    }
+    save("false_alarms", figures)
+
+
+def _distribution(values: list[float]) -> dict[str, float]:
+    shares = {"median": 0.5, "p99": 0.99, "p99.9": 0.999, "greatest": 1.0}
+    return {name: float(f"{np.quantile(values, share):.3g}") for name, share in shares.items()}
+
+
+def _ratio(layer: Any) -> float | None:
+    """How many times the coarser side's rounding error exceeds the finer's, unless both are below the floor."""
+    from parity.compare import ARITHMETIC_FLOOR, ROUNDING
+
+    low, high = sorted((layer.torch.rms, layer.keras.rms))
+    floor = ARITHMETIC_FLOOR * ROUNDING["float32"]
+    return None if high <= floor else high / max(low, floor)
+
+
+def random_config(draw: np.random.Generator) -> dict[str, Any]:
+    """One network: every option of configs.py, sizes odd and even, small enough for half a second."""
+    block = str(draw.choice(BLOCKS))
+    stages = int(draw.integers(1, 5))
+    grouped = block == "bottleneck" and draw.random() < 0.5
+    shortcut = "B" if block == "residual" else str(draw.choice(["A", "B", "C", "none"]))
+    dilate = None if block == "residual" else tuple(bool(d) for d in draw.random(stages - 1) < 0.3)
+    return {
+        "block": block,
+        "depths": tuple(int(n) for n in draw.integers(1, 4, stages)),
+        "widths": tuple(int(16 * 2 ** min(i, 2) * draw.integers(1, 3)) for i in range(stages))
+        if shortcut != "A"
+        else (16, 32, 64, 64)[:stages],
+        "stem": str(draw.choice(["imagenet", "cifar", "same"])),
+        "groups": int(draw.choice([2, 4, 8])) if grouped else 1,
+        "width_per_group": int(draw.choice([4, 8, 16])) if grouped else 64,
+        "stride_in_1x1": bool(block == "bottleneck" and draw.random() < 0.3),
+        "shortcut": shortcut,
+        "bias": bool(draw.random() < 0.4),
+        "eps": float(draw.choice([1e-3, 1e-5, 1.001e-5])),
+        "momentum": float(draw.choice([0.1, 0.01])),
+        "in_channels": int(draw.integers(1, 5)),
+        "input_size": (int(draw.integers(24, 49)), int(draw.integers(24, 49))),
+        "num_classes": int(draw.integers(1, 20)),
+        "replace_stride_with_dilation": dilate,
+    }
+
+
+def _check(seed: int) -> tuple[Any, dict[str, Any]]:
+    import keras
+
+    import parity
+    import resnet_keras
+    import resnet_torch
+    from parity.torch_side import TorchSide
+
+    draw = np.random.default_rng(seed)
+    config = random_config(draw)
+    torch_model = resnet_torch.ResNet(resnet_torch.ResNetConfig(**config))
+    keras_model = resnet_keras.ResNet(resnet_keras.ResNetConfig(**config))
+    batch = int(draw.integers(2, 5))
+    x = draw.standard_normal((batch, config["in_channels"], *config["input_size"])).astype(np.float32)
+    TorchSide(torch_model).randomize(x.astype(np.float64), seed)
+    report = parity.check(torch_model, keras_model, x, weights="copy", gradients=True)
+    keras.backend.clear_session()
+    return report, config
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
