@@ -98,7 +98,8 @@ class LocalSide:
         while (item := self.answer()) is not None:
             yield item
 
-    def start(self) -> Any:
+    def start(self, seed: int) -> Any:
+        del seed  # the model is built already
         return self.side.layers()
 
     def load(self, items: Any) -> None:

@@ -27,8 +27,8 @@ SLICE = 2 * 3 * 224 * 224  # numbers of input in one slice of the batch: memory 
 def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Options, progress: Progress) -> Report:
     """Compare both sides on the input x (N, C, ...). Raises ParityError where that cannot be done."""
     progress("starting both frameworks", 0, 0)
-    torch.ask("start")
-    keras.ask("start")
+    torch.ask("start", options.seed)
+    keras.ask("start", options.seed)
     torch_layers = torch.answer()
     slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x))
     if options.weights == "copy" and options.randomize:

@@ -52,18 +52,23 @@ class Worker:
             "run it alone first"
         )
 
-    def start(self) -> list[LayerInfo]:
+    def start(self, seed: int) -> list[LayerInfo]:
         from .targets import build
 
-        model = build(self.spec, self.framework)
         if self.framework == "torch":
+            import torch
+
             from .torch_side import TorchSide
 
-            self.side = TorchSide(model, self.device)
+            torch.manual_seed(seed)
+            self.side = TorchSide(build(self.spec, self.framework), self.device)
         else:
+            import keras
+
             from .keras_side import KerasSide
 
-            self.side = KerasSide(model, self.device)
+            keras.utils.set_random_seed(seed)
+            self.side = KerasSide(build(self.spec, self.framework), self.device)
         return list(self.side.layers())
 
     def unknown_weights(self) -> list[str]:
