@@ -22,7 +22,8 @@ def diagnose(evidence: Evidence) -> Cause:
         broken = [np.count_nonzero(~np.isfinite(low)) for low in evidence.low]
         if any(broken):
             counts = f"{broken[0]} such numbers in torch and {broken[1]} in Keras of {evidence.torch.size}"
-            return Cause("NaN or infinity", evidence.path, f"float64 is finite; the run in the asked dtype has {counts}")
+            what = f"float64 is finite; the run in the asked dtype has {counts}"
+            return Cause("NaN or infinity", evidence.path, what)
         return _precision(evidence)
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what in predictions(evidence):
