@@ -146,17 +146,25 @@ def _name_map(path: str | None) -> Any:
 
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
+    """Check every variant; one that cannot be compared does not keep the others from it."""
     from . import targets
 
-    reports = []
+    documents, codes = [], []
     for name in names:
-        report = _check(targets.named(name, arguments.input_shape), arguments)
-        reports.append(report)
+        try:
+            report = _check(targets.named(name, arguments.input_shape), arguments)
+        except ParityError as error:
+            print(f"parity.check: {error}", file=sys.stderr)
+            documents.append(_error_document(argparse.Namespace(**vars(arguments) | {"target": name}), error))
+            codes.append(ERROR)
+            continue
+        documents.append(report.to_json())
+        codes.append(MATCH if report.ok else MISMATCH)
         if arguments.json != "-":
             _print(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
     if arguments.json:
-        _write_json(arguments.json, [report.to_json() for report in reports])
-    return MATCH if all(report.ok for report in reports) else MISMATCH
+        _write_json(arguments.json, documents)
+    return max(codes)
 
 
 def _print(report: Any, arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def small(package: Any, **fields: Any) -> Any:
     """A network of two basic blocks, for what does not depend on the size."""
     row: dict[str, Any] = {"block": "basic", "depths": (1, 1), "widths": (8, 16), "stem": "cifar", "input_size": 33}
     return package.ResNet(package.ResNetConfig(**row | fields))
+
+
+def shallow(package: Any, name: str, **fields: Any) -> Any:
+    """A variant with one block per stage: each kind of layer, but none twice."""
+    row = package.VARIANTS[name]
+    return package.ResNet(replace(row, depths=(1,) * len(row.depths), **fields))
 
 
 def torch_blueprint(name: str, **changes: Any) -> nn.Module:

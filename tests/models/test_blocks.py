@@ -12,7 +12,7 @@ from torch import nn
 import resnet_keras
 import resnet_torch
 
-from .helpers import copy_weights, gap, image, nchw, policy, randomise
+from .helpers import copy_weights, gap, image, nchw, policy, randomise, shallow
 
 BOUND = 1e-12  # float64's own 1e-16 times the root of the longest sum and a margin; a real difference is 1e-8 and more
 FORMS = ("ResNeXtA", "ResNeXtB", "ResNeXtC")
@@ -117,8 +117,8 @@ def test_gradients_are_equal(spec: tuple[Any, ...]) -> None:
 def test_networks_with_dilation_for_stride_are_equal(name: str, dilate: tuple[bool, ...]) -> None:
     """(True, False, False): the third stage has a stride of 2 in a convolution dilated by 2."""
     options = {"replace_stride_with_dilation": dilate, "num_classes": 5}
-    ours = getattr(resnet_torch, name)(**options).double()
-    theirs = getattr(resnet_keras, name)(**options, input_size=(65, 64))
+    ours = shallow(resnet_torch, name, **options).double()
+    theirs = shallow(resnet_keras, name, **options, input_size=(65, 64))
     randomise(ours)
     copy_weights(ours, theirs)
     x = image(1, 3, 65, 64)

@@ -1,7 +1,6 @@
 """Both packages draw their weights from the same distributions: mean, variance and shape of every layer's."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import nn
 import resnet_keras
 import resnet_torch
 
-from .helpers import keras_layers, parametrised, torch_layers
+from .helpers import keras_layers, parametrised, shallow, torch_layers
 
 SIGMAS = 5.0  # of each estimate; the seeds are fixed, so a test passes always or never
 PACKAGES = {"torch": resnet_torch, "keras": resnet_keras}
@@ -25,8 +24,7 @@ def kernels(package: Any, name: str) -> Iterator[tuple[str, np.ndarray, np.ndarr
     """(path, kernel in torch's axes, bias) of every convolution and dense layer."""
     torch.manual_seed(0)
     keras.utils.set_random_seed(0)
-    row = package.VARIANTS[name]
-    model = package.ResNet(replace(row, depths=(1,) * len(row.depths), input_size=33))  # deeper ones repeat the layers
+    model = shallow(package, name, input_size=33)
     layers = torch_layers(model) if package is resnet_torch else keras_layers(model)
     for path, layer in parametrised(layers).items():
         if isinstance(layer, nn.Conv2d | nn.Linear):

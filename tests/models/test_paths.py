@@ -20,6 +20,8 @@ from .helpers import (
     keras_layers,
     nchw,
     parametrised,
+    shallow,
+    small,
     torch_blueprint,
     torch_layers,
 )
@@ -68,8 +70,8 @@ def test_outputs_inside_a_resnext_branch() -> None:
 
 
 def twins(name: str, **options: Any) -> tuple[nn.Module, keras.Model]:
-    ours = getattr(resnet_torch, name)(**options).eval()
-    theirs = getattr(resnet_keras, name)(**options, input_size=33)
+    ours = shallow(resnet_torch, name, **options).eval()
+    theirs = shallow(resnet_keras, name, **options, input_size=33)
     copy_weights(ours, theirs)
     return ours, theirs
 
@@ -90,7 +92,7 @@ def test_outputs_of_every_layer_by_path(name: str, options: dict[str, Any]) -> N
 
 
 def test_asking_torch_for_outputs_changes_nothing() -> None:
-    model = resnet_torch.cifar_resnet20().eval()
+    model = small(resnet_torch).eval()
     x = torch.from_numpy(image(2, 3, 32, 32, dtype="float32"))
     before = model(x)
     paths = list(torch_layers(model))
@@ -102,7 +104,7 @@ def test_asking_torch_for_outputs_changes_nothing() -> None:
 
 
 def test_asking_keras_for_outputs_changes_nothing() -> None:
-    model = resnet_keras.cifar_resnet20()
+    model = small(resnet_keras)
     x = image(2, 32, 32, 3, dtype="float32")
     before = nchw(model(x))
     own = {path: set(vars(layer)) for path, layer in keras_layers(model).items()}
@@ -113,7 +115,7 @@ def test_asking_keras_for_outputs_changes_nothing() -> None:
 
 
 def test_hooks_are_removed_after_an_error() -> None:
-    ours, theirs = resnet_torch.cifar_resnet20(), resnet_keras.cifar_resnet20()
+    ours, theirs = small(resnet_torch), small(resnet_keras)
     with pytest.raises(RuntimeError):
         resnet_torch.intermediate_outputs(ours, torch.zeros(1, 5, 8, 8), ["layer1.0"])
     with pytest.raises(ValueError, match=r"channels|shape"):
@@ -125,7 +127,7 @@ def test_hooks_are_removed_after_an_error() -> None:
 @pytest.mark.parametrize("path", ["layer9", "layer1.0.conv9", "layer1.0.expansion", "layer1."])
 def test_an_unknown_path_is_named(path: str) -> None:
     x = image(1, 3, 32, 32, dtype="float32")
-    ours, theirs = resnet_torch.cifar_resnet20(), resnet_keras.cifar_resnet20()
+    ours, theirs = small(resnet_torch), small(resnet_keras)
     with pytest.raises(KeyError, match=f"{path!r}.*conv1"):
         resnet_torch.intermediate_outputs(ours, torch.from_numpy(x), [path])
     with pytest.raises(KeyError, match=f"{path!r}.*conv1"):
@@ -142,7 +144,7 @@ def test_the_empty_path_is_the_model() -> None:
 
 
 def test_one_layer_at_two_paths_in_keras() -> None:
-    model = resnet_keras.cifar_resnet20()
+    model = small(resnet_keras)
     model.layer1.alias = model.layer1.layers[0]
     x = image(1, 32, 32, 3, dtype="float32")
     outputs = resnet_keras.intermediate_outputs(model, x, ["layer1.0", "layer1.alias"])
@@ -151,6 +153,6 @@ def test_one_layer_at_two_paths_in_keras() -> None:
 
 def test_a_shared_layer_gives_its_last_output() -> None:
     """The ReLU of a block runs twice; its second output is the block's."""
-    model = resnet_torch.resnet18().eval()
+    model = small(resnet_torch).eval()
     outputs = resnet_torch.intermediate_outputs(model, torch.rand(1, 3, 33, 33), ["layer1.0.relu", "layer1.0"])
     assert torch.equal(outputs["layer1.0.relu"], outputs["layer1.0"])

@@ -15,21 +15,23 @@ from torch import nn
 import resnet_torch
 from resnet_torch import Residual
 
-from .helpers import TINY, image, randomise, torch_blueprint
+from .helpers import TINY, image, randomise, shallow, torch_blueprint
 
 KINDS = ["resnet18", "resnext50_32x4d", "cifar_resnet20", "resnet18_d2l", "cifar_plain20", "resnet50_keras"]
 X = torch.from_numpy(image(2, 3, 33, 32, dtype="float32"))
 
 
 def build(name: str) -> tuple[nn.Module, torch.Tensor]:
-    model = getattr(resnet_torch, name)(num_classes=7).eval()
+    model = shallow(resnet_torch, name, num_classes=7).eval()
     randomise(model)
     return model, X[:, : model.config.in_channels]
 
 
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
-    return build("resnet18")[0]
+    model = resnet_torch.resnet18(num_classes=7).eval()
+    randomise(model)
+    return model
 
 
 @pytest.mark.parametrize("name", KINDS)
