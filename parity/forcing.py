@@ -97,7 +97,8 @@ class Lesson:
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
         """Compare one array with the teacher's of that name."""
         mine = np.zeros_like(theirs) if array is None else array
-        error = sized(difference(mine, theirs), self.teach("size", name[1]) if name[0] in ("tensor", "into") else None)
+        size = None if name[0] == "gradient" else self.teach(f"size {name[0]}", name[1])
+        error = sized(difference(mine, theirs), size)
         low = self.teach(f"low {name[0]}", name[1]) if self.lowered else None
         absent = _absent(mine, theirs) if name[0] != "output" else ""
         kept = np.array(mine) if self._keeps(name, error) else None
@@ -134,15 +135,17 @@ def terms(gradient: Array, x: Array | None = None, gamma: Array | None = None, e
 
     A bias's gradient is the sum of the gradient over a channel; in front of a batch norm that sum is zero, and what is
     computed is the rounding of its terms. A batch norm's own gradients cancel likewise, completely where it normalises
-    two values. Such a sum is judged beside sum |terms| (Higham 2002, section 4.2), as any other beside itself.
+    two values; its output is a difference too, of its input and a mean.
+    Such a sum is judged beside sum |terms| (Higham 2002, section 4.2), as any other beside itself.
     gradient: that at the layer's output (N, C, ...). x: a batch norm's input; gamma, (C,), and eps are its own.
     """
     axes = tuple(axis for axis in range(gradient.ndim) if axis != 1)
     sizes = {"bias": np.abs(gradient).sum(axes)}
     if x is not None and x.shape == gradient.shape:
         mean, deviation = x.mean(axes, keepdims=True), np.sqrt(x.var(axes, keepdims=True) + eps)
-        sizes["weight"] = np.abs(gradient * (x - mean) / deviation).sum(axes)
+        normal = (np.abs(x) + np.abs(mean)) / deviation
         factor = 1.0 if gamma is None else np.abs(gamma).reshape(1, -1, *[1] * (x.ndim - 2))
+        sizes |= {"weight": (np.abs(gradient) * normal).sum(axes), "output": normal * factor}
         sizes["input"] = np.abs(gradient) * factor / deviation
     return sizes
 

@@ -13,6 +13,7 @@ sum(output * c) for a fixed random c (`forcing.cotangent`):
   ratio says nothing. Forced, every step rounds once, and `compare.arithmetic_ok` holds as for the forward pass.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,7 +96,7 @@ def _inherited(torch: Any, keras: Any, layers: Layers, run: tuple[Any, ...]) -> 
             found["tensor", key] = difference(record.step.output, waiting.pop(key))
     for _ in ours:
         pass
-    return {name: sized(value, torch.call("kept_gradient", "size", name[1])) for name, value in found.items()}
+    return {name: sized(value, torch.call("kept_gradient", "size tensor", name[1])) for name, value in found.items()}
 
 
 def _forced(torch: Any, keras: Any, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
@@ -125,6 +126,9 @@ def judge(report: Report, numbers: Numbers, wiring: Wiring, torch: Any, shape: t
 def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str) -> LayerResult:
     if tensors is None:
         return row
+    if row.kind == "batch_norm":
+        count = math.prod(row.step.shape) // row.step.shape[1]
+        tensors = {name: replace(tensor, summed=count) for name, tensor in tensors.items()}
     kinds = {fault for tensor in tensors.values() for fault in tensor.faults(dtype)}
     # A layer whose numbers differ cannot be asked how it rounds.
     faults = ("gradient",) if "gradient" in kinds else () if row.faults else tuple(kinds)

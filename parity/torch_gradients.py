@@ -34,7 +34,7 @@ class TorchGradients(SideGradients):
             self.side.trace(x, "float64", self._keep, look, tape)
         outputs = [self._kept["output", key]() for key in tape.outputs]
         loss, size = loss_of(outputs, seed)
-        self._keep_array(("size", "loss"), size)
+        self._keep_array(("size tensor", "loss"), size)
         tape.backward(seed)
         emit(_record("loss", loss))
         if ("gradient", "input") in self._kept:
@@ -55,8 +55,8 @@ class TorchGradients(SideGradients):
         if what == "greatest":
             gradients = (make() for (kind, _), make in self._kept.items() if kind == "gradient")
             return np.array([max((float(np.abs(array).max(initial=0)) for array in gradients), default=0.0)])
-        if what == "size" and (what, key) not in self._kept:
-            return self._size(key)
+        if what.startswith("size ") and (what, key) not in self._kept:
+            return self._size(what.removeprefix("size "), key)
         what, key = ("output", self._source(key)) if what == "source" else (what, key)
         make = self._kept.get((what, key))
         return None if make is None else make()
@@ -65,14 +65,15 @@ class TorchGradients(SideGradients):
         """The step that a step's first input was made by."""
         return f"{key}<0" if f"{key}<0" in self._steps else self._steps[key].sources[0]
 
-    def _size(self, key: str) -> Array | None:
-        """The sizes of the terms of a gradient that is a sum which may cancel: see `forcing.terms`."""
-        into = key.endswith("<0")
-        path, tensor = (key[:-2], "input") if into else (key.rpartition(".")[0], key.rpartition(".")[2])
-        calls = [k for k in self._steps if k == path or (not into and k.partition("#")[0] == path)]
-        if not into and tensor not in ("weight", "bias"):
+    def _size(self, what: str, key: str) -> Array | None:
+        """The sizes of the terms of a sum which may cancel: see `forcing.terms`."""
+        path, _, name = key.rpartition(".") if what == "tensor" else key.partition("<")
+        name = {"tensor": name, "into": "input", "output": "output"}[what]
+        whole = what == "tensor"  # of all calls of the layer
+        calls = [step for step in self._steps if step == path or (whole and step.partition("#")[0] == path)]
+        if name in STATISTICS or (what == "into" and not key.endswith("<0")):
             return None
-        found = [sizes[tensor] for sizes in map(self._terms, calls) if tensor in sizes]
+        found = [sizes[name] for sizes in map(self._terms, calls) if name in sizes]
         return np.sum(found, axis=0) if found else None
 
     def _terms(self, key: str) -> dict[str, Array]:

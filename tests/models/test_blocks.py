@@ -112,7 +112,7 @@ def test_gradients_are_equal(spec: tuple[Any, ...]) -> None:
         assert np.abs(actual - wanted).max() <= 1e-11 * scale, name
 
 
-@pytest.mark.parametrize("name", ["resnet50", "resnext50_32x4d", "resnet18"])
+@pytest.mark.parametrize("name", ["resnext50_32x4d", "resnet18"])
 @pytest.mark.parametrize("dilate", [(True, False, False), (False, True, True), (True, True, True)])
 def test_networks_with_dilation_for_stride_are_equal(name: str, dilate: tuple[bool, ...]) -> None:
     """(True, False, False): the third stage has a stride of 2 in a convolution dilated by 2."""
@@ -177,18 +177,19 @@ def values(block: Any) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("package", [resnet_torch, resnet_keras], ids=["torch", "keras"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "target"), list(zip(FORMS, (*FORMS[1:], FORMS[0]), strict=True)))
 @pytest.mark.parametrize(
     "other", [{"groups": 2}, {"groups": 2, "width": 32}, {"groups": 5}, {"width": 32}, {"channels": 64}]
 )
-def test_forms_that_do_not_fit_raise_and_change_nothing(package: Any, form: str, other: dict[str, int]) -> None:
-    for target in FORMS:
-        source, destination = resnext(package, form), resnext(package, target, **other)
-        before = values(destination)
-        with pytest.raises(ValueError, match=r"the source gives shapes .* the destination takes"):
-            package.carry_resnext_weights(source, destination)
-        for actual, expected in zip(values(destination), before, strict=True):
-            np.testing.assert_array_equal(actual, expected)
+def test_forms_that_do_not_fit_raise_and_change_nothing(
+    package: Any, form: str, target: str, other: dict[str, int]
+) -> None:
+    source, destination = resnext(package, form), resnext(package, target, **other)
+    before = values(destination)
+    with pytest.raises(ValueError, match=r"the source gives shapes .* the destination takes"):
+        package.carry_resnext_weights(source, destination)
+    for actual, expected in zip(values(destination), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_residual_learns_its_input_channels_in_a_functional_model() -> None:

@@ -12,7 +12,7 @@ import resnet_torch
 from .helpers import image, randomise, torch_blueprint
 from .torchvision_oracle import MODELS, torchvision_models
 
-SMALL = ("resnet18", "resnet50", "resnext50_32x4d")
+SMALL = ("resnet18", "resnext50_32x4d")
 BY_SIZE = [pytest.param(name, marks=() if name in SMALL else pytest.mark.slow) for name in MODELS]
 
 
