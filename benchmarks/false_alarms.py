@@ -98,7 +98,7 @@ def _check(seed: int) -> tuple[Any, dict[str, Any]]:
     import parity
     import resnet_keras
     import resnet_torch
-    from parity.torch_side import TorchSide
+    from parity.sides.torch_side import TorchSide
 
     draw = np.random.default_rng(seed)
     config = random_config(draw)

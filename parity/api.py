@@ -8,10 +8,10 @@ from .capture import Capture, Side
 from .compare import Array
 from .errors import ParityError, TargetError
 from .judge import Options
-from .local import LocalSide
-from .matching import raise_on_unknown, raise_on_unmatched
-from .pairing import pair
+from .pairs.matching import raise_on_unknown, raise_on_unmatched
+from .pairs.pairing import pair
 from .report import Report
+from .sides.local import LocalSide
 from .targets import is_model
 from .verify import compare_sides, shapes_of
 from .weights import check_shapes
@@ -51,11 +51,11 @@ def _floats(x: Any) -> Array:
 def side_of(model: Any) -> Side:
     """The Side of a model, told by its class; only that framework is imported."""
     if is_model(model, "keras"):  # on Keras's torch backend it is a torch module too
-        from .keras_side import KerasSide
+        from .sides.keras_side import KerasSide
 
         return KerasSide(model)
     if is_model(model, "torch"):
-        from .torch_side import TorchSide
+        from .sides.torch_side import TorchSide
 
         return TorchSide(model)
     raise TargetError(

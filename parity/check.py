@@ -120,7 +120,7 @@ def _target(arguments: argparse.Namespace) -> Any:
 
 
 def _check(target: Any, arguments: argparse.Namespace) -> Any:
-    from .remote import RemoteSide
+    from .sides.remote import RemoteSide
 
     name_map = _name_map(arguments.map)
     torch, keras = RemoteSide("torch", target.torch), RemoteSide("keras", target.keras)
@@ -140,7 +140,7 @@ def _check(target: Any, arguments: argparse.Namespace) -> Any:
 
 
 def _name_map(path: str | None) -> Any:
-    from .name_map import NameMap
+    from .pairs.name_map import NameMap
 
     return None if path is None else NameMap.read(Path(path))
 

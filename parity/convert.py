@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .callable_module import make_callable
-from .convert_source import Source, read_source
 from .errors import CheckpointError, ParityError
-from .formats import SUFFIXES, Labels, format_of, layout_of, read, write
-from .formats_tensors import Tensor, differing
-from .naming import OWN, SCHEMES, Scheme, scheme_named
-from .recognize import Architecture
+from .formats.files import SUFFIXES, Labels, format_of, layout_of, read, write
+from .formats.naming import OWN, SCHEMES, Scheme, scheme_named
+from .formats.recognize import Architecture
+from .formats.source import Source, read_source
+from .formats.tensors import Tensor, differing
 
 if TYPE_CHECKING:
     from .report import Report

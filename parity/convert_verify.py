@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .convert_source import Source, read_source
-from .formats import format_of, layout_of
-from .formats_tensors import Tensor
+from .formats.files import format_of, layout_of
+from .formats.source import Source, read_source
+from .formats.tensors import Tensor
 
 if TYPE_CHECKING:
     from .report import Report
@@ -19,9 +19,9 @@ def check_conversion(found: Source, draft: Path) -> "Report":
     import resnet_torch
 
     from .api import check_models
-    from .keras_side import KerasSide
     from .probes import probe_input
-    from .torch_side import TorchSide
+    from .sides.keras_side import KerasSide
+    from .sides.torch_side import TorchSide
 
     architecture = found.architecture
     torch_model = getattr(resnet_torch, architecture.name)(**architecture.options)

@@ -6,8 +6,8 @@ from typing import Any
 
 from .capture import LayerInfo, Record, StepInfo
 from .compare import Difference, arithmetic_ok, difference, structure_ok
-from .matching import Wiring
-from .name_map import NameMap
+from .pairs.matching import Wiring
+from .pairs.name_map import NameMap
 from .report import LayerResult, Report, StaticDifference
 
 

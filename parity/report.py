@@ -6,7 +6,7 @@ from typing import Any
 
 from .capture import StepInfo
 from .compare import STRUCTURE_LINE, Difference, arithmetic_bound
-from .gradient_result import Gradient, why
+from .gradients.result import Gradient, why
 
 SCHEMA = 1
 

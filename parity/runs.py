@@ -8,7 +8,7 @@ from .capture import Look, Record, Spool, Step
 from .compare import Array, Difference
 from .errors import ParityError
 from .judge import Sums
-from .matching import Wiring
+from .pairs.matching import Wiring
 
 Progress = Callable[[str, int, int], None]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from .capture import LayerInfo
+from .causes.explain import explain
 from .compare import Array
 from .errors import UnmatchedError
-from .explain import explain
-from .gradients import add_gradients
+from .gradients.run import add_gradients
 from .judge import Options, Sums, make_report
-from .matching import NAMES, match_steps, raise_on_unknown
-from .prepare import prepared, with_pairing
+from .pairs.matching import NAMES, match_steps, raise_on_unknown
+from .pairs.prepare import prepared, with_pairing
 from .probes import fitting_input
 from .report import Report
 from .runs import Progress, Ticks, structure

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from parity.convert import main
-from parity.formats import Labels, write
-from parity.formats_tensors import Tensor
-from parity.recognize import Architecture, expected_shapes
+from parity.formats.files import Labels, write
+from parity.formats.recognize import Architecture, expected_shapes
+from parity.formats.tensors import Tensor
 from parity.targets import variants
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import torch
 
 import parity
 from parity.errors import CheckpointError
-from parity.formats import Labels, read, write
-from parity.formats_tensors import Tensor, differing
+from parity.formats.files import Labels, read, write
+from parity.formats.tensors import Tensor, differing
 
 from .helpers import PYTHON, ROOT, SMALL, convert, random_tensors, same, save_safetensors
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import resnet_torch
-from parity.kinds import KINDS
-from parity.naming import (
+from parity.formats.naming import (
     _WEIGHTS,
     COUNTER,
     SCHEMES,
@@ -17,7 +16,8 @@ from parity.naming import (
     to_canonical,
     to_stored,
 )
-from parity.recognize import Architecture, candidates
+from parity.formats.recognize import Architecture, candidates
+from parity.kinds import KINDS
 from parity.targets import variants
 
 from .helpers import all_shapes

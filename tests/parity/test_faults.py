@@ -39,7 +39,7 @@ def make(name: str) -> tuple[Any, Any, Any]:
 
 
 def randomize(model: Any, x: Any) -> None:
-    from parity.torch_side import TorchSide
+    from parity.sides.torch_side import TorchSide
 
     TorchSide(model).randomize(x.astype(np.float64), seed=0)
 

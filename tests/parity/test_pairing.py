@@ -10,10 +10,10 @@ import parity
 from parity.api import side_of
 from parity.capture import Capture, LayerInfo, StepInfo
 from parity.errors import ParityError, UnmatchedError
-from parity.local import LocalSide
-from parity.name_map import NameMap
-from parity.pairing import Pairing, pair
+from parity.pairs.name_map import NameMap
+from parity.pairs.pairing import Pairing, pair
 from parity.report import Report, text
+from parity.sides.local import LocalSide
 
 from . import own_models as own
 from .pairs import randomized

@@ -1,0 +1,1 @@
+"""From a fault to its named, proven cause."""

@@ -1,0 +1,39 @@
+"""What is known of one faulty step: its input, both outputs, and what the layer is on either side, as plain data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.compare import Array, difference
+
+Weights = dict[str, Array]
+Static = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms)."""
+
+    kind: str
+    weights: Weights
+    static: Static
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One faulty step, run on both sides from the same input x (torch's own). Outputs are float64, (N, C, ...).
+
+    `nearby` are outputs of torch's steps just before, of the same shape: what a shortcut could carry. `low` are both
+    outputs in the asked dtype where arithmetic is at fault.
+    """
+
+    path: str
+    torch: Array
+    keras: Array
+    inputs: tuple[Array, ...]
+    configs: tuple[Config, Config]
+    nearby: dict[str, Array] = field(default_factory=dict)
+    low: tuple[Array, Array] | None = None
+
+    @property
+    def gap(self) -> float:
+        return difference(self.keras, self.torch).error

@@ -1,0 +1,167 @@
+"""Faults that only a training step shows -> their named causes, each proven on the numbers of the runs.
+
+As in diagnose.py, a cause is a prediction of one side's numbers from the other's that closes the gap.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from parity.capture import LayerInfo
+from parity.compare import STRUCTURE_LINE, Array, difference, structure_ok
+from parity.gradients.forcing import Measured, Name, sized
+from parity.gradients.result import why, words
+from parity.report import Cause, LayerResult, Report
+
+from . import reference as ref
+
+EXPLAINED = 12  # faults whose cause is looked for
+EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)
+
+
+def causes(report: Report, added: dict[Name, Measured], torch: Any, layers: list[LayerInfo]) -> Iterator[Cause]:
+    """The cause of every gradient fault, in the backward pass's order; not of layers that have a cause already."""
+    known = {cause.path for cause in report.causes}
+    rows = [row for row in reversed(report.layers) if any(fault.startswith("gradient") for fault in row.faults)]
+    infos = {layer.path: layer for layer in layers}
+    for row in [row for row in rows if row.path not in known][:EXPLAINED]:
+        yield _cause(row, added, torch, infos.get(row.path), str(report.environment["dtype"]))
+
+
+def _cause(row: LayerResult, added: dict[Name, Measured], torch: Any, info: LayerInfo | None, dtype: str) -> Cause:
+    assert row.gradient is not None
+    found: Iterator[tuple[str, str]] = iter(())
+    if row.kind == "batch_norm" and info is not None:
+        found = _norm(row.step.key, added, torch, info)
+    name, evidence = next(found, None) or next(_missing(row, added, torch), None) or ("unknown", "")
+    return Cause(name, row.path, evidence or why(row.gradient, dtype) + "; nothing tried explains it")
+
+
+def _norm(key: str, added: dict[Name, Measured], torch: Any, info: LayerInfo) -> Iterator[tuple[str, str]]:
+    """What goes wrong in a batch norm: its mode, its momentum, which variance it keeps."""
+    before = torch.call("weights_of", info.path)
+    yield from _output(key, added, torch, before, info.static["eps"])
+    means, variances = (_statistic(f"{info.path}.{name}", added, torch) for name in ("running_mean", "running_var"))
+    if means is None or variances is None or info.static["momentum"] is None:
+        return
+    yield from _momentum(before["running_mean"], *means, info.static["momentum"])
+    output = torch.call("kept_gradient", "output", key)
+    yield from _biased(before["running_var"], *variances, info.static["momentum"], output.size // output.shape[1])
+
+
+def _statistic(name: str, added: dict[Name, Measured], torch: Any) -> tuple[Array, Array] | None:
+    """torch's and Keras's statistic after the pass."""
+    measured = added.get(("tensor", name))
+    ours = torch.call("kept_gradient", "tensor", name)
+    return None if measured is None or measured.array is None or ours is None else (ours, measured.array)
+
+
+def _output(
+    key: str, added: dict[Name, Measured], torch: Any, before: dict[str, Array], eps: float
+) -> Iterator[tuple[str, str]]:
+    """One side's output in training mode is what a batch norm with other statistics or epsilon makes."""
+    measured = added.get(("output", key))
+    x = torch.call("kept_gradient", "source", key)
+    if measured is None or measured.array is None or x is None or structure_ok(measured.error):
+        return
+    targets = {"Keras": measured.array, "torch": torch.call("kept_gradient", "output", key)}
+    for name, predicted, what in _norms(x, before, eps):
+        for side, target in targets.items():
+            left = difference(predicted, target).error
+            if left <= STRUCTURE_LINE:
+                gap = measured.error.error
+                yield name, f"in training {side} {what}: the gap closes from {gap:.1e} to {left:.1e}"
+
+
+def _norms(x: Array, before: dict[str, Array], eps: float) -> Iterator[tuple[str, Array, str]]:
+    """(cause, output, what was done) for each way in which a batch norm is got wrong in training."""
+    neutral = {"weight": np.ones(x.shape[1]), "bias": np.zeros(x.shape[1])}
+    gamma, beta = ((neutral | before)[name] for name in neutral)
+    running = before["running_mean"], before["running_var"]
+    what = "normalises with the running statistics instead of the batch's own"
+    yield "BN train/eval mode", ref.batch_norm(x, gamma, beta, *running, eps), what
+    mean, variance = ref.batch_statistics(x)
+    count = x.size // x.shape[1]
+    unbiased = variance * count / max(1, count - 1)
+    what = f"divides by the unbiased variance, {count}/{count - 1} of the batch's"
+    yield "biased variance", ref.batch_norm(x, gamma, beta, mean, unbiased, eps), what
+    for other in EPSILONS:
+        if other != eps:
+            what = f"uses an epsilon of {other:g} instead of {eps:g}"
+            yield "BN eps", ref.batch_norm(x, gamma, beta, mean, variance, other), what
+
+
+def _momentum(before: Array, torch: Array, keras: Array, momentum: float) -> Iterator[tuple[str, str]]:
+    """The running means move in the same direction, one farther than the other."""
+    ours, theirs = torch - before, keras - before
+    gap = difference(keras, torch).error
+    if gap <= STRUCTURE_LINE or not ours.any():
+        return
+    ratio = float(np.dot(ours, theirs) / np.dot(ours, ours))
+    left = difference(before + ratio * ours, keras).error
+    if left <= STRUCTURE_LINE:
+        yield (
+            "BN momentum",
+            f"Keras's running mean moves {ratio:.6g} times as far as torch's, as with a momentum of "
+            f"{ratio * momentum:.6g} for {momentum:g}: the gap closes from {gap:.1e} to {left:.1e}",
+        )
+
+
+def _biased(before: Array, torch: Array, keras: Array, momentum: float, count: int) -> Iterator[tuple[str, str]]:
+    """One side's running variance takes the batch's biased variance, (n - 1) / n of the unbiased one."""
+    gap = difference(keras, torch).error
+    if gap <= STRUCTURE_LINE or count < 2:
+        return
+    for side, biased, other in (("Keras", keras, torch), ("torch", torch, keras)):
+        kept = (1 - momentum) * before
+        left = difference(kept + (other - kept) * (count - 1) / count, biased).error
+        if left <= STRUCTURE_LINE:
+            yield (
+                "biased variance",
+                f"{side}'s running variance takes the biased variance, {count - 1}/{count} of the other side's: "
+                f"the gap closes from {gap:.1e} to {left:.1e}",
+            )
+
+
+def _missing(row: LayerResult, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, str]]:
+    """Tensors that get no gradient on one side: frozen, detached, or behind an operation that stops it."""
+    assert row.gradient is not None
+    wrong = {name: t for name, t in row.gradient.tensors.items() if not structure_ok(t.added)}
+    for side, other in (("keras", "torch"), ("torch", "keras")):
+        names = [name for name, tensor in wrong.items() if tensor.absent == side]
+        if names:
+            size = max(max(wrong[name].added.scale, wrong[name].added.greatest) for name in names)
+            yield (
+                "missing gradient",
+                f"{' and '.join(words(name) for name in names)} is zero or absent in {TITLES[side]}, and up to "
+                f"{size:.2e} in {TITLES[other]}; look for a frozen parameter, a detach or a stop_gradient",
+            )
+    for name in wrong:
+        if name.startswith("input "):
+            key = name.removeprefix("input ")
+            for side, gap, left in lacking(key, row.step.key, added, torch):
+                yield (
+                    "missing gradient",
+                    f"what reaches {key} lacks in {side} just what {row.path} sends back: with it the gap closes from "
+                    f"{gap:.1e} to {left:.1e}; look for a detach or a stop_gradient",
+                )
+
+
+def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, float, float]]:
+    """(side, gap, gap left) if what reaches step `key` lacks, on one side, just the gradient that `sender` sends back.
+
+    sender: an operation between layers, or a layer of one input.
+    """
+    measured = added["gradient", key]
+    name = ("gradient", sender) if "<" in sender else ("into", f"{sender}<0")
+    whole, sent = (torch.call("kept_gradient", *which) for which in (("gradient", key), name))
+    if measured.array is None or sent is None or sent.shape != whole.shape:
+        return
+    for side, predicted in (("Keras", measured.array + sent), ("torch", measured.array - sent)):
+        left = sized(difference(predicted, whole), np.abs(sent)).error
+        if left <= STRUCTURE_LINE:
+            yield side, measured.error.error, left
+
+
+TITLES = {"torch": "torch", "keras": "Keras"}

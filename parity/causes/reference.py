@@ -1,0 +1,125 @@
+"""What each kind of layer computes, in plain NumPy float64: the ground on which a hypothesis about a fault is tried.
+
+Arrays are (N, C, ...) with any number of spatial axes, kernels (out, in / groups, ...): torch's layout. Written for
+clarity, not speed; one layer at a time is run here, and only after a check has failed.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from parity.compare import Array
+
+Pads = Sequence[tuple[int, int]]
+
+
+def pad(x: Array, pads: Pads, value: float = 0.0) -> Array:
+    """Pad the spatial axes by (before, after) pixels each; a negative number cuts."""
+    cut = tuple(slice(max(0, -before), x.shape[i + 2] - max(0, -after)) for i, (before, after) in enumerate(pads))
+    widths = [(0, 0), (0, 0), *((max(0, before), max(0, after)) for before, after in pads)]
+    return np.pad(x[(slice(None), slice(None), *cut)], widths, constant_values=value)
+
+
+def same_pads(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Pads:
+    """TensorFlow's "same": ceil(size / stride) outputs, the odd pixel at the end."""
+    pads = []
+    for n, k, s, d in zip(size, kernel, stride, dilation, strict=True):
+        total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+        pads.append((total // 2, total - total // 2))
+    return pads
+
+
+def windows(x: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
+    """All windows of x: (N, C, *output, *kernel), a view."""
+    axes = tuple(range(2, x.ndim))
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    every = np.lib.stride_tricks.sliding_window_view(x, reach, axis=axes)
+    steps = tuple(slice(None, None, s) for s in stride)
+    holes = tuple(slice(None, None, d) for d in dilation)
+    return np.asarray(every[(slice(None), slice(None), *steps, *holes)])
+
+
+def conv(x: Array, kernel: Array, bias: Array | None, stride: Any, pads: Pads, dilation: Any, groups: int = 1) -> Array:
+    """A (grouped) convolution of (N, C, ...) by (out, C / groups, ...)."""
+    rank = x.ndim - 2
+    cut = windows(pad(x, pads), kernel.shape[2:], stride, dilation)
+    spatial = [1, *range(2 + rank, 2 + 2 * rank)]
+    parts = [
+        np.tensordot(part, weights, axes=(spatial, [1, *range(2, 2 + rank)]))
+        for part, weights in zip(np.split(cut, groups, 1), np.split(kernel, groups, 0), strict=True)
+    ]
+    out = np.moveaxis(np.concatenate(parts, -1), -1, 1)
+    return out if bias is None else out + channels(bias, out)
+
+
+def channels(values: Array, x: Array) -> Array:
+    """Per-channel values in a shape that broadcasts over (N, C, ...)."""
+    return values.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def batch_norm(x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float) -> Array:
+    """Ioffe and Szegedy 2015, algorithm 2, with the statistics given."""
+    scale = gamma / np.sqrt(variance + eps)
+    return (x - channels(mean, x)) * channels(scale, x) + channels(beta, x)
+
+
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of every channel."""
+    axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+    return x.mean(axes), x.var(axes)
+
+
+def pool(x: Array, reduce: Callable[..., Array], kernel: Any, stride: Any, pads: Pads, value: float) -> Array:
+    """A pool over windows; `value` is what the padding holds."""
+    cut = windows(pad(x, pads, value), kernel, stride, [1] * len(kernel))
+    return reduce(cut, axis=tuple(range(x.ndim, 2 * x.ndim - 2)))
+
+
+def softmax(x: Array) -> Array:
+    """Over the channels."""
+    powers = np.exp(x - x.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def _gelu(x: Array) -> Array:
+    return np.asarray(x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2))))
+
+
+def sigmoid(x: Array) -> Array:
+    """Written so that it does not overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "softmax": softmax,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "silu": lambda x: x * sigmoid(x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "gelu": _gelu,
+    "log_softmax": lambda x: np.log(softmax(x)),
+}
+
+
+def rounded(x: Array, dtype: str) -> Array:
+    """x rounded to the mantissa of TF32, bfloat16 or float16 and back to float64."""
+    if dtype == "float16":
+        return x.astype(np.float16).astype(np.float64)
+    drop = {"tf32": 13, "bfloat16": 16}[dtype]
+    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits = (
+        (bits + (1 << (drop - 1)) - 1 + ((bits >> np.uint64(drop)) & np.uint64(1)))
+        >> np.uint64(drop)
+        << np.uint64(drop)
+    )
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+def all_pads(total: Sequence[int]) -> list[Pads]:
+    """Every way to split a number of padding pixels per axis into before and after."""
+    return [list(choice) for choice in product(*([(b, t - b) for b in range(t + 1)] for t in total))]

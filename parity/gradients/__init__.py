@@ -1,0 +1,1 @@
+"""The gradient check: both training steps, tensor by tensor."""

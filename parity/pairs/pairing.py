@@ -1,0 +1,138 @@
+"""Which step of one model is which of the other: by path where names agree, else by order of execution, kind and shape.
+
+Layers with weights come first. If their paths and kinds agree, those decide. If not, both models' layers are put in an
+order that the tensors' flow decides, each after what it works on, the longer branch of a sum first; where the flow was
+not seen (operators in a Keras `call`), in the order of execution. Between layers that are paired already, the others
+must then be the same list of kinds and weight shapes. Nothing else is accepted: no layer is left over, no branches that
+could be exchanged are told apart by a guess. Steps without weights are paired within the gaps between these.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from parity.capture import LayerInfo, Names
+from parity.report import Pair
+
+from .name_map import NameMap
+from .partners import Found, Model, Steps, by_place, by_weights, path_of
+
+Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
+PADDED = ("conv", "max_pool", "avg_pool")
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What to tell the sides, and the reader, so that both call their steps by torch's names.
+
+    layers: Keras's layer paths by torch's. orders: for the kernel of a Dense layer that is fed by a flattened image,
+    the input of torch's that each of Keras's rows is for. margins: of torch's and of Keras's layers, by torch's paths,
+    the padding that a layer before them does, which the other model has in the layer itself.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    layers: dict[str, str] = field(default_factory=dict)
+    torch: Names = field(default_factory=Names)
+    keras: Names = field(default_factory=Names)
+    orders: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    margins: tuple[Margins, Margins] = ({}, {})
+
+    @property
+    def changes(self) -> bool:
+        """Whether the sides must be told anything."""
+        return bool(self.layers or self.keras.aliases or self.keras.hidden or self.torch.hidden or self.orders)
+
+
+def same_paths(torch: list[LayerInfo], keras: list[LayerInfo]) -> bool:
+    """Whether the layers with weights agree in path and kind."""
+    sides = [{layer.path: layer.kind for layer in layers if layer.weights} for layers in (torch, keras)]
+    return sides[0] == sides[1]
+
+
+def pair(
+    torch_layers: list[LayerInfo],
+    torch_steps: Steps,
+    keras_layers: list[LayerInfo],
+    keras_steps: Steps,
+    name_map: NameMap | None = None,
+) -> Pairing:
+    """Pair two models' steps. Raises UnmatchedError, with the candidates of both sides, where that is not certain."""
+    ours, theirs = Model(torch_layers, torch_steps), Model(keras_layers, keras_steps)
+    mapped = {} if name_map is None else name_map.pairs(list(ours.steps), list(theirs.steps))
+    certain = {t: k for t, k in mapped.items() if ours.weights(t)}
+    agree = same_paths(torch_layers, keras_layers) and not certain
+    if agree:
+        found = {key: key for key in ours.steps if ours.weights(key) and key in theirs.steps}
+        flows = ours.flow.order(), theirs.flow.order()
+        order = list(ours.steps), list(theirs.steps)
+        if flows[0] is not None and flows[1] is not None:
+            order = flows[0], flows[1]
+    else:
+        found, order = by_weights(ours, theirs, certain)
+    return _pairing(ours, theirs, by_place(ours, theirs, found | mapped, order, agree), set(mapped))
+
+
+def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pairing:
+    back = {k: t for t, k in found.items()}
+    aliases = {k: t for k, t in back.items() if k != t}
+    folded = _folded(ours, dict(zip(found, found, strict=True))), _folded(theirs, back)
+    free = [
+        frozenset(key for key, step in side.steps.items() if key not in known and (step.function or step.free))
+        | {key for key, _ in pads}
+        for side, known, pads in ((ours, found, folded[0]), (theirs, back, folded[1]))
+    ]
+    clashing = [key for key in theirs.steps if key not in back and key not in free[1] and key in found]
+    aliases |= {key: f"keras:{key}" for key in clashing}
+    pairs = tuple(
+        Pair(t, k, "map" if t in mapped else "order") for t, k in found.items() if t != k and "#" not in t + k
+    )
+    layers = dict(_layers(ours, theirs, found))
+    margins = dict(m for _, users in folded[0] for m in users), dict(m for _, users in folded[1] for m in users)
+    names = Names({}, free[0]), Names(aliases, free[1])
+    return Pairing(pairs, layers, *names, dict(_orders(ours, theirs, found)), margins)
+
+
+def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[list[int]]]]]]:
+    """Padding layers without partner that go into padded layers alone, with torch's paths of these and the margins."""
+    result = []
+    for key, step in side.steps.items():
+        users = [user for user in side.steps.values() if key in user.sources]
+        layer = side.layers.get(path_of(key))
+        alone = users and all(user.kind in PADDED and user.key in known for user in users)
+        if step.kind == "zero_pad" and key not in known and alone and layer is not None and not step.function:
+            result.append((key, [(path_of(known[user.key]), layer.static["margins"]) for user in users]))
+    return result
+
+
+def _layers(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, str]]:
+    """Keras's layer paths with torch's, where they differ; a path that only one side's layer has is kept apart."""
+    partners: dict[str, str] = {}
+    for t, k in found.items():
+        if not ours.steps[t].function and not theirs.steps[k].function and path_of(t) not in partners.values():
+            partners.setdefault(path_of(k), path_of(t))
+    for path in theirs.layers:
+        if path in partners:
+            if partners[path] != path:
+                yield path, partners[path]
+        elif path in partners.values():
+            yield path, f"keras:{path}"
+
+
+def _orders(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Which of torch's inputs each row of a Dense kernel is for, where both sides' numbers have the same origin."""
+    for t, k in found.items():
+        one, other = ours.steps[t].order, theirs.steps[k].order
+        if one is None or other is None or sorted(one[1]) != sorted(other[1]):
+            continue
+        if not _same_origin(one[0], other[0], found):
+            continue
+        column = {position: i for i, position in enumerate(one[1])}
+        order = tuple(column[position] for position in other[1])
+        if order != tuple(range(len(order))):
+            yield path_of(t), order
+
+
+def _same_origin(torch: str, keras: str, found: Found) -> bool:
+    if "<" in torch or "<" in keras:  # glue is known by what it goes into
+        ours, theirs = torch.partition("<"), keras.partition("<")
+        return found.get(ours[0]) == theirs[0] and ours[2] == theirs[2]
+    return found.get(torch, torch) == keras

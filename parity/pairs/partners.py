@@ -1,0 +1,217 @@
+"""The steps of one model, and the search for the partner of each in the other. See pairing.py for the rules."""
+
+from collections import Counter
+from difflib import SequenceMatcher
+
+from parity.capture import LayerInfo, StepInfo
+from parity.errors import UnmatchedError
+
+from .flow import Flow
+
+Steps = list[StepInfo]
+Found = dict[str, str]  # torch's step -> Keras's
+Lists = tuple[list[str], list[str]]  # steps of both, in an order
+NUMBERED = tuple("0123456789")
+
+
+class Model:
+    """One model's steps, with what is known of them."""
+
+    def __init__(self, layers: list[LayerInfo], steps: Steps) -> None:
+        self.layers = {layer.path: layer for layer in layers}
+        self.steps = {step.key: step for step in steps if "<" not in step.key and step.kind != "output"}
+        self.flow = Flow(steps, {key: self.signature(key) for key in self.steps if self.weights(key)})
+        self.calls = Counter(map(path_of, self.steps))
+
+    def weights(self, key: str) -> bool:
+        layer = self.layers.get(path_of(key))
+        return layer is not None and bool(layer.weights) and not self.steps[key].function
+
+    def signature(self, key: str) -> tuple[object, ...]:
+        layer = self.layers[path_of(key)]
+        return layer.kind, tuple(sorted(layer.weights.items()))
+
+    def idle(self, ran: set[str]) -> list[str]:
+        """The layers with weights that did not run."""
+        return [path for path, layer in self.layers.items() if layer.weights and path not in ran]
+
+    def named(self, key: str) -> str:
+        """A step for a message: with its kind and the shapes of its weights."""
+        layer = self.layers.get(path_of(key))
+        shapes = "" if layer is None else "".join(f", {name} {shape}" for name, shape in layer.weights.items())
+        kind = self.steps[key].kind if key in self.steps else layer.kind if layer else "?"
+        return f"{key} ({kind}{shapes})"
+
+
+def path_of(key: str) -> str:
+    """The layer's path of a step's name: "relu" of "relu#2"."""
+    return key.partition("#")[0]
+
+
+def raise_on_other_layers(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
+    """Raise UnmatchedError if no pairing can be complete, whatever runs: the layers with weights differ in number."""
+    ours, theirs = Model(torch, []), Model(keras, [])
+    looks = [Counter(side.signature(path) for path in side.idle(set())) for side in (ours, theirs)]
+    if looks[0] != looks[1]:
+        raise _unmatched(ours, theirs, {}, ([], []))
+
+
+def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists]:
+    """The layers with weights, paired, and the order of all steps of both sides in which that worked.
+
+    `certain` are pairs that the user gave. Raises UnmatchedError where a layer has no certain partner.
+    """
+    executed = (list(ours.steps), list(theirs.steps))
+    flows = (ours.flow.order(), theirs.flow.order())
+    orders: list[Lists] = [executed]
+    if flows[0] is not None and flows[1] is not None:
+        orders.insert(0, (flows[0], flows[1]))
+    taken = certain.keys() | certain.values()
+    same = (key for key in ours.steps if key in theirs.steps and key not in taken)
+    both = [key for key in same if ours.weights(key) and theirs.weights(key)]
+    by_path = {key: key for key in both if ours.signature(key) == theirs.signature(key)}
+    named = {key: key for key in by_path if not path_of(key).endswith(NUMBERED)}
+    for anchors in (certain | by_path, certain | named, certain):
+        for order in orders:
+            found = _aligned(ours, theirs, _weighted(ours, theirs, order), certain, anchors)
+            if found is not None and _one_to_one(found):
+                _raise_on_ties(ours, theirs, found, anchors)
+                _raise_on_idle(ours, theirs, found)
+                return found, order
+    raise _unmatched(ours, theirs, certain | named, _weighted(ours, theirs, orders[0]))
+
+
+def _weighted(ours: Model, theirs: Model, order: Lists) -> Lists:
+    return [key for key in order[0] if ours.weights(key)], [key for key in order[1] if theirs.weights(key)]
+
+
+def _aligned(ours: Model, theirs: Model, lists: Lists, certain: Found, anchors: Found) -> Found | None:
+    """What is not certain, paired one after another, if the anchors keep their order and all else is alike."""
+    a = [key for key in lists[0] if key not in certain]
+    b = [key for key in lists[1] if key not in certain.values()]
+    if len(a) != len(b):
+        return None
+    pairs = dict(zip(a, b, strict=True))
+    for t, k in pairs.items():
+        if anchors.get(t, k) != k or (t not in anchors and ours.signature(t) != theirs.signature(k)):
+            return None
+    return pairs | certain
+
+
+def _one_to_one(found: Found) -> bool:
+    """Whether every layer has one partner, in all of its calls."""
+    layers = {(path_of(t), path_of(k)) for t, k in found.items()}
+    return len(layers) == len({t for t, _ in layers}) == len({k for _, k in layers})
+
+
+def _raise_on_ties(ours: Model, theirs: Model, found: Found, anchors: Found) -> None:
+    for branches in ours.flow.ties():
+        loose = [[key for key in branch if key not in anchors] for branch in branches]
+        if sum(map(bool, loose)) > 1:
+            keys = [key for branch in loose for key in branch]
+            lists = [[ours.named(key) for key in keys], [theirs.named(found[key]) for key in keys if key in found]]
+            raise UnmatchedError(
+                "every layer with weights must have one certain partner, but branches that are summed could be "
+                f"exchanged: torch's {', '.join(lists[0])} and Keras's {', '.join(lists[1])}; "
+                "give the layers the same names, or pair them with --map",
+                keys,
+                [found[key] for key in keys if key in found],
+            )
+
+
+def _raise_on_idle(ours: Model, theirs: Model, found: Found) -> None:
+    """Layers with weights that did not run are paired by path, or not at all."""
+    if set(ours.idle(set(map(path_of, found)))) != set(theirs.idle(set(map(path_of, found.values())))):
+        raise _unmatched(ours, theirs, found, ([], []))
+
+
+def _unmatched(ours: Model, theirs: Model, anchors: Found, lists: Lists) -> UnmatchedError:
+    """The layers that have no certain partner, with those of the other side that could be."""
+    ran = [set(map(path_of, [*keys, *known])) for keys, known in zip(lists, (anchors, anchors.values()), strict=True)]
+    a = [key for key in lists[0] if key not in anchors] + ours.idle(ran[0])
+    b = [key for key in lists[1] if key not in anchors.values()] + theirs.idle(ran[1])
+    looks = [ours.signature(key) for key in a], [theirs.signature(key) for key in b]
+    left: Lists = ([], [])
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *looks, autojunk=False).get_opcodes():
+        if tag != "equal":
+            left[0].extend(a[i1:i2])
+            left[1].extend(b[j1:j2])
+    if not any(left):  # alike as lists, but not where the names say
+        left = a, b
+    texts = {"torch": [ours.named(key) for key in left[0]], "keras": [theirs.named(key) for key in left[1]]}
+    found = "; ".join(f"only {name} has {', '.join(text)}" for name, text in texts.items() if text)
+    like = [] if all(left) else _like(ours, theirs, left[0], b) + _like(theirs, ours, left[1], a)
+    could = f" (like it, and paired or not by a guess: {', '.join(like)})" if like else ""
+    return UnmatchedError(
+        "every layer with weights must have a partner of the same path and kind, or of the same kind and weight "
+        f"shapes at its place in the order of execution, but {found}{could}; compare the two definitions, or pair the "
+        "layers with --map",
+        *left,
+    )
+
+
+def _like(side: Model, other: Model, left: list[str], candidates: list[str]) -> list[str]:
+    looks = [side.signature(key) for key in left]
+    return [key for key in candidates if other.signature(key) in looks]
+
+
+def by_place(ours: Model, theirs: Model, found: Found, order: Lists, agree: bool) -> Found:
+    """Steps without weights: by path, in corresponding places unless all names `agree`, and then gap by gap."""
+    found = found | _by_path(ours, theirs, found, order, agree)
+    left, right = (_gaps(*one) for one in ((ours, order[0], set(found)), (theirs, order[1], set(found.values()))))
+    partners: dict[str | None, str | None] = {None: None} | dict(found.items())
+    for last, keys in left.items():
+        found = found | _longest(ours, theirs, keys, right.get(partners[last], []))
+    return found
+
+
+def _by_path(ours: Model, theirs: Model, found: Found, order: Lists, agree: bool) -> Found:
+    taken = set(found.values())
+    places = [
+        {key: last for last, keys in _gaps(*one).items() for key in keys}
+        for one in ((ours, order[0], set(found)), (theirs, order[1], taken))
+    ]
+    partners: dict[str | None, str | None] = {None: None} | dict(found.items())
+    pairs = {}
+    for key, last in places[0].items():
+        if key not in places[1] or not (agree or partners[last] == places[1][key]):
+            continue
+        one, other = ours.steps[key], theirs.steps[key]
+        alike = one.shape == other.shape or one.kind == other.kind
+        called = ours.calls[path_of(key)] == theirs.calls[path_of(key)]
+        if alike and called and not (one.function or other.function):
+            pairs[key] = key
+    return pairs
+
+
+def _gaps(side: Model, order: list[str], known: set[str]) -> dict[str | None, list[str]]:
+    """The steps without weights that are not in `known`, by the step in it that is before them."""
+    last: str | None = None
+    gaps: dict[str | None, list[str]] = {}
+    for key in order:
+        if key in known:
+            last = key
+        elif not side.weights(key):
+            gaps.setdefault(last, []).append(key)
+    return gaps
+
+
+def _longest(ours: Model, theirs: Model, left: list[str], right: list[str]) -> Found:
+    """The longest common subsequence of kinds and shapes."""
+    looks = [[(s.steps[key].kind, s.steps[key].shape) for key in keys] for s, keys in ((ours, left), (theirs, right))]
+    length = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]
+    for i in range(len(left) - 1, -1, -1):
+        for j in range(len(right) - 1, -1, -1):
+            same = looks[0][i] == looks[1][j]
+            length[i][j] = 1 + length[i + 1][j + 1] if same else max(length[i + 1][j], length[i][j + 1])
+    pairs: Found = {}
+    i = j = 0
+    while i < len(left) and j < len(right):
+        if looks[0][i] == looks[1][j]:
+            pairs[left[i]] = right[j]
+            i, j = i + 1, j + 1
+        elif length[i + 1][j] >= length[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return pairs

@@ -1,0 +1,158 @@
+"""A Keras model as a Side, on any backend: walk it, read and set its weights, run it and see every layer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from parity.capture import NOTHING, LayerInfo, Look, Names, Visit
+from parity.compare import Array
+from parity.errors import ParityError
+from parity.paths import Found, walk_keras
+from parity.static import keras_static
+from parity.weights import Axes, keras_variables, reordered, to_keras, to_torch, torch_shape
+
+from .keras_trace import KerasTrace, input_layout
+
+
+class KerasSide:
+    """`model` stays as it was: a run in another dtype swaps the variables and puts the same ones back."""
+
+    framework = "keras"
+
+    def __init__(self, model: keras.Model, device: str = "cpu") -> None:
+        self.model = model
+        self.device = device
+        self._walked = list(walk_keras(model))
+        self.found = self._walked  # under torch's names, once they are known
+        self.names = Names()
+        self._orders: dict[str, tuple[int, ...]] = {}
+        self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.experimental.enable_tensor_float_32_execution(False)
+
+    def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
+        """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
+        for name, variable, axes in keras_variables(self.found if found is None else found):
+            path, _, tensor = name.rpartition(".")
+            if path in self._orders and tensor == "weight" and isinstance(axes, tuple):
+                axes = reordered(axes, tuple(variable.shape), self._orders[path])
+            yield name, variable, axes
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """Call steps and layers as the other side does; see Side."""
+        self.names, self._orders = names, orders
+        self.found = [entry._replace(path=layers.get(entry.path, entry.path)) for entry in self._walked]
+        self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
+        return self.layers()
+
+    def layers(self) -> list[LayerInfo]:
+        return [self._info(found) for found in self.found]
+
+    def _info(self, found: Found) -> LayerInfo:
+        shapes = {}
+        for name, variable, axes in self.variables([found]):
+            shapes[name.rpartition(".")[2]] = torch_shape(tuple(variable.shape), axes)
+        return LayerInfo(found.path, found.kind.name, shapes, keras_static(found))
+
+    def weights(self) -> Iterator[tuple[str, Array]]:
+        for name, variable, axes in self.variables():
+            yield name, to_torch(ops.convert_to_numpy(variable), axes)
+
+    def load(self, name: str, array: Array) -> None:
+        variable, axes = self._variables[name]
+        variable.assign(to_keras(array, axes))
+
+    def unknown_weights(self) -> list[str]:
+        """Variables of the model that no row of the table of kinds knows."""
+        known = {id(variable) for _, variable, _ in keras_variables(self.found)}
+        return [v.path for v in self.model.weights if id(v) not in known and "seed_generator" not in v.path]
+
+    def randomize(self, x: Array, seed: int) -> None:
+        raise NotImplementedError("probe weights are made on the torch side and copied")
+
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        names = [tensor.name for tensor in getattr(self.model, "inputs", None) or ()]
+        if len(names) > 1:
+            raise ParityError(
+                f"the Keras model must take one input, and takes {', '.join(names)}; "
+                "compare a model around it that makes them of one"
+            )
+        floating = np.issubdtype(x.dtype, np.floating)
+        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
+        with retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
+            tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
+            tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
+            with tracer:
+                tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
+
+    def gradients(self) -> Any:
+        from .keras_gradients import KerasGradients
+
+        return KerasGradients(self)
+
+    def environment(self) -> dict[str, Any]:
+        backend = keras.backend.backend()
+        found = {"keras": keras.__version__, "backend": backend, "device": self.device, "tf32": False}
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            found |= {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
+            found["tf32"] = tf.config.experimental.tensor_float_32_execution_enabled()
+        return found
+
+
+@contextmanager
+def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iterator[None]:
+    """Let the model compute in `dtype` and put everything back as it was.
+
+    Without `cast_variables` Keras casts each variable where it is used: to float64 that changes nothing, and a whole
+    model in float64 would be twice its size. What a training step writes into them needs them cast.
+    """
+    undo: list[Callable[[], None]] = [_promote_float64()]
+    layers = list(model._flatten_layers())
+    layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]  # inside a Sequential
+    variables = {id(v): v for v in model.variables}.values()
+    try:
+        for layer in layers:
+            undo.append(_set(layer, "_dtype_policy", _policy(dtype, layer.variable_dtype, cast_variables)))
+            if type(layer).__name__ == "InputLayer" and layer._dtype.startswith(("float", "bfloat")):
+                undo.append(_set(layer, "_dtype", dtype))
+            inputs = [x for x in getattr(layer, "_inputs", None) or [] if x.dtype.startswith(("float", "bfloat"))]
+            undo.extend(_set(x, "_dtype", dtype) for x in inputs)
+        for variable in variables if cast_variables else ():
+            if variable.dtype.startswith(("float", "bfloat")) and variable.dtype != dtype:
+                value = ops.cast(variable.value, dtype)
+                undo.append(_set(variable, "_value", variable._value))
+                undo.append(_set(variable, "_dtype", dtype))
+                variable._initialize(value)
+        yield
+    finally:
+        for step in reversed(undo):
+            step()
+
+
+def _promote_float64() -> Callable[[], None]:
+    """Let float64 stay float64: on other backends than TensorFlow, Keras's promotion makes float32 of it."""
+    narrower = keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE
+    before = narrower["float64"]
+    narrower["float64"] = "float64"
+    return lambda: narrower.__setitem__("float64", before)
+
+
+def _policy(dtype: str, variable_dtype: str, cast_variables: bool) -> Any:
+    policy = keras.dtype_policies.DTypePolicy(dtype)
+    if not cast_variables:
+        policy._variable_dtype = variable_dtype  # Keras casts on use where the two differ
+    return policy
+
+
+def _set(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    before = getattr(owner, name)
+    object.__setattr__(owner, name, value)
+    return lambda: object.__setattr__(owner, name, before)

@@ -1,0 +1,139 @@
+"""A Side in this process, with the interface of a remote one: for models that are already in memory."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from parity.capture import Capture, Exchange, Look, Record, Side, weights_of
+from parity.compare import Array
+from parity.gradients.forcing import Ask
+
+STREAMS = ("stream", "replay", "forced", "free_gradients", "forced_gradients")
+
+
+class _ClosedError(Exception):
+    """The reader is gone."""
+
+
+class LocalSide:
+    """Answers at once. What streams runs in a thread that stays one item ahead of the reader."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.framework = side.framework
+        self._capture: Capture | None = None
+        self._answer: Any = None
+        self._items: queue.Queue[Any] = queue.Queue(maxsize=1)
+        self._replies: queue.Queue[Any] = queue.Queue(maxsize=1)
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, method: str, *args: Any) -> None:
+        """Do what is asked, or start the thread that does; `answer` or `stream` collects it."""
+        if method in STREAMS:
+            self._answer = self._items
+            self._thread = threading.Thread(target=self._run, args=(method, *args), daemon=True)
+            self._thread.start()
+        else:
+            owner = self if hasattr(self, method) else self.side
+            self._answer = getattr(owner, method)(*args)
+
+    def _run(self, method: str, *args: Any) -> None:
+        try:
+            getattr(self, f"_{method}")(*args)
+            self._put(None)
+        except _ClosedError:
+            pass  # nobody reads any more; the model has been put back as it was
+        except BaseException as error:  # noqa: BLE001 - handed to the reader
+            self._items.put(error)
+
+    def _stream(self, look: Look) -> None:
+        assert self._capture is not None
+        self._capture.stream(self._put, look)
+
+    def _replay(self, look: Look) -> None:
+        assert self._capture is not None
+        self._capture.replay(self._put, look)
+
+    def _forced(self, look: Look) -> None:
+        assert self._capture is not None
+        self._capture.forced(Exchange(self._put, self._replies.get, look), look)
+
+    def _free_gradients(self, x: Array, seed: int, look: Look) -> None:
+        self.gradients.free(self._put, x, seed, look)
+
+    def _forced_gradients(self, x: Array, dtype: str, look: Look) -> None:
+        self._put(self.gradients.forced(Ask(self._put, self._replies.get), x, dtype, look))
+
+    def _put(self, item: Any) -> None:
+        while not self._closed.is_set():
+            try:
+                return self._items.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+        raise _ClosedError
+
+    def answer(self) -> Any:
+        """The answer, or a stream's next item. Raises what the thread raised."""
+        if self._answer is not self._items:
+            return self._answer
+        item = self._items.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def provide(self, value: Any) -> None:
+        """Answer a `forced` run's question."""
+        self._replies.put(value)
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Ask and answer."""
+        self.ask(method, *args)
+        return self.answer()
+
+    def stream(self) -> Iterator[Record]:
+        """The Records of a `stream` or `replay` request that was asked for."""
+        while (item := self.answer()) is not None:
+            yield item
+
+    def start(self, seed: int) -> Any:
+        del seed  # the model is built already
+        return self.side.layers()
+
+    def load(self, items: Any) -> None:
+        for name, array in items:
+            self.side.load(name, array)
+
+    def weights(self) -> Any:
+        return self.side.weights()
+
+    def prepare(self, x: Array, dtype: str) -> Any:
+        self._capture = Capture(self.side, x, dtype)
+        return self._capture.prepare()
+
+    def weights_of(self, path: str) -> dict[str, Array]:
+        return weights_of(self.side, path)
+
+    @cached_property
+    def gradients(self) -> Any:
+        return self.side.gradients()
+
+    def kept_gradient(self, what: str, key: str) -> Array | None:
+        kept: Array | None = self.gradients.kept(what, key)
+        return kept
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Any:
+        return self.gradients.forced_by_itself(x, dtype, look)
+
+    def forget_gradients(self) -> None:
+        self.gradients.forget()
+
+    def close(self) -> None:
+        """Stop a run that nobody reads to its end, so that its hooks come off the model."""
+        self._closed.set()
+        if self._thread is not None and self._thread.is_alive():
+            if self._replies.empty():
+                self._replies.put(None)  # it may be waiting for an answer
+            self._thread.join()
