@@ -1,0 +1,74 @@
+"""`python -m parity.sidebyside`: the two implementations beside each other, in a terminal or as one HTML file.
+
+With --output, a page of all definitions, or of those named, with notes and with what parity.check measured; without,
+two columns in the terminal. Exit code 2: a definition without its twin, an unknown NAME, a file that cannot be used.
+"""
+
+import argparse
+import shlex
+import sys
+
+from .errors import ParityError
+from .pages import require
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m parity.sidebyside", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("names", nargs="*", metavar="NAME", help="a class or function, such as Bottleneck; default all")
+    result.add_argument("--output", metavar="FILE", help="write one HTML file")
+    result.add_argument(
+        "--measured",
+        metavar="FILE",
+        action="append",
+        help="take the measurements from what parity.check --json wrote, instead of running it; may be repeated",
+    )
+    return result
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        _run(arguments)
+    except ParityError as error:
+        print(f"parity.sidebyside: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("parity.sidebyside: stopped before the end; nothing was written", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    require()
+    from .pages import measured
+    from .pages.sidebyside_page import page_sections, sidebyside_page
+    from .pages.source import chosen, twins
+
+    every = twins()
+    shown = chosen(every, arguments.names)
+    documents = measured.read(arguments.measured or [])
+    if arguments.output is None:
+        from .pages.columns import print_columns
+
+        print_columns(page_sections(every, shown, documents))
+        return
+    page_sections(every, shown, [])  # a definition or note that does not fit is found before the measurements
+    if not arguments.measured:
+        documents = measured.measure(list(dict.fromkeys(one.path.partition(".")[0] for one in shown)), _progress)
+    from .pages.render import write
+
+    command = shlex.join(["python", "-m", "parity.sidebyside", "--output", "page.html", *arguments.names])
+    write(arguments.output, sidebyside_page(page_sections(every, shown, documents), documents, command))
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
