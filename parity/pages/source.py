@@ -155,7 +155,7 @@ def _statements(
 
 
 def _end(nodes: Sequence[ast.stmt]) -> int:
-    return max(node.end_lineno or node.lineno for node in nodes)
+    return max((node.end_lineno or node.lineno for node in nodes), default=0)
 
 
 def _flat(node: ast.stmt, top: bool = False) -> Iterator[ast.stmt]:
