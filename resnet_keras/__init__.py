@@ -10,6 +10,7 @@ from .blocks import (
     carry_resnext_weights,
 )
 from .configs import VARIANTS, ResNetConfig
+from .fold import fold_batch_norm
 from .layers import intermediate_outputs
 from .resnet import (
     ResNet,
@@ -76,6 +77,7 @@ __all__ = [
     "cifar_resnet1202",
     "cifar_resnext29_8x64d",
     "cifar_resnext29_16x64d",
+    "fold_batch_norm",
     "intermediate_outputs",
     "plain18",
     "plain34",

@@ -29,6 +29,8 @@ class Conv2D(keras.layers.Conv2D):
     "glorot": uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010), bias 0.
     """
 
+    use_bias: bool
+
     def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = 0, **kwargs: Any) -> None:
         self.init = kwargs.pop("init", "kaiming")
         dilation = kwargs.pop("dilation_rate", 1)
@@ -51,6 +53,15 @@ class Conv2D(keras.layers.Conv2D):
         if self.pixels == 0 or self.padding == "same":
             return inputs
         return pad(inputs, self.pixels, 0.0)
+
+    def add_bias(self) -> None:
+        """Have a bias from now on, 0 at first, as a norm folded into this convolution needs one."""
+        if not self.use_bias and self.built:
+            self._tracker.unlock()  # a built layer takes no new weights
+            with self._open_name_scope():
+                self.bias = self.add_weight((self.filters,), self.bias_initializer, name="bias")
+            self._tracker.lock()
+        self.use_bias = True
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         if self.groups > 1 and keras.backend.backend() == "tensorflow":
@@ -278,7 +289,10 @@ class Traced(keras.layers.Layer):
     The sublayers then know their true output shapes, so `summary()` shows them, and every weight exists before the
     first batch. Nothing is computed: Keras's symbolic tensors carry shapes only. A sublayer is named after its
     attribute, so names are torch's paths, and every subclass is registered, so `load_model` needs no custom_objects.
+    `folded`: the paths of each convolution that has taken a norm in, and of that norm (see `fold.py`).
     """
+
+    folded: tuple[tuple[str, str], ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -291,7 +305,8 @@ class Traced(keras.layers.Layer):
         super().__setattr__(name, value)
 
     def build(self, input_shape: Any) -> None:
-        self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))
+        outputs = self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))
+        self.__dict__["returned"] = tuple(keras.tree.flatten(outputs))  # past Keras's tracking: not to be saved
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         outputs = self.call(keras.KerasTensor(input_shape, dtype=self.compute_dtype))
@@ -299,9 +314,10 @@ class Traced(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The name, the dtype policy, what is frozen, and what the subclass needs to make itself again."""
-        frozen = [path for path, layer in _named_layers(self) if not layer.trainable]
+        frozen = [path for path, layer in named_layers(self) if not layer.trainable]
         dtype = keras.dtype_policies.serialize(self.dtype_policy)
-        return {"name": self.name, "dtype": dtype, "frozen": frozen, "arguments": self._arguments()}
+        config = {"name": self.name, "dtype": dtype, "frozen": frozen, "arguments": self._arguments()}
+        return config | ({"folded": self.folded} if self.folded else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -312,8 +328,9 @@ class Traced(keras.layers.Layer):
         finally:
             keras.config.set_dtype_policy(before)
         made.name = config["name"]
+        made._make_folded(config.get("folded", ()))
         if config["frozen"]:
-            for path, layer in _named_layers(made):  # from the outside in: setting a layer sets those inside it
+            for path, layer in named_layers(made):  # from the outside in: setting a layer sets those inside it
                 layer.trainable = path not in config["frozen"]
         return made
 
@@ -324,6 +341,21 @@ class Traced(keras.layers.Layer):
     def _from_arguments(cls, arguments: Any) -> Any:
         raise NotImplementedError
 
+    def _make_folded(self, pairs: Any) -> None:
+        """Give each convolution a bias, and put an identity in the place of the norm that it takes in."""
+        self.folded = tuple((conv, norm) for conv, norm in pairs)
+        for conv, norm in self.folded:
+            layer_at(self, conv).add_bias()
+            old = layer_at(self, norm)
+            new = keras.layers.Identity(dtype=old.dtype_policy)
+            if old.built:
+                new.build_from_config(old.get_build_config())
+            for owner in (owner for _, owner in named_layers(self) if old in getattr(owner, "_layers", ())):
+                owner._tracker.replace_tracked_value("layers", old, new)  # in its place: a summary keeps its order
+                attributes = vars(owner) | vars(owner).get("_modules", {})  # the latter on the torch backend
+                for name in [name for name, value in attributes.items() if value is old]:
+                    setattr(owner, name, new)
+
     def __dir__(self) -> list[str]:
         # Keras saves what it finds by `dir`, each layer under the first name in the alphabet: it must be the attribute.
         # On the torch backend the numbers in a Sequential would be left out.
@@ -331,10 +363,11 @@ class Traced(keras.layers.Layer):
         return sorted({*super().__dir__(), *attributes} - {"layers", "_made_with"})
 
 
-def _named_layers(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def named_layers(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The layer itself, under the path "", and every layer in it by its dotted path, from the outside in."""
     yield path, layer
     for child in getattr(layer, "layers", ()):
-        yield from _named_layers(child, f"{path}.{child.name}" if path else child.name)
+        yield from named_layers(child, f"{path}.{child.name}" if path else child.name)
 
 
 class Block(Traced):
@@ -418,7 +451,7 @@ def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[s
 
         return kept
 
-    layers = {path: _layer_at(model, path) for path in paths}
+    layers = {path: layer_at(model, path) for path in paths}
     for path, layer in layers.items():
         layer.__dict__["call"] = keep(path, layer.call)  # past Keras's attribute tracking: it is taken off again
     try:
@@ -432,7 +465,7 @@ def intermediate_outputs(model: keras.Model, x: Any, paths: list[str]) -> dict[s
     return {path: outputs[path] for path in paths}
 
 
-def _layer_at(model: keras.Model, path: str) -> Any:
+def layer_at(model: keras.Model, path: str) -> Any:
     layer: Any = model
     for name in path.split(".") if path else ():
         layer = getattr(layer, name, None)
