@@ -63,11 +63,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a layer differs: the fault's name, where, and the gap before and after it is undone."""
+    """Why a layer differs: the fault's name, where, and the gap before and after it is undone.
+
+    where: a small map of the error in the layer's output, as plain data (see causes/where.py), or None.
+    """
 
     name: str
     path: str
     evidence: str
+    where: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,24 +111,31 @@ class Report:
         return {
             "schema": SCHEMA,
             "verdict": "match" if self.ok else "mismatch",
+            "message": headline(self),
             "target": self.target,
             "environment": self.environment,
-            "layers": [_layer_json(layer) for layer in self.layers],
+            "layers": [_layer_json(self, layer) for layer in self.layers],
             "first": self.first,
-            "cause": None if self.cause is None else vars(self.cause),
-            "causes": [vars(cause) for cause in self.causes],
+            "cause": None if self.cause is None else _cause_json(self.cause),
+            "causes": [_cause_json(cause) for cause in self.causes],
             "static": [vars(difference) for difference in self.static],
             "pairs": [vars(pair) for pair in self.pairs],
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
         }
 
 
-def _layer_json(layer: LayerResult) -> dict[str, Any]:
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    return {name: value for name, value in vars(cause).items() if value is not None}
+
+
+def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
     note: dict[str, Any] = {} if layer.note is None else {"note": layer.note}
     gradient = {} if layer.gradient is None else {"gradient": layer.gradient.to_json()}
+    faults = {"faults": list(layer.faults), "why": _why(report, layer)} if layer.faults else {}
     return (
         note
         | gradient
+        | faults
         | {
             "path": layer.path,
             "kind": layer.kind,

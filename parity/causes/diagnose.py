@@ -5,6 +5,8 @@ other side's settings and weights. It holds if prediction and output agree as eq
 name is only given to a fault that this has reproduced; anything else is "unknown", with its numbers.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from parity.compare import STRUCTURE_LINE, Array, difference, structure_ok
@@ -13,10 +15,16 @@ from parity.report import Cause
 from . import reference as ref
 from .evidence import Evidence
 from .hypotheses import predictions, run
+from .where import error_map
 
 
 def diagnose(evidence: Evidence) -> Cause:
-    """The cause of one step's fault: the first hypothesis that closes the gap, or "unknown"."""
+    """The cause of one step's fault: the first hypothesis that closes the gap, or "unknown"; and where the error is."""
+    same = structure_ok(difference(evidence.keras, evidence.torch))
+    return replace(_diagnose(evidence), where=None if same else error_map(evidence.torch, evidence.keras))
+
+
+def _diagnose(evidence: Evidence) -> Cause:
     if not difference(evidence.keras, evidence.torch).finite:
         return Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:

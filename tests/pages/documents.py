@@ -54,3 +54,41 @@ def resnet50() -> Any:
         "static": [],
         "unmatched": {"torch": [], "keras": []},
     }
+
+
+def mismatch() -> Any:
+    """A convolution differs at the border, one channel is NaN further on, and a momentum is off."""
+    document = resnet50()
+    layers = {layer["path"]: layer for layer in document["layers"]}
+    wrong = layers["layer2.0.conv2"]
+    wrong |= {
+        "verdict": "mismatch",
+        "structure": {"inherited": 0.7, "added": 0.7},
+        "faults": ["structure"],
+        "why": "float64 outputs differ by at most 7.0e-01",
+    }
+    layers["layer2.0.add"]["structure"] = {"inherited": 0.2, "added": 0.0}
+    layers["layer2.0.relu#2"]["structure"] = {"inherited": None, "added": 1e-16}
+    layers["fc"] |= {"verdict": "mismatch", "faults": ["not finite"], "why": "NaN or infinity"}
+    layers["fc"]["structure"] = {"inherited": None, "added": None}
+    cells = [[0.7 if 27 in (y, x) else 0.0 for x in range(28)] for y in range(28)]
+    border = {"size": [28, 28], "cells": cells, "channels": [0.7] * 64, "channel_count": 128}
+    spot = {"size": [1, 1], "cells": [[None]], "channels": [0.0, None, 0.0], "channel_count": 3}
+    causes = [
+        {
+            "name": "asymmetric padding",
+            "path": "layer2.0.conv2",
+            "evidence": "the gap closes to 1e-15",
+            "where": border,
+        },
+        {"name": "NaN or infinity", "path": "fc", "evidence": "a weight has 1 such number", "where": spot},
+    ]
+    return document | {
+        "verdict": "mismatch",
+        "message": "MISMATCH: resnet50 differs in 2 of 10 layers and 1 settings; the first is layer2.0.conv2",
+        "first": "layer2.0.conv2",
+        "cause": causes[0],
+        "causes": causes,
+        "static": [{"path": "layer2.0.bn1", "field": "momentum", "torch": 0.1, "keras": 0.01}],
+        "pairs": [{"torch": "fc", "keras": "predictions", "by": "order"}],
+    }

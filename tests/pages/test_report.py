@@ -1,0 +1,296 @@
+"""The report page: what it says of a report, and how it behaves in a browser."""
+
+import json
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.causes.where import error_map
+from parity.pages.heatmap import heatmap
+from parity.pages.plot import HEIGHT, error_plot
+from parity.pages.report_page import report_page
+from parity.pages.report_view import layer_views, stages, tree
+
+from .browser import DESKTOP, PHONE, Opened, needs_browser
+from .documents import mismatch, resnet50, step
+
+COMMAND = "python -m parity.check resnet50 --seed 3"
+
+
+def text_of(html: str) -> str:
+    """What a reader reads, in one line."""
+    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<script>.*?</script>|<[^>]+>", " ", html, flags=re.S))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: Any) -> Path:
+    path: Path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(report_page(mismatch(), COMMAND))
+    return path
+
+
+def test_a_match_says_so_and_shows_no_failure() -> None:
+    text = text_of(report_page(resnet50(), COMMAND))
+    assert "MATCH resnet50 resnet50 computes the same function" in text
+    assert "First failure" not in text
+    assert "MISMATCH" not in text
+    assert COMMAND in text
+
+
+def test_a_mismatch_shows_its_first_failure_cause_and_evidence(file: Path) -> None:
+    text = text_of(file.read_text())
+    assert "MISMATCH resnet50 resnet50 differs in 2 of 10 layers" in text
+    assert "First failure layer2.0.conv2 conv" in text
+    assert "asymmetric padding at layer2.0.conv2 the gap closes to 1e-15" in text
+    assert "layer2.0.bn1 momentum 0.1 0.01" in text
+    assert "fc predictions order of execution" in text
+
+
+def test_statuses_are_words() -> None:
+    status = {layer.path: layer.status for layer in layer_views(mismatch())}
+    assert status["layer2.0.conv1"] == "match"
+    assert status["layer2.0.conv2"] == "differs here"
+    assert status["layer2.0.add"] == "inherits an error"
+    assert status["layer2.0.bn1"] == "settings differ"
+    assert status["fc"] == "NaN or infinity"
+
+
+def test_the_tree_nests_as_paths_do_and_sums_up() -> None:
+    root = tree(layer_views(mismatch()))
+    assert [child.name for child in root.children] == ["conv1", "layer1", "layer2", "fc"]
+    (block,) = root.children[2].children
+    assert block.status == "1 settings differ, 1 differs here, 2 inherit an error"
+    assert block.parameters == 128 * 256 + 4 * 128 + 128 * 128 * 9 + 512 * 256
+    assert root.children[1].status == "match"
+
+
+def test_stages_are_stem_layers_and_head() -> None:
+    assert [name for name, _, _ in stages(layer_views(resnet50()))] == ["stem", "layer1", "layer2", "head"]
+
+
+def test_a_plot_keeps_the_order_of_sizes() -> None:
+    numbers = [{"inherited": value} for value in (0.0, 1e-16, 1e-10, 1.0, None)]
+    plot = error_plot(numbers, [4], 4, [("stem", 0, 4)], "float32", "NaN")
+    heights = [float(point.split()[1]) for point in plot.series[2].line[1:].split("L")]
+    assert heights == sorted(heights, reverse=True)
+    assert len({*heights}) == 5
+    assert all(0 < height < HEIGHT for height in heights)
+    assert plot.first == 90.0
+    assert "NaN" in [tick.label for tick in plot.ticks]
+    allowed = next(mark for mark in plot.marks if mark.name == "allowed")
+    assert allowed.top == pytest.approx(100 * heights[2] / HEIGHT, abs=0.1)
+
+
+def test_a_float64_check_has_no_float32_curves() -> None:
+    document = resnet50()
+    document["environment"] = document["environment"] | {"dtype": "float64"}
+    text = text_of(report_page(document))
+    assert "float32" not in text
+    assert "float64 rounds at 1.1e-16" in text
+
+
+def test_gradients_have_a_picture_and_a_column() -> None:
+    document = resnet50()
+    numbers = {"inherited": 2e-15, "added": 1e-15, "torch": 1e-7, "keras": 1e-7, "difference": 1e-7}
+    for layer in document["layers"]:
+        layer["gradient"] = numbers | {"tensors": {}}
+    document["layers"][5] |= {"verdict": "mismatch", "faults": ["gradient"], "why": "its gradient differs"}
+    html = report_page(document | {"verdict": "mismatch", "first": "layer2.0.conv2"})
+    assert 'id="plot-gradient"' in html
+    assert text_of(html).count("gradient differs") > 1
+    assert 'id="plot-gradient"' not in report_page(resnet50())
+
+
+def test_what_could_not_be_compared_says_why() -> None:
+    document = {
+        "schema": 1, "verdict": "error", "target": "mine", "environment": {}, "layers": [], "first": None,
+        "cause": None, "static": [], "unmatched": {"torch": ["fc2"], "keras": []},
+        "message": "fc2 has no partner; name it",
+    }  # fmt: skip
+    text = text_of(report_page(document, COMMAND))
+    assert "NOT COMPARED mine fc2 has no partner; name it" in text
+    assert "PyTorch alone: fc2" in text
+
+
+def test_what_users_name_is_escaped() -> None:
+    hostile = '<script>alert("x")</script>'
+    document = mismatch() | {"target": hostile, "message": f"MISMATCH: {hostile} differs"}
+    document["layers"][3] |= {"path": f"layer2.0.{hostile}", "kind": hostile, "note": hostile}
+    document["causes"][0] |= {"evidence": hostile}
+    html = report_page(document, f"python -m parity.check '{hostile}'")
+    assert hostile not in html
+    assert escape(hostile) in html.replace("&#34;", "&quot;")
+
+
+def test_nothing_from_a_network(file: Path) -> None:
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:,)""", file.read_text())
+    assert not re.search(r"https?:|url\(|import\b.*from", file.read_text())
+
+
+def test_a_map_finds_the_border() -> None:
+    torch = np.random.default_rng(0).standard_normal((2, 70, 40, 40))
+    keras = torch.copy()
+    keras[:, :, -1, :] += 1
+    keras[:, :, :, -1] += 1
+    data = error_map(torch, keras)
+    assert data is not None
+    assert (data["size"], len(data["cells"]), len(data["channels"])) == ([40, 40], 32, 64)
+    assert heatmap(data).text.startswith(
+        "The error sits in the bottom row and in the right column alone, in all channels"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((2, 5), [1, 1]), ((2, 5, 7), [1, 7]), ((2, 5, 6, 7), [6, 7]), ((2, 5, 3, 6, 7), [6, 7])]
+)
+def test_a_map_of_any_rank(shape: tuple[int, ...], size: list[int]) -> None:
+    torch = np.ones(shape)
+    keras = torch.copy()
+    keras[1, 3] += 0.5
+    data = error_map(torch, keras)
+    assert data is not None
+    assert data["size"] == size
+    assert data["channels"] == [0, 0, 0, 0.5, 0]
+    assert "1 of 5 channels" in heatmap(data).text
+    keras[0, 0] = np.nan
+    json.dumps(error_map(torch, keras), allow_nan=False)
+
+
+def test_no_map_of_other_shapes() -> None:
+    assert error_map(np.ones((1, 2)), np.ones((2, 1))) is None
+
+
+def test_a_planted_fault_reaches_the_page() -> None:
+    """From the models to the page, with the map of where it is."""
+    import parity
+    from tests.parity.faults import keras_conv
+    from tests.parity.test_faults import layer_at, make
+
+    torch_model, keras_model, x = make("basic")
+    keras_conv(layer_at(keras_model, "layer3.2.conv2"), pads=lambda x: [2, 0, 1, 1])
+    document = json.loads(json.dumps(parity.check(torch_model, keras_model, x).to_json(), allow_nan=False))
+    text = text_of(report_page(document))
+    assert "First failure layer3.2.conv2 conv, output 2" in text
+    assert "float64 outputs differ by at most" in text
+    assert "Above, the image" in text
+
+
+@needs_browser
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_it_renders_and_is_accessible(browser: Any, file: Path, size: tuple[int, int], scheme: str) -> None:
+    opened = Opened(browser, file, size, color_scheme=scheme)
+    assert opened.said == []
+    assert opened.asked == [file.as_uri(), "data:,"][: len(opened.asked)]
+    assert opened.overflow == 0
+    assert opened.violations() == []
+
+
+@needs_browser
+@pytest.mark.browser
+def test_a_page_that_fails_is_seen_to_fail(browser: Any, tmp_path: Path) -> None:
+    """The three checks above find what they are for."""
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<html><body><div style='width:3000px;color:#bbb;background:#fff'>x</div><img src='x.png'></body></html>"
+    )
+    opened = Opened(browser, bad, PHONE)
+    opened.page.evaluate("console.error('said')")
+    assert "said" in opened.said
+    assert opened.overflow > 0
+    assert any("image-alt" in one for one in opened.violations())
+    assert any(url.endswith("x.png") for url in opened.asked)
+
+
+def order(page: Any) -> list[str]:
+    """The paths of the table's visible rows."""
+    found: list[str] = page.locator("table.layers tbody tr:visible th").all_inner_texts()
+    return found
+
+
+@needs_browser
+@pytest.mark.browser
+def test_columns_sort_by_value_with_mouse_and_keyboard(browser: Any, file: Path) -> None:
+    page = Opened(browser, file).page
+    executed = [layer["path"] for layer in mismatch()["layers"]]
+    assert order(page) == executed
+    head = page.get_by_role("columnheader", name="Inherited")
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert order(page)[:4] == ["layer2.0.relu#2", "fc", "layer2.0.conv2", "layer2.0.add"]
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert order(page)[-1] in ("layer2.0.relu#2", "fc")
+    page.get_by_role("columnheader", name="Layer").get_by_role("button").click()
+    assert order(page)[0] == "conv1"
+    assert page.locator("[aria-sort]").count() == 1
+    page.get_by_role("columnheader", name="#").get_by_role("button").click()
+    assert order(page) == executed
+
+
+@needs_browser
+@pytest.mark.browser
+def test_a_phone_sorts_and_filters(browser: Any, file: Path) -> None:
+    page = Opened(browser, file, PHONE).page
+    page.get_by_label("Sort by").select_option(label="Added, greatest first")
+    assert order(page)[:2] == ["fc", "layer2.0.conv2"]
+    page.get_by_label("Filter").fill("layer2 conv")
+    assert {*order(page)} == {"layer2.0.conv1", "layer2.0.conv2", "layer2.0.downsample.0"}
+    page.locator("select[name=status]").select_option("differs here")
+    assert order(page) == ["layer2.0.conv2"]
+    assert page.locator(".tools output").inner_text() == "1 of 10 layers"
+
+
+@needs_browser
+@pytest.mark.browser
+def test_values_are_read_off_the_plot_by_keyboard(browser: Any, file: Path) -> None:
+    page = Opened(browser, file).page
+    slider = page.get_by_role("slider", name="Layer")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert "layer1.0.relu" in page.locator(".reader output").inner_text()
+    assert "8.1e-16" in (slider.get_attribute("aria-valuetext") or "")
+
+
+@needs_browser
+@pytest.mark.browser
+def test_it_reads_without_javascript(browser: Any, file: Path) -> None:
+    page = Opened(browser, file, java_script_enabled=False).page
+    assert page.locator("table.layers tbody tr:visible").count() == 10
+    assert not page.locator(".tools").is_visible()
+    assert page.locator(".tree summary", has_text="layer2").is_visible()
+    closed = page.locator(".tree details:not([open])")
+    before = closed.count()
+    closed.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert closed.count() == before - 1
+
+
+@needs_browser
+@pytest.mark.browser
+def test_paper_shows_what_is_folded(browser: Any, file: Path) -> None:
+    page = Opened(browser, file).page
+    leaf = page.locator(".tree details:not([open]) .leaf").first
+    assert not leaf.is_visible()
+    page.emulate_media(media="print")
+    assert leaf.is_visible()
+    assert page.pdf(format="A4")[:4] == b"%PDF"
+
+
+@needs_browser
+@pytest.mark.browser
+def test_long_names_and_a_thousand_layers_fit(browser: Any, tmp_path: Path) -> None:
+    long = "some_package.some_subpackage.some_module_with_a_long_name:a_factory_with_a_long_name"
+    layers = [step(f"stage{i // 300}.block{i // 9}.{long}.layer{i}", "conv", [2, 1024, 224, 224]) for i in range(1200)]
+    document = resnet50() | {"target": f"{long} and {long}", "layers": layers}
+    path = tmp_path / "long.html"
+    path.write_text(
+        report_page(document, f"python -m parity.check --torch {long} --keras {long} --input-shape 3,224,224")
+    )
+    for size in (PHONE, DESKTOP):
+        assert Opened(browser, path, size).overflow == 0
