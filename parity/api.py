@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from .capture import Capture, Side
+from .capture import Side
 from .compare import Array
 from .errors import ParityError, TargetError
 from .judge import Options
 from .pairs.matching import raise_on_unknown, raise_on_unmatched
 from .pairs.pairing import pair
+from .recording import Shelf
 from .report import Report
 from .sides.local import LocalSide
+from .sides.runner import Runner
 from .targets import is_model
 from .verify import compare_sides, shapes_of
 from .weights import check_shapes
@@ -24,7 +26,8 @@ def check_models(
     if weights not in ("copy", "keep"):
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
     array = _floats(x)
-    torch, keras = LocalSide(side_of(torch_model)), LocalSide(side_of(keras_model))
+    shelf = Shelf()
+    torch, keras = LocalSide(side_of(torch_model), shelf), LocalSide(side_of(keras_model), shelf)
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
@@ -38,7 +41,7 @@ def check_models(
 
 def _give_names(torch: Side, keras: Side, x: Array) -> None:
     """Call Keras's layers by torch's names, which one run of each shows."""
-    steps = [Capture(side, x, "float32").prepare() for side in (torch, keras)]
+    steps = [Runner(side, Shelf()).prepare(x, "float64") for side in (torch, keras)]
     pairing = pair(torch.layers(), steps[0], keras.layers(), steps[1])
     keras.rename(pairing.keras, pairing.layers, pairing.orders)
 

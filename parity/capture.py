@@ -1,20 +1,16 @@
-"""Run a model and see every layer as it runs. Past this point there are only NumPy arrays in torch's layout.
+"""A model's run as steps. Past this point there are only NumPy arrays in torch's layout.
 
-A side (`torch_side.TorchSide`, `keras_side.KerasSide`) runs its model and calls `visit` with a Step after each layer.
-`Capture` makes of two runs, one in the asked dtype and one in float64, a stream of Records. Nothing keeps all
-activations in memory: the first run's outputs wait in a file, and a Record lives until the next one.
+A side (`sides.torch_side.TorchSide`, `sides.keras_side.KerasSide`) runs its model and calls `visit` with a Step after
+each layer; what is done with the Steps is in `sides.runner`.
 """
 
-import tempfile
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .compare import Array, Difference, difference
-from .errors import ParityError
+from .compare import Array
 
 
 @dataclass(frozen=True)
@@ -100,15 +96,6 @@ def info(step: Step) -> StepInfo:
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 
-@dataclass
-class Record:
-    """A step in float64, with this side's rounding error in the asked dtype and its output in that dtype."""
-
-    step: Step
-    rounding: Difference
-    low: Array | None
-
-
 Visit = Callable[[Step], Array | None]
 NOTHING = Look()
 
@@ -167,116 +154,6 @@ class Side(Protocol):
 
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads and flags that decide the numbers."""
-
-
-class Spool:
-    """Arrays written to a temporary file one after another and read back in the same order."""
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="parity-")  # noqa: SIM115
-        weakref.finalize(self, self._file.close)  # of a run that nobody streamed
-        self._headers: list[tuple[str, np.dtype[Any], tuple[int, ...], tuple[int, ...]]] = []
-        self.keys: set[str] = set()
-
-    def write(self, key: str, array: Array) -> None:
-        order = memory_order(array)
-        flat = np.ascontiguousarray(array.transpose(order))
-        self._headers.append((key, flat.dtype, flat.shape, order))
-        self.keys.add(key)
-        self._file.write(flat.reshape(-1).view(np.uint8).data)
-
-    def read(self) -> Iterator[tuple[str, Array]]:
-        self._file.seek(0)
-        for key, dtype, shape, order in self._headers:
-            flat = np.fromfile(self._file, dtype, int(np.prod(shape))).reshape(shape)
-            yield key, flat.transpose(np.argsort(order))
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> "Spool":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-def memory_order(array: Array) -> tuple[int, ...]:
-    """The axes from the slowest to the fastest in memory: transposed by them, a permuted array is contiguous."""
-    return tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
-
-
-class Capture:
-    """One side's run on one input: first in the asked dtype, kept in a file, then in float64, layer by layer."""
-
-    def __init__(self, side: Side, x: Array, dtype: str) -> None:
-        self.side, self.x, self.dtype = side, x, dtype
-        self._spool = Spool()
-
-    def prepare(self) -> list[StepInfo]:
-        """Run in the asked dtype and return the steps in order of execution."""
-        steps: list[StepInfo] = []
-
-        def visit(step: Step) -> None:
-            steps.append(info(step))
-            if self.dtype != "float64":
-                self._spool.write(step.key, step.output)
-
-        self.side.trace(self.x, self.dtype, visit)
-        return steps
-
-    def stream(self, emit: Callable[[Record], None], look: Look) -> None:
-        """Run in float64 and emit every step, with its rounding error in the asked dtype, as it happens."""
-        lows = self._spool.read()
-
-        def visit(step: Step) -> None:
-            if self.dtype == "float64":
-                emit(Record(step, Difference(), None))
-                return
-            if step.key in look.watch and step.key not in self._spool.keys:
-                emit(Record(step, Difference(), None))
-                return
-            key, low = next(lows, ("nothing", np.empty(0)))
-            if key != step.key:
-                raise ParityError(
-                    f"{self.side.framework} ran {step.key} where it ran {key} before: a model must take the same steps "
-                    "on the same input; remove what is random in its control flow"
-                )
-            emit(Record(step, difference(low, step.output), low))
-
-        try:
-            self.side.trace(self.x, "float64", visit, look)
-        finally:
-            self._spool.close()
-
-    def replay(self, emit: Callable[[Record], None], look: Look) -> None:
-        """Run in float64 once more and emit every step."""
-        self.side.trace(self.x, "float64", lambda step: emit(Record(step, Difference(), None)), look)
-
-    def forced(self, exchange: Visit, look: Look) -> None:
-        """Run in float64 with every step's output replaced by what `exchange` answers: the other side's."""
-        self.side.trace(self.x, "float64", exchange, look)
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """The visit of a forced run: names the step, gets the other side's output, and answers how this one differs.
-
-    The answer carries this side's own output too where the Look wants it. Where the other side has no such step
-    (None), the output stays as it is.
-    """
-
-    send: Callable[[Any], None]
-    receive: Callable[[], Array | None]
-    look: Look
-
-    def __call__(self, step: Step) -> Array | None:
-        self.send(step.key)
-        theirs = self.receive()
-        if theirs is not None:
-            own = np.ascontiguousarray(step.output) if step.key in self.look.want else None
-            self.send((difference(step.output, theirs), own))
-        return theirs
 
 
 def weights_of(side: Side, path: str) -> dict[str, Array]:

@@ -120,23 +120,31 @@ def _target(arguments: argparse.Namespace) -> Any:
 
 
 def _check(target: Any, arguments: argparse.Namespace) -> Any:
-    from .sides.remote import RemoteSide
+    from .sides.process import SideProcess
 
     name_map = _name_map(arguments.map)
-    torch, keras = RemoteSide("torch", target.torch), RemoteSide("keras", target.keras)
-    try:
-        from .judge import Options
-        from .probes import probe_input
-        from .verify import compare_sides
+    with tempfile.TemporaryFile(prefix="parity-") as file:
+        processes = [SideProcess(side, getattr(target, side), file.fileno()) for side in ("torch", "keras")]
+        try:
+            return _compare(target, arguments, processes, file.fileno(), name_map)
+        finally:
+            for process in processes:
+                process.end()
 
-        plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-        options = Options(*plain, randomize=True, name_map=name_map, gradients=arguments.gradients)
-        x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
-        with _progress(arguments) as progress:
-            return compare_sides(target.name, x, torch, keras, options, progress)
-    finally:
-        torch.close()
-        keras.close()
+
+def _compare(target: Any, arguments: argparse.Namespace, processes: list[Any], shelf: int, name_map: Any) -> Any:
+    from .judge import Options
+    from .probes import probe_input
+    from .recording import Shelf
+    from .sides.remote import RemoteSide
+    from .verify import compare_sides
+
+    torch, keras = (RemoteSide(process, Shelf(shelf)) for process in processes)
+    plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
+    options = Options(*plain, randomize=True, name_map=name_map, gradients=arguments.gradients)
+    x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
+    with _progress(arguments) as progress:
+        return compare_sides(target.name, x, torch, keras, options, progress)
 
 
 def _name_map(path: str | None) -> Any:

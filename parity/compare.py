@@ -22,7 +22,7 @@ STRUCTURE_LINE = 1e-10
 ARITHMETIC_FACTOR = 32.0
 ARITHMETIC_FLOOR = 4.0
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
-CHUNK = 1 << 16  # numbers at a time: differences of a large array then stay in the cache
+CHUNK = 1 << 14  # numbers at a time: differences of a large array then stay in the cache
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ _SUMS = ("scale", "square", "reference_square", "count", "finite")
 
 
 def _difference(a: Array, r: Array, start: int) -> Difference:
-    r = r.astype(np.float64, copy=False)
+    a, r = a.astype(np.float64, copy=False), r.astype(np.float64, copy=False)
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.subtract(a, r, dtype=np.float64)
+        error = a - r
         # Not np.dot: a threaded BLAS would take the cores from the frameworks for a sum that memory bounds.
         square, reference_square = (float(np.einsum("i,i->", v, v)) for v in (error, r))
         np.abs(error, out=error)

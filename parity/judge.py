@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .capture import LayerInfo, Record, StepInfo
-from .compare import Difference, arithmetic_ok, difference, structure_ok
+from .capture import LayerInfo, StepInfo
+from .compare import Difference, arithmetic_ok, structure_ok
 from .pairs.matching import Wiring
 from .pairs.name_map import NameMap
 from .report import LayerResult, Report, StaticDifference
+from .sides.runner import Compared
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Sums:
     low: Difference = field(default_factory=Difference)
     note: str | None = None
 
-    def add(self, torch: Record, keras: Record) -> None:
-        self.inherited += difference(keras.step.output, torch.step.output)
-        self.torch += torch.rounding
+    def add(self, torch: Difference | None, keras: Compared) -> None:
+        """Add what one slice of the batch gave: torch's rounding, and Keras's numbers beside torch's."""
+        self.inherited += keras.inherited
+        self.torch += torch or Difference()
         self.keras += keras.rounding
-        self.note = keras.step.note
-        if torch.low is not None and keras.low is not None:
-            self.low += difference(keras.low, torch.low)
+        self.low += keras.difference
+        self.note = keras.note
 
 
 def make_report(

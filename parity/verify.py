@@ -1,5 +1,6 @@
 """The comparison itself: two sides, one input, a Report. Frameworks are known here only as sides that answer."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .capture import LayerInfo
+from .capture import NOTHING, LayerInfo
 from .causes.explain import explain
 from .compare import Array
 from .errors import UnmatchedError
@@ -16,11 +17,12 @@ from .judge import Options, Sums, make_report
 from .pairs.matching import NAMES, match_steps, raise_on_unknown
 from .pairs.prepare import prepared, with_pairing
 from .probes import fitting_input
+from .recording import Recording
 from .report import Report
-from .runs import Progress, Ticks, structure
+from .runs import Progress, Ticks, recorded, structure
 from .weights import check_shapes
 
-WEIGHTS_MESSAGE = 16 << 20  # bytes of weights that travel in one message
+CORES = os.cpu_count() or 1
 SLICE = 2 * 3 * 224 * 224  # numbers of input in one slice of the batch: memory is that of two ImageNet images
 
 
@@ -28,27 +30,31 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     """Compare both sides on the input x (N, C, ...). Raises ParityError where that cannot be done."""
     progress("starting both frameworks", 0, 0)
     torch.ask("start", options.seed)
-    keras.ask("start", options.seed)
+    keras.ask("start", options.seed, options.weights == "copy")
     torch_layers = torch.answer()
+    torch.call("share_cores", max(1, CORES - 1))  # Keras's import takes one, and is the longest part of a check
     slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x))
     if options.weights == "copy" and options.randomize:
         torch.call("randomize", slices[0], options.seed)
     unknown = [torch.call("unknown_weights")]
-    torch.ask("prepare", slices[0], options.dtype)  # while Keras is still importing
+    torch.ask("record", slices[0], options.dtype, NOTHING, options.weights == "copy")  # while Keras is still importing
     keras_layers = keras.answer()
     raise_on_unknown([*unknown, keras.call("unknown_weights")], NAMES)
     layers = torch_layers, keras_layers
-    ready = prepared(torch, keras, layers, slices[0], options, partial(copy_weights, torch, keras, progress))
+    ready = prepared(torch, keras, layers, slices[0], options, partial(copy_weights, keras, progress))
+    torch.call("share_cores", CORES)
     torch_layers, keras_layers = ready.torch_layers, ready.keras_layers
-    torch_steps, keras_steps = ready.torch_steps, ready.keras_steps
+    recording, keras_steps = ready.recording, ready.keras_steps
     sums: dict[str, Sums] = {}
     for number, x in enumerate(slices):
         if number > 0:
-            torch_steps = torch.call("prepare", x, options.dtype)
+            torch.ask("record", x, options.dtype)
             keras_steps = keras.call("prepare", x, options.dtype)
-        wiring = match_steps(torch_steps, keras_steps)
+            recording = torch.answer()
+        wiring = match_steps(recording.steps, keras_steps)
+        recording = recorded(torch, recording, x, options.dtype, wiring)
         ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
-        structure(torch, keras, wiring, sums, ticks)
+        structure(recording, keras, wiring, sums, ticks)
     _check_used(torch_layers, sums)
     environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
@@ -69,21 +75,13 @@ def _slices(x: Array) -> Iterator[Array]:
         yield x[start : start + size]
 
 
-def copy_weights(torch: Any, keras: Any, progress: Progress, ours: list[LayerInfo], theirs: list[LayerInfo]) -> None:
-    """Give Keras torch's weights, every tensor once."""
+def copy_weights(
+    keras: Any, progress: Progress, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
+) -> None:
+    """Give Keras torch's recorded weights, every tensor once."""
     check_shapes(shapes_of(ours), shapes_of(theirs), NAMES)
-    batch: list[tuple[str, Array]] = []
-    size, waiting = 0, 0
     progress("copying weights", 0, 0)
-    for name, array in torch.weights():
-        batch.append((name, array))
-        size += array.nbytes
-        if size >= WEIGHTS_MESSAGE:
-            keras.ask("load", batch)
-            batch, size, waiting = [], 0, waiting + 1
-    keras.ask("load", batch)
-    for _ in range(waiting + 1):
-        keras.answer()
+    keras.call("load", recording.weights)
 
 
 def shapes_of(layers: list[LayerInfo]) -> dict[str, tuple[int, ...]]:

@@ -1,13 +1,14 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from parity.capture import LayerInfo, Look, Step, StepInfo
 from parity.compare import Array
 from parity.pairs.matching import Wiring
+from parity.recording import Place, Recording
 from parity.report import Cause, Report
-from parity.runs import forced_run
 
 from .diagnose import diagnose, momentum_cause
 from .evidence import Config, Evidence
@@ -24,16 +25,11 @@ def explain(
     momenta = [entry for entry in report.static if entry.field == "momentum"][:EXPLAINED]
     want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in momenta])
     near = {layer.step.key: _nearby(layer.step, wiring) for layer in faulty}
-    kept: dict[str, tuple[Step, Array | None]] = {}
-    lows = _lows(torch, keras, wiring, want, x, str(report.environment["dtype"]))
-    for key, step, _, own in forced_run(torch, keras, wiring, Look(wiring.watch, want)):
-        if key in want or any(key in keys for keys in near.values()):
-            kept[key] = step, own
+    seen = _look(torch, keras, wiring, want, x, str(report.environment["dtype"]))
     infos = [{layer.path: layer for layer in side} for side in layers]
     for layer in faulty:
-        step, own = kept[layer.step.key]
-        assert own is not None
-        path = layer.step.key.partition("#")[0]
+        key = layer.step.key
+        path = key.partition("#")[0]
         configs = [
             Config(
                 layer.kind,
@@ -42,12 +38,52 @@ def explain(
             )
             for side, info in zip((torch, keras), infos, strict=True)
         ]
-        nearby = {wiring.steps[key].path: kept[key][0].output for key in near[layer.step.key] if key in kept}
-        low = None if "structure" in layer.faults else lows.get(layer.step.key)
-        yield diagnose(Evidence(layer.path, step.output, own, step.inputs, (configs[0], configs[1]), nearby, low))
+        nearby = {wiring.steps[other].path: seen.output(other) for other in near[key]}
+        low = None if "structure" in layer.faults else seen.lows(key)
+        inputs = seen.steps[key].inputs
+        yield diagnose(
+            Evidence(layer.path, seen.output(key), seen.keras[key], inputs, (configs[0], configs[1]), nearby, low)
+        )
     for entry in momenta:
         running = torch.call("weights_of", entry.path)["running_mean"]
-        yield momentum_cause(entry.path, entry.torch, entry.keras, running, kept[entry.path][0].inputs[0])
+        yield momentum_cause(entry.path, entry.torch, entry.keras, running, seen.steps[entry.path].inputs[0])
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the wanted steps computed. steps: torch's, with their inputs; keras: Keras's outputs on those inputs."""
+
+    torch: Any
+    recording: Recording
+    steps: dict[str, Step]
+    keras: dict[str, Array]
+    keras_lows: dict[str, Array | None]
+
+    def output(self, key: str) -> Array:
+        """torch's output in float64."""
+        return self._get(self.recording.outputs[key])
+
+    def lows(self, key: str) -> tuple[Array, Array] | None:
+        """Both outputs in the asked dtype."""
+        place, other = self.recording.lows.get(key), self.keras_lows.get(key)
+        return None if place is None or other is None else (self._get(place), other)
+
+    def _get(self, place: Place) -> Array:
+        array: Array = self.torch.shelf.get(place)
+        return array
+
+
+def _look(torch: Any, keras: Any, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> _Seen:
+    """Run both sides on x once more and keep the numbers of the steps in `want`."""
+    look = Look(wiring.watch, want)
+    recording = torch.call("record", x, dtype, look).only(wiring.steps)
+    keras.call("prepare", x, dtype)
+    keras.ask("compare", recording, look)
+    lows = {found.key: found.low for found in keras.stream() if found.key in want}
+    keras.ask("forced", recording, look)
+    outputs = {found.key: found.output for found in keras.stream() if found.key in want}
+    torch.ask("replay", look)
+    return _Seen(torch, recording, {step.key: step for step in torch.stream()}, outputs, lows)
 
 
 def _nearby(step: StepInfo, wiring: Wiring) -> list[str]:
@@ -55,15 +91,3 @@ def _nearby(step: StepInfo, wiring: Wiring) -> list[str]:
     keys = list(wiring.steps)
     before = keys[max(0, keys.index(step.key) - NEARBY) : keys.index(step.key)]
     return [key for key in before if wiring.steps[key].shape == step.shape]
-
-
-def _lows(torch: Any, keras: Any, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> dict[str, Any]:
-    """Both outputs in the asked dtype of the steps in `want`; the sides are left prepared on x."""
-    for side in (torch, keras):
-        side.call("prepare", x, dtype)
-    look = Look(wiring.watch)
-    torch.ask("stream", look)
-    keras.ask("stream", look)
-    ours = {record.step.key: record.low for record in torch.stream() if record.step.key in want}
-    theirs = {record.step.key: record.low for record in keras.stream() if record.step.key in want}
-    return {key: (ours[key], theirs[key]) for key in ours if key in theirs and ours[key] is not None}

@@ -88,13 +88,12 @@ def _inherited(torch: Any, keras: Any, layers: Layers, run: tuple[Any, ...]) -> 
     waiting: dict[str, Array] = {}
     found: dict[Name, Difference] = {}
     ours = torch.stream()
-    for record in keras.stream():
-        key = record.step.key
+    for key, array in keras.stream():
         while key in common and key not in waiting:
-            other = next(ours).step
-            waiting[other.key] = other.output
+            other, theirs = next(ours)
+            waiting[other] = theirs
         if key in common:
-            found["tensor", key] = difference(record.step.output, waiting.pop(key))
+            found["tensor", key] = difference(array, waiting.pop(key))
     for _ in ours:
         pass
     return {name: sized(value, torch.call("kept_gradient", "size tensor", name[1])) for name, value in found.items()}

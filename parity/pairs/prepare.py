@@ -7,19 +7,20 @@ from typing import Any
 from parity.capture import LayerInfo, StepInfo
 from parity.compare import Array
 from parity.judge import Options
+from parity.recording import Recording
 from parity.report import Pair, Report
 
 from .pairing import Margins, Pairing, pair, same_paths
 from .partners import raise_on_other_layers
 
-Copy = Callable[[list[LayerInfo], list[LayerInfo]], None]
+Copy = Callable[[Recording, list[LayerInfo], list[LayerInfo]], None]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What both sides answered to the last `prepare`, by torch's names."""
+    """What both sides answered when they ran last, by torch's names."""
 
-    torch_steps: list[StepInfo]
+    recording: Recording  # torch's
     keras_steps: list[StepInfo]
     torch_layers: list[LayerInfo]
     keras_layers: list[LayerInfo]
@@ -29,7 +30,7 @@ class Prepared:
 def prepared(
     torch: Any, keras: Any, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, options: Options, copy: Copy
 ) -> Prepared:
-    """Pair and copy. torch has been asked to prepare x already, and answers with its steps.
+    """Pair and copy. torch has been asked to record x already.
 
     Where all names agree, weights are copied first and nothing runs twice. Raises UnmatchedError where the layers
     cannot be paired with certainty.
@@ -37,25 +38,25 @@ def prepared(
     torch_layers, keras_layers = layers
     copying = options.weights == "copy"
     early = copying and options.name_map is None and same_paths(torch_layers, keras_layers)
-    torch_steps = torch.answer()
+    recording = torch.answer()
     if not same_paths(torch_layers, keras_layers):
         raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
     if early:
-        copy(torch_layers, keras_layers)
+        copy(recording, torch_layers, keras_layers)
     keras_steps = keras.call("prepare", x, options.dtype)
-    pairing = pair(torch_layers, torch_steps, keras_layers, keras_steps, options.name_map)
+    pairing = pair(torch_layers, recording.steps, keras_layers, keras_steps, options.name_map)
     if pairing.changes:
         torch_layers = torch.call("rename", pairing.torch, {}, {})
         keras_layers = keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
     if copying and (not early or pairing.orders):
-        copy(torch_layers, keras_layers)
+        copy(recording, torch_layers, keras_layers)
     if pairing.changes or (copying and not early):
-        torch.ask("prepare", x, options.dtype)
+        torch.ask("record", x, options.dtype)
         keras_steps = keras.call("prepare", x, options.dtype)
-        torch_steps = torch.answer()
-    joints = tuple(_joints(torch_steps, keras_steps, keras_layers))
+        recording = torch.answer()
+    joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
-    return Prepared(torch_steps, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))
+    return Prepared(recording, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))
 
 
 def _joints(torch_steps: list[StepInfo], keras_steps: list[StepInfo], layers: list[LayerInfo]) -> Iterator[Pair]:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from parity.capture import Codec, Look, Record, Step
-from parity.compare import Array, Difference
+from parity.capture import Codec, Look
+from parity.compare import Array
 from parity.errors import ParityError
 from parity.gradients.forcing import STATISTICS, Lesson, Name, SideGradients, cotangent, is_output, loss_of
 from parity.weights import to_torch, torch_shape
@@ -20,7 +20,7 @@ from .keras_side import retyped
 class KerasGradients(SideGradients):
     """On the backends that record as they run: tensorflow and torch."""
 
-    def free(self, emit: Callable[[Record], None], x: Array, seed: int, look: Look) -> None:
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         with self._training("float64"), _recorder() as recorder:
             tape = _Free(recorder)
@@ -32,12 +32,12 @@ class KerasGradients(SideGradients):
             variables = self._trained()
             sources = [*(x for x, _ in tape.inputs), *variables.values()]
             made = recorder.gradients([x for x, _ in tape.outputs], starts, sources)
-            emit(_record("loss", loss_of(outputs, seed)[0]))
+            emit(("loss", loss_of(outputs, seed)[0]))
             for (x, codec), gradient in zip(tape.inputs, made, strict=False):
-                emit(_record("input", codec.array(ops.zeros_like(x) if gradient is None else gradient)))
+                emit(("input", codec.array(ops.zeros_like(x) if gradient is None else gradient)))
             gradients = dict(zip(variables, made[len(tape.inputs) :], strict=True))
             for name, array in (*self._gradients(gradients), *self._statistics()):
-                emit(_record(name, array))
+                emit((name, array))
 
     def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
         with self._training(dtype), _recorder() as recorder:
@@ -88,10 +88,6 @@ class KerasGradients(SideGradients):
         for name, variable, axes in self.side.variables():
             if name.rpartition(".")[2] in STATISTICS:
                 yield name, to_torch(_numpy(variable.value), axes)
-
-
-def _record(name: str, array: Array) -> Record:
-    return Record(Step(name, "gradient", array), Difference(), None)
 
 
 def _numpy(x: Any) -> Array:

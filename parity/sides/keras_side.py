@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -105,6 +106,22 @@ class KerasSide:
             found |= {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
             found["tf32"] = tf.config.experimental.tensor_float_32_execution_enabled()
         return found
+
+
+@contextmanager
+def blank_initializers() -> Iterator[None]:
+    """Zeros for random initial weights, for a model that gets others at once: random ones are a fourth of a build."""
+    module = keras.src.initializers.random_initializers
+    before = module.random
+
+    def zeros(shape: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
+        return ops.zeros(shape, dtype)
+
+    module.random = SimpleNamespace(**vars(before) | dict.fromkeys(("normal", "truncated_normal", "uniform"), zeros))
+    try:
+        yield
+    finally:
+        module.random = before
 
 
 @contextmanager

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from parity.capture import Capture, Exchange, Look, Record, Side, weights_of
+from parity.capture import Look, Side, weights_of
 from parity.compare import Array
 from parity.gradients.forcing import Ask
+from parity.recording import Shelf
 
-STREAMS = ("stream", "replay", "forced", "free_gradients", "forced_gradients")
+from .runner import Runner
+
+STREAMS = ("compare", "forced", "replay")  # few numbers: made at once
+THREADS = ("free_gradients", "forced_gradients")
 
 
 class _ClosedError(Exception):
@@ -20,10 +24,10 @@ class _ClosedError(Exception):
 class LocalSide:
     """Answers at once. What streams runs in a thread that stays one item ahead of the reader."""
 
-    def __init__(self, side: Side) -> None:
-        self.side = side
+    def __init__(self, side: Side, shelf: Shelf) -> None:
+        self.side, self.shelf = side, shelf
+        self.runner = Runner(side, shelf)
         self.framework = side.framework
-        self._capture: Capture | None = None
         self._answer: Any = None
         self._items: queue.Queue[Any] = queue.Queue(maxsize=1)
         self._replies: queue.Queue[Any] = queue.Queue(maxsize=1)
@@ -32,12 +36,15 @@ class LocalSide:
 
     def ask(self, method: str, *args: Any) -> None:
         """Do what is asked, or start the thread that does; `answer` or `stream` collects it."""
-        if method in STREAMS:
+        if method in THREADS:
             self._answer = self._items
             self._thread = threading.Thread(target=self._run, args=(method, *args), daemon=True)
             self._thread.start()
+        elif method in STREAMS:
+            self._answer = []
+            getattr(self.runner, method)(self._answer.append, *args)
         else:
-            owner = self if hasattr(self, method) else self.side
+            owner = next(owner for owner in (self, self.runner, self.side) if hasattr(owner, method))
             self._answer = getattr(owner, method)(*args)
 
     def _run(self, method: str, *args: Any) -> None:
@@ -48,18 +55,6 @@ class LocalSide:
             pass  # nobody reads any more; the model has been put back as it was
         except BaseException as error:  # noqa: BLE001 - handed to the reader
             self._items.put(error)
-
-    def _stream(self, look: Look) -> None:
-        assert self._capture is not None
-        self._capture.stream(self._put, look)
-
-    def _replay(self, look: Look) -> None:
-        assert self._capture is not None
-        self._capture.replay(self._put, look)
-
-    def _forced(self, look: Look) -> None:
-        assert self._capture is not None
-        self._capture.forced(Exchange(self._put, self._replies.get, look), look)
 
     def _free_gradients(self, x: Array, seed: int, look: Look) -> None:
         self.gradients.free(self._put, x, seed, look)
@@ -85,7 +80,7 @@ class LocalSide:
         return item
 
     def provide(self, value: Any) -> None:
-        """Answer a `forced` run's question."""
+        """Answer a forced run's question."""
         self._replies.put(value)
 
     def call(self, method: str, *args: Any) -> Any:
@@ -93,25 +88,20 @@ class LocalSide:
         self.ask(method, *args)
         return self.answer()
 
-    def stream(self) -> Iterator[Record]:
-        """The Records of a `stream` or `replay` request that was asked for."""
+    def stream(self) -> Iterator[Any]:
+        """What the request that was asked for emits."""
+        if self._answer is not self._items:
+            yield from self._answer
+            return
         while (item := self.answer()) is not None:
             yield item
 
-    def start(self, seed: int) -> Any:
-        del seed  # the model is built already
+    def start(self, *_: Any) -> Any:
+        """The model is built already."""
         return self.side.layers()
 
-    def load(self, items: Any) -> None:
-        for name, array in items:
-            self.side.load(name, array)
-
-    def weights(self) -> Any:
-        return self.side.weights()
-
-    def prepare(self, x: Array, dtype: str) -> Any:
-        self._capture = Capture(self.side, x, dtype)
-        return self._capture.prepare()
+    def share_cores(self, cores: int) -> None:
+        """The user's own process keeps its threads."""
 
     def weights_of(self, path: str) -> dict[str, Array]:
         return weights_of(self.side, path)

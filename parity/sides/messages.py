@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.capture import Record, memory_order
 from parity.compare import Array
+from parity.recording import memory_order
 
 
 def send(connection: Connection, message: Any) -> None:
@@ -41,20 +41,13 @@ class _Permuted:
 
 
 def _packed(message: Any) -> Any:
-    tag, value = message
-    if isinstance(value, Record):
-        value.step.output = _Permuted(value.step.output)  # type: ignore[assignment]
-        value.low = None if value.low is None else _Permuted(value.low)  # type: ignore[assignment]
-    elif isinstance(value, np.ndarray):
-        value = _Permuted(value)
-    return tag, value
+    """The message with every array in a tuple, or list, made ready to travel."""
+    if isinstance(message, np.ndarray):
+        return _Permuted(message)
+    return type(message)(map(_packed, message)) if type(message) in (tuple, list) else message
 
 
 def _unpacked(message: Any) -> Any:
-    tag, value = message
-    if isinstance(value, Record):
-        value.step.output = value.step.output.array()  # type: ignore[attr-defined]
-        value.low = None if value.low is None else value.low.array()  # type: ignore[attr-defined]
-    elif isinstance(value, _Permuted):
-        value = value.array()
-    return tag, value
+    if isinstance(message, _Permuted):
+        return message.array()
+    return type(message)(map(_unpacked, message)) if type(message) in (tuple, list) else message

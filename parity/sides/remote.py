@@ -1,49 +1,21 @@
-"""A Side in a process of its own: imports and passes of the two frameworks overlap, and their libraries never meet.
+"""A Side in a process of its own: imports and passes of the two frameworks overlap, and their libraries never meet."""
 
-What a framework prints while it starts goes to a file, whose last line is shown only if the process dies.
-"""
-
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from multiprocessing import Pipe
 from typing import Any, NoReturn
 
-from parity.capture import Record
-from parity.compare import Array
 from parity.errors import WorkerError
+from parity.recording import Shelf
 
 from .messages import receive, send
-
-QUIET = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "ABSL_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-}
-# Two frameworks share the cores and the memory: a waiting OpenMP thread must not spin, and an array of a megabyte or
-# more is given back to the system when it is freed instead of being kept for the next.
-SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+from .process import SideProcess
 
 
 class RemoteSide:
-    """The half that stays here. Calls are answered in order; `stream` yields Records while the model runs."""
+    """The half that stays here. Calls are answered in order; `stream` yields what is emitted while the model runs."""
 
-    def __init__(self, framework: str, spec: str, device: str = "cpu") -> None:
-        self.framework = framework
-        ours, theirs = Pipe()
-        self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "parity.sides.worker", str(theirs.fileno()), framework, spec, device],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env=os.environ | QUIET | SHARED_MACHINE,
-        )
-        theirs.close()
-        self._connection = ours
+    def __init__(self, process: SideProcess, shelf: Shelf) -> None:
+        self.framework, self.shelf = process.framework, shelf
+        self._process, self._connection = process, process.connection
 
     def ask(self, method: str, *args: Any) -> None:
         """Send a request without waiting; `answer` collects it."""
@@ -63,39 +35,22 @@ class RemoteSide:
         return value
 
     def provide(self, value: Any) -> None:
-        """Answer a `forced` run's question."""
+        """Answer a forced run's question."""
         send(self._connection, ("value", value))
 
     def call(self, method: str, *args: Any) -> Any:
         self.ask(method, *args)
         return self.answer()
 
-    def stream(self) -> Iterator[Record]:
-        """The Records of a `stream` or `replay` request that was asked for."""
-        while (record := self.answer()) is not None:
-            yield record
-
-    def weights(self) -> Iterator[tuple[str, Array]]:
-        self.ask("weights")
+    def stream(self) -> Iterator[Any]:
+        """What the request that was asked for emits, as it is made."""
         while (item := self.answer()) is not None:
             yield item
 
     def _died(self) -> NoReturn:
-        code = self._process.wait()
-        self._log.seek(0)
-        lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
-        last = f"; its last words: {lines[-1]}" if lines else ""
+        code, words = self._process.last_words()
+        last = f"; its last words: {words}" if words else ""
         raise WorkerError(
             f"the {self.framework} process must run to the end, and stopped with exit code {code}{last}; "
             f"try `python -c 'import {self.framework}'` in this environment"
         ) from None
-
-    def close(self) -> None:
-        """End the process."""
-        self._connection.close()
-        try:
-            self._process.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # a framework's tidy shutdown takes seconds and nothing depends on it
-            self._process.wait()
-        self._log.close()

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from parity.capture import Codec, Look, Record, Step
-from parity.compare import Array, Difference
+from parity.capture import Codec, Look, Step
+from parity.compare import Array
 from parity.gradients.forcing import (
     STATISTICS,
     Lesson,
@@ -35,7 +35,7 @@ class TorchGradients(SideGradients):
         self._kept: dict[Name, Callable[[], Array]] = {}
         self._steps: dict[str, Step] = {}
 
-    def free(self, emit: Callable[[Record], None], x: Array, seed: int, look: Look) -> None:
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         self.forget()
         self._keep_array(("output", "input"), x)
@@ -46,12 +46,12 @@ class TorchGradients(SideGradients):
         loss, size = loss_of(outputs, seed)
         self._keep_array(("size tensor", "loss"), size)
         tape.backward(seed)
-        emit(_record("loss", loss))
+        emit(("loss", loss))
         if ("gradient", "input") in self._kept:
-            emit(_record("input", self._kept["gradient", "input"]()))
+            emit(("input", self._kept["gradient", "input"]()))
         for name, array in _tensors(self.side, tape.model):
             self._keep_array(("tensor", name), array)
-            emit(_record(name, array))
+            emit((name, array))
 
     def _keep(self, step: Step) -> None:
         self._steps[step.key] = Step(step.path, step.kind, np.empty(0), step.sources, step.feeds)
@@ -143,10 +143,6 @@ def _exact_backward() -> Iterator[None]:
         yield
     finally:
         native.hardsigmoid = own
-
-
-def _record(name: str, array: Array) -> Record:
-    return Record(Step(name, "gradient", array), Difference(), None)
 
 
 def training_copy(side: Any, dtype: str) -> nn.Module:

@@ -81,6 +81,10 @@ class TorchSide:
             for handle in handles:
                 handle.remove()
 
+    def share_cores(self, cores: int) -> None:
+        """Compute with so many threads."""
+        torch.set_num_threads(cores)
+
     def _one_input(self) -> None:
         """Raise ParityError for a model that needs more than one input."""
         parameters = inspect.signature(self.model.forward).parameters.values()

@@ -4,29 +4,36 @@ import os
 import re
 import sys
 import traceback
+from contextlib import nullcontext
 from functools import cached_property
 from multiprocessing.connection import Connection
 from typing import Any
 
-from parity.capture import Capture, Exchange, LayerInfo, Look, Names, StepInfo, weights_of
+from parity.capture import NOTHING, LayerInfo, Look, Names, StepInfo, weights_of
 from parity.compare import Array
 from parity.errors import ParityError, WorkerError
 from parity.gradients.forcing import Ask
+from parity.recording import Place, Recording, Shelf
 
 from .messages import receive, send
+from .process import give_back_memory
+from .runner import Runner
 
 COLOURS = re.compile(r"\x1b\[\d*m")
 NUMBERS = re.compile(r"\[[-+.\de\s\[\]]{40,}")  # an array, which Keras prints into its messages
 
 
+RUNS = ("prepare", "record", "compare", "forced", "randomize")
+
+
 class Worker:
     """Answers each request by the method of its name."""
 
-    def __init__(self, connection: Connection, framework: str, spec: str, device: str) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, shelf: Shelf, framework: str, spec: str, device: str) -> None:
+        self.connection, self.shelf = connection, shelf
         self.framework, self.spec, self.device = framework, spec, device
         self.side: Any = None
-        self.capture: Capture | None = None
+        self.runner: Any = None
 
     def serve(self) -> None:
         while True:
@@ -46,14 +53,14 @@ class Worker:
         send(self.connection, ("value", value))
 
     def _sentence(self, error: Exception, method: str) -> WorkerError:
-        what = {"start": "be built", "prepare": "run", "stream": "run", "randomize": "run"}.get(method, f"do {method}")
+        what = "be built" if method == "start" else "run" if method in RUNS else f"do {method}"
         text = NUMBERS.sub("[...]", COLOURS.sub("", " ".join(str(error).split())))
         return WorkerError(
             f"the {self.framework} model {self.spec} must {what}, and raised {type(error).__name__}: {text[:600]}; "
             "run it alone first"
         )
 
-    def start(self, seed: int) -> list[LayerInfo]:
+    def start(self, seed: int, blank: bool = False) -> list[LayerInfo]:
         from parity.targets import build
 
         if self.framework == "torch":
@@ -66,22 +73,22 @@ class Worker:
         else:
             import keras
 
-            from .keras_side import KerasSide
+            from .keras_side import KerasSide, blank_initializers
 
             keras.utils.set_random_seed(seed)
-            self.side = KerasSide(build(self.spec, self.framework), self.device)
+            with blank_initializers() if blank else nullcontext():
+                self.side = KerasSide(build(self.spec, self.framework), self.device)
+        self.runner = Runner(self.side, self.shelf)
         return list(self.side.layers())
 
     def unknown_weights(self) -> list[str]:
         return list(self.side.unknown_weights())
 
-    def weights(self) -> None:
-        for item in self.side.weights():
-            self.reply(item)
+    def load(self, places: dict[str, Place]) -> None:
+        self.runner.load(places)
 
-    def load(self, items: list[tuple[str, Array]]) -> None:
-        for name, array in items:
-            self.side.load(name, array)
+    def share_cores(self, cores: int) -> None:
+        self.side.share_cores(cores)
 
     def randomize(self, x: Array, seed: int) -> None:
         self.side.randomize(x, seed)
@@ -90,21 +97,21 @@ class Worker:
         return list(self.side.rename(names, layers, orders))
 
     def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
-        self.capture = Capture(self.side, x, dtype)
-        return self.capture.prepare()
+        return list(self.runner.prepare(x, dtype))
 
-    def stream(self, look: Look) -> None:
-        assert self.capture is not None
-        self.capture.stream(self.reply, look)
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+        recording: Recording = self.runner.record(x, dtype, look, weights)
+        give_back_memory()
+        return recording
+
+    def compare(self, recording: Recording, look: Look) -> None:
+        self.runner.compare(self.reply, recording, look)
+
+    def forced(self, recording: Recording, look: Look) -> None:
+        self.runner.forced(self.reply, recording, look)
 
     def replay(self, look: Look) -> None:
-        assert self.capture is not None
-        self.capture.replay(self.reply, look)
-
-    def forced(self, look: Look) -> None:
-        assert self.capture is not None
-        exchange = Exchange(self.reply, lambda: receive(self.connection)[1], look)
-        self.capture.forced(exchange, look)
+        self.runner.replay(self.reply, look)
 
     @cached_property
     def gradients(self) -> Any:
@@ -135,8 +142,8 @@ class Worker:
 
 
 def main(argv: list[str]) -> None:
-    descriptor, framework, spec, device = argv
-    Worker(Connection(int(descriptor)), framework, spec, device).serve()
+    connection, shelf, *rest = argv
+    Worker(Connection(int(connection)), Shelf(int(shelf)), *rest).serve()
     os._exit(0)  # skip the frameworks' slow shutdown
 
 

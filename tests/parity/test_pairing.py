@@ -8,12 +8,14 @@ from torch import nn
 
 import parity
 from parity.api import side_of
-from parity.capture import Capture, LayerInfo, StepInfo
+from parity.capture import LayerInfo, StepInfo
 from parity.errors import ParityError, UnmatchedError
 from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Pairing, pair
+from parity.recording import Shelf
 from parity.report import Report, text
 from parity.sides.local import LocalSide
+from parity.sides.runner import Runner
 
 from . import own_models as own
 from .pairs import randomized
@@ -35,7 +37,7 @@ def chain(*paths: str) -> list[StepInfo]:
 
 def paired(torch_model: nn.Module, keras_model: object, rules: dict[str, str] | None = None) -> Pairing:
     sides = side_of(torch_model), side_of(keras_model)
-    seen = [Capture(side, IMAGE, "float64").prepare() for side in sides]
+    seen = [Runner(side, Shelf()).prepare(IMAGE, "float64") for side in sides]
     name_map = None if rules is None else NameMap(rules)
     return pair(sides[0].layers(), seen[0], sides[1].layers(), seen[1], name_map)
 
@@ -44,7 +46,8 @@ def compared(torch_model: nn.Module, keras_model: object, rules: dict[str, str])
     from parity.judge import Options
     from parity.verify import compare_sides
 
-    sides = LocalSide(side_of(randomized(torch_model))), LocalSide(side_of(keras_model))
+    shelf = Shelf()
+    sides = LocalSide(side_of(randomized(torch_model)), shelf), LocalSide(side_of(keras_model), shelf)
     options = Options(name_map=NameMap(rules))
     return compare_sides("own", IMAGE, *sides, options, lambda text, done, total: None)
 

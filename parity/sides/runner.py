@@ -1,0 +1,180 @@
+"""What one process does with its side's model: run it, keep its numbers in a file, compare them with a Recording.
+
+Nothing keeps all activations in memory. torch records while Keras is still importing; Keras then runs beside the
+recording, freely and forced, and what leaves this process are numbers.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from parity.capture import NOTHING, Look, Side, Step, StepInfo, info
+from parity.compare import Array, Difference, difference
+from parity.errors import ParityError
+from parity.recording import Place, Recording, Shelf
+
+Emit = Callable[[Any], None]
+WAITING = 4  # steps: a convolution computes long and compares fast, what follows it the other way round
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One step of this side beside the other's recording, both running freely.
+
+    inherited: how it differs in float64. rounding: this side's error in the asked dtype. difference: how the two sides
+    differ in that dtype. low: this side's output in it, if a Look wants it.
+    """
+
+    key: str
+    inherited: Difference
+    rounding: Difference
+    difference: Difference
+    note: str | None
+    low: Array | None
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What one step adds, fed the other side's numbers, and its own output if a Look wants it."""
+
+    key: str
+    added: Difference
+    output: Array | None
+
+
+class Runner:
+    """Runs a side's model. `shelf` is shared with the other process; what only this one needs has a file of its own."""
+
+    def __init__(self, side: Side, shelf: Shelf) -> None:
+        self.side, self.shelf = side, shelf
+        self._own = Shelf()
+        self._lows: dict[str, Place] = {}
+        self._x: Any = None
+
+    def load(self, places: dict[str, Place]) -> None:
+        """Set tensors that the other side has put on the shelf."""
+        for name, place in places.items():
+            self.side.load(name, self.shelf.get(place))
+
+    def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+        """Run in the asked dtype, keep the outputs, and return the steps in order of execution."""
+        self._own.clear()
+        steps, self._lows = self._run_low(x, dtype, self._own)
+        self._x = x
+        return steps
+
+    def _run_low(self, x: Array, dtype: str, shelf: Shelf) -> tuple[list[StepInfo], dict[str, Place]]:
+        steps: list[StepInfo] = []
+        lows: dict[str, Future[Place]] = {}
+
+        def visit(step: Step) -> None:
+            steps.append(info(step))
+            if dtype != "float64":
+                lows[step.key] = pool.submit(shelf.put, step.output)
+
+        with ThreadPoolExecutor(1) as pool:
+            self.side.trace(x, dtype, visit)
+        return steps, {key: place.result() for key, place in lows.items()}
+
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+        """Run in the asked dtype and in float64, and put all outputs, and the weights, on the shared shelf."""
+        self.shelf.clear()
+        tensors = {name: self.shelf.put(array) for name, array in self.side.weights()} if weights else {}
+        self._x = x
+        steps, lows = self._run_low(x, dtype, self.shelf)
+        outputs: dict[str, Place] = {}
+        rounding: dict[str, Future[Difference]] = {}
+        expected = iter(lows)
+
+        def visit(step: Step) -> None:
+            outputs[step.key] = self.shelf.put(step.output)
+            low = self._low_of(step.key, lows, expected, look)
+            if low is not None:
+                rounding[step.key] = pool.submit(self._rounding, low, step.output)
+
+        with ThreadPoolExecutor(1) as pool:
+            self.side.trace(x, "float64", visit, look)
+        return Recording(steps, outputs, lows, {key: found.result() for key, found in rounding.items()}, tensors)
+
+    def _rounding(self, low: Place, output: Array) -> Difference:
+        return difference(self.shelf.get(low), output)
+
+    def _low_of(self, key: str, lows: dict[str, Place], expected: Iterator[str], look: Look) -> Place | None:
+        """Where the step's output in the asked dtype lies: the next one, as the same steps run again."""
+        if not lows or (key in look.watch and key not in lows):
+            return None
+        wanted = next(expected, "nothing")
+        if key != wanted:
+            raise ParityError(
+                f"{self.side.framework} ran {key} where it ran {wanted} before: a model must take the same steps "
+                "on the same input; remove what is random in its control flow"
+            )
+        return lows[key]
+
+    def compare(self, emit: Emit, recording: Recording, look: Look) -> None:
+        """Run in float64 and emit a `Compared` for every step that the recording has too."""
+        expected = iter(self._lows)
+
+        def visit(step: Step) -> None:
+            place = self._low_of(step.key, self._lows, expected, look)
+            if step.key in recording.outputs:
+                later.put(self._compared, step, place, recording, step.key in look.want)
+
+        with _Later(emit) as later:
+            self.side.trace(self._x, "float64", visit, look)
+
+    def _compared(self, step: Step, place: Place | None, recording: Recording, wanted: bool) -> Compared:
+        key = step.key
+        inherited = difference(step.output, self.shelf.get(recording.outputs[key]))
+        if place is None:
+            return Compared(key, inherited, Difference(), Difference(), step.note, None)
+        low = self._own.get(place)
+        theirs = recording.lows.get(key)
+        between = Difference() if theirs is None else difference(low, self.shelf.get(theirs))
+        return Compared(key, inherited, difference(low, step.output), between, step.note, low if wanted else None)
+
+    def forced(self, emit: Emit, recording: Recording, look: Look) -> None:
+        """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
+
+        def visit(step: Step) -> Array | None:
+            place = recording.outputs.get(step.key)
+            if place is None:
+                return None  # the other side has no such step: its output stays as it is
+            theirs = self.shelf.get(place)
+            later.put(_forced, step, theirs, step.key in look.want)
+            return theirs
+
+        with _Later(emit) as later:
+            self.side.trace(self._x, "float64", visit, look)
+
+    def replay(self, emit: Emit, look: Look) -> None:
+        """Run in float64 and emit the steps that the Look wants, with their inputs."""
+        self.side.trace(self._x, "float64", lambda step: emit(step) if step.key in look.want else None, look)
+
+
+def _forced(step: Step, theirs: Array, wanted: bool) -> Forced:
+    return Forced(step.key, difference(step.output, theirs), step.output if wanted else None)
+
+
+class _Later:
+    """Emits what a second thread computes, in order, while the model runs on; only a few steps wait for their turn."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[Any]] = deque()
+
+    def put(self, function: Callable[..., Any], *args: Any) -> None:
+        self._waiting.append(self._pool.submit(function, *args))
+        while len(self._waiting) > WAITING or (self._waiting and self._waiting[0].done()):
+            self.emit(self._waiting.popleft().result())
+
+    def __enter__(self) -> "_Later":
+        return self
+
+    def __exit__(self, kind: Any, *rest: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+        for future in self._waiting if kind is None else ():
+            self.emit(future.result())
