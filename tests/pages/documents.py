@@ -92,3 +92,40 @@ def mismatch() -> Any:
         "static": [{"path": "layer2.0.bn1", "field": "momentum", "torch": 0.1, "keras": 0.01}],
         "pairs": [{"torch": "fc", "keras": "predictions", "by": "order"}],
     }
+
+
+def training() -> Any:
+    """Three steps in float64 and float32, the last of which drifts out of its band; one loss is not finite."""
+
+    def curve(found: list[float], band: list[list[float]], allowed: list[float]) -> Any:
+        steps, worst = [1, 2, 3], ["fc.weight"] * 3
+        return {
+            "steps": steps, "error": found, "distance": found, "worst": worst, "band": band, "allowed": allowed
+        }  # fmt: skip
+
+    exact = curve([0.0, 2e-16, 3e-16], [[], [], []], [1e-9] * 3)
+    drifts = curve([1e-7, 2e-7, 9e-5], [[1e-7, 2e-7], [2e-7, 4e-7], [4e-7, 6e-7]], [2e-6, 4e-6, 8e-6])
+    environment = {name: ENVIRONMENT[name] for name in ("torch", "keras")}
+    loss = {"torch": [2.3, 1.9, 1.4], "keras": [2.3, 1.9, None]}
+    runs = [
+        {"dtype": "float64", "line": 1e-9, "band": None, "curves": {"loss": exact, "weight": exact}, "loss": loss},
+        {
+            "dtype": "float32", "line": None, "band": {"runs": 2}, "loss": loss,
+            "curves": {"loss": drifts, "weight": drifts, "exp_avg": drifts, "rate": exact},
+        },
+    ]  # fmt: skip
+    return {
+        "schema": 1,
+        "kind": "training",
+        "verdict": "mismatch",
+        "target": "cifar_resnet20",
+        "environment": environment,
+        "recipe": {"optimizer": "adam", "lr": 0.001, "weight_decay": 0.0},
+        "input_shape": [3, 32, 32],
+        "matched": [{"rule": "update", "torch": "w - lr g", "keras": "w - lr g", "how": "same", "why": "one rule"}],
+        "runs": runs,
+        "fault": {
+            "dtype": "float32", "step": 3, "what": "weight", "path": "fc.weight", "error": 9e-5, "allowed": 8e-6
+        },
+        "cause": {"name": "optimizer epsilon", "path": "", "evidence": "with the same epsilon the gap closes"},
+    }  # fmt: skip
