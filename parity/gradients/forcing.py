@@ -97,8 +97,7 @@ class Lesson:
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
         """Compare one array with the teacher's of that name."""
         mine = np.zeros_like(theirs) if array is None else array
-        size = None if name[0] == "gradient" else self.teach(f"size {name[0]}", name[1])
-        error = sized(difference(mine, theirs), size)
+        error = sized(difference(mine, theirs), self.teach(f"size {name[0]}", name[1]))
         low = self.teach(f"low {name[0]}", name[1]) if self.lowered else None
         absent = _absent(mine, theirs) if name[0] != "output" else ""
         kept = np.array(mine) if self._keeps(name, error) else None

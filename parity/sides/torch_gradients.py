@@ -77,12 +77,18 @@ class TorchGradients(SideGradients):
 
     def _size(self, what: str, key: str) -> Array | None:
         """The sizes of the terms of a sum which may cancel: see `forcing.terms`."""
+        if what == "gradient":  # the sum of what a step's users send back
+            users = [user for user, step in self._steps.items() if key == f"{user}<0" or key in step.sources[:1]]
+            return self._sum("input", users)
         path, _, name = key.rpartition(".") if what == "tensor" else key.partition("<")
         name = {"tensor": name, "into": "input", "output": "output"}[what]
         whole = what == "tensor"  # of all calls of the layer
         calls = [step for step in self._steps if step == path or (whole and step.partition("#")[0] == path)]
         if name in STATISTICS or (what == "into" and not key.endswith("<0")):
             return None
+        return self._sum(name, calls)
+
+    def _sum(self, name: str, calls: list[str]) -> Array | None:
         found = [sizes[name] for sizes in map(self._terms, calls) if name in sizes]
         return np.sum(found, axis=0) if found else None
 
