@@ -55,6 +55,7 @@ def page_sections(
     for _, group in groupby(shown, key=lambda section: section.path.partition(".")[0]):
         sections = list(group)
         head = sections[0]
+        sections = [section.without(head.indent) for section in sections]
         rows = [attachments.row(section, row) for section in sections for row in section.rows]
         title = head.path.replace(".forward", ".forward / call")
         result.append(PageSection(head.path, title, head.file, head.doc, tuple(_chunks(rows))))

@@ -32,6 +32,10 @@ class Statement:
     text: str
     layers: tuple[str, ...] = ()
 
+    def without(self, indent: int) -> "Statement":
+        """The statement, so many spaces further left."""
+        return replace(self, text="\n".join(line[indent:] for line in self.text.split("\n")))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -44,6 +48,11 @@ class Row:
     @property
     def same(self) -> bool:
         return self.torch is not None and self.keras is not None and self.torch.text == self.keras.text
+
+    def without(self, indent: int) -> "Row":
+        """The row, so many spaces further left."""
+        torch, keras = (side and side.without(indent) for side in (self.torch, self.keras))
+        return replace(self, torch=torch, keras=keras)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -60,6 +69,16 @@ class Section:
     line: int
     doc: str
     rows: tuple[Row, ...]
+
+    @property
+    def indent(self) -> int:
+        """Spaces before its first line."""
+        side = self.rows[0].torch or self.rows[0].keras
+        return len(side.text) - len(side.text.lstrip(" ")) if side else 0
+
+    def without(self, indent: int) -> "Section":
+        """The section, so many spaces further left."""
+        return replace(self, rows=tuple(row.without(indent) for row in self.rows))
 
 
 @dataclass
@@ -149,9 +168,12 @@ def _statements(
     stops = sorted({*(one.lineno for one in flat), *(one.lineno for one in others or ()), _end(nodes) + 1})
     for number, one in enumerate(flat):
         stop = next(line for line in stops if line > one.lineno)
-        text = "\n".join(lines[one.lineno - 1 : stop - 1]).rstrip()
+        end = next((n for n in range(one.lineno, stop - 1) if lines[n].strip() == "else:"), stop - 1)
         name = "doc" if documented and number == 1 else _name(one)
+        text = "\n".join(lines[one.lineno - 1 : end]).rstrip()
         yield Statement(name, one.lineno - start, text, tuple(_layers(one)))
+        if end < stop - 1:  # a line of its own, though no statement
+            yield Statement("else", end + 1 - start, lines[end])
 
 
 def _end(nodes: Sequence[ast.stmt]) -> int:

@@ -1,8 +1,10 @@
 """Chromium without a window, from the system: pages are opened from their files, with no network."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,18 @@ PHONE, DESKTOP = (390, 844), (1440, 900)
 NAMES = "chromium", "chromium-browser", "google-chrome"
 
 
+@cache
 def executable() -> str | None:
-    """The system's Chromium or Chrome."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    """The system's Chromium or Chrome, if it starts: a name on the path may only say how to install it."""
+    paths = (path for name in NAMES if (path := shutil.which(name)))
+    return next(
+        (path for path in paths if not subprocess.run([path, "--version"], capture_output=True).returncode), None
+    )
 
 
 needs_browser = pytest.mark.skipif(
-    executable() is None, reason=f"no browser: none of {', '.join(NAMES)} is on the path (Debian: apt install chromium)"
+    executable() is None,
+    reason=f"no browser: none of {', '.join(NAMES)} on the path starts (Debian: apt install chromium)",
 )
 
 
