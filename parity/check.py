@@ -5,7 +5,7 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 
 import argparse
 import json
-import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typing import Any
 
 from .callable_module import make_callable
 from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
+from .output import check_writable, write_text
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
 
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--batch-size", type=_positive, default=2, metavar="N")
     result.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
     result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
+    result.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
     result.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
     result.add_argument("--quiet", action="store_true", help="print the verdict alone")
     return result
@@ -73,20 +75,30 @@ def _positive(text: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
+    arguments.command = shlex.join(["python", "-m", "parity.check", *(sys.argv[1:] if argv is None else argv)])
     try:
-        _check_writable(arguments.json)
+        _check_outputs(arguments)
         return _run(arguments)
     except UnwritableError as error:
         print(f"parity.check: {error}", file=sys.stderr)
         return ERROR
     except ParityError as error:
         print(f"parity.check: {error}", file=sys.stderr)
-        if arguments.json:
-            _write_json(arguments.json, _error_document(arguments, error))
+        _write(arguments, _error_document(arguments, error))
         return ERROR
     except KeyboardInterrupt:
         print("parity.check: stopped before the end; nothing was concluded", file=sys.stderr)
         return ERROR
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Find out before the run, not after it, that a report cannot be made or written."""
+    check_writable("--json", arguments.json)
+    if arguments.html:
+        from .pages import require
+
+        check_writable("--html", arguments.html)
+        require()
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -99,8 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _check_all(arguments, list(targets.variants()))
     target = _target(arguments)
     report = _check(target, arguments)
-    if arguments.json:
-        _write_json(arguments.json, report.to_json())
+    _write(arguments, report.to_json())
     if arguments.json != "-":
         _print(report, arguments)
     return MATCH if report.ok else MISMATCH
@@ -170,8 +181,7 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
         codes.append(MATCH if report.ok else MISMATCH)
         if arguments.json != "-":
             _print(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
-    if arguments.json:
-        _write_json(arguments.json, documents)
+    _write(arguments, documents)
     return max(codes)
 
 
@@ -210,27 +220,15 @@ def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[s
     return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
 
 
-def _check_writable(path: str | None) -> None:
-    """Find out before the run, not after it, that the report cannot be written."""
-    if path not in (None, "-") and not os.access(Path(path).parent, os.W_OK):
-        raise UnwritableError(
-            f"--json {path} must be in a folder that can be written to, and {Path(path).parent} is none; choose another"
-        )
+def _write(arguments: argparse.Namespace, document: Any) -> None:
+    """Write a report's document, or with --all the list of them, where the user asked for it."""
+    if arguments.json:
+        write_text("--json", arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    if arguments.html:
+        from .pages.report_page import overview_page, report_page
 
-
-def _write_json(path: str, document: Any) -> None:
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    if path == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=Path(path).parent, prefix=".parity-", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise UnwritableError(
-            f"--json {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
-        ) from None
+        page = overview_page if isinstance(document, list) else report_page
+        write_text("--html", arguments.html, page(document, arguments.command))
 
 
 def _check_models(*args: Any, **kwargs: Any) -> Any:

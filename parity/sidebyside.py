@@ -9,6 +9,7 @@ import shlex
 import sys
 
 from .errors import ParityError
+from .output import check_writable, write_text
 from .pages import require
 
 
@@ -44,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     require()
+    check_writable("--output", arguments.output)
     from .pages import measured
     from .pages.sidebyside_page import page_sections, sidebyside_page
     from .pages.source import chosen, twins
@@ -59,10 +61,10 @@ def _run(arguments: argparse.Namespace) -> None:
     page_sections(every, shown, [])  # a definition or note that does not fit is found before the measurements
     if not arguments.measured:
         documents = measured.measure(list(dict.fromkeys(one.path.partition(".")[0] for one in shown)), _progress)
-    from .pages.render import write
-
     command = shlex.join(["python", "-m", "parity.sidebyside", "--output", "page.html", *arguments.names])
-    write(arguments.output, sidebyside_page(page_sections(every, shown, documents), documents, command))
+    write_text(
+        "--output", arguments.output, sidebyside_page(page_sections(every, shown, documents), documents, command)
+    )
 
 
 def _progress(text: str) -> None:

@@ -2,16 +2,16 @@
 
 from importlib.util import find_spec
 
-from parity.errors import ParityError
+from parity.errors import UnwritableError
 
 NEEDED = ("jinja2", "pygments")
 
 
 def require() -> None:
-    """Raise ParityError where the libraries that the pages are made with are not installed."""
+    """Raise UnwritableError where the libraries that the pages are made with are not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise ParityError(
+        raise UnwritableError(
             f"HTML pages need {' and '.join(NEEDED)}, and {' and '.join(missing)} cannot be imported; "
             "install this project with its extra: `pip install -e '.[reports]'`"
         )

@@ -1,18 +1,13 @@
-"""Templates -> one HTML file: style and script inside, nothing from a network. Pure but for `write`."""
+"""Templates -> one HTML file: style and script inside, nothing from a network. Pure."""
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-
-from parity.errors import UnwritableError
 
 
 def page(template: str, **values: Any) -> str:
@@ -54,24 +49,3 @@ def shape(sizes: Sequence[int | str]) -> str:
 def anchor(path: str) -> str:
     """A path as the identifier of an element."""
     return re.sub(r"[^\w.-]+", "-", path)
-
-
-def write(path: str, text: str, option: str = "--output") -> None:
-    """Write a page under a temporary name and rename it. Raises UnwritableError."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=Path(path).parent, prefix=".parity-", encoding="utf-8", delete=False
-        ) as file:
-            file.write(text)
-        Path(file.name).chmod(0o666 & ~_umask())
-        os.replace(file.name, path)
-    except OSError as error:
-        raise UnwritableError(
-            f"{option} {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
-        ) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -23,6 +23,8 @@ from .report_view import (
     worst,
 )
 
+VERDICTS = {"match": "MATCH", "mismatch": "MISMATCH", "error": "NOT COMPARED"}
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -55,7 +57,7 @@ def report_page(document: Document, command: str | None = None) -> str:
         trained=any(layer.gradient for layer in layers),
         missing=missing,
         number=lambda value: number_text(value, missing),
-        words={"match": "MATCH", "mismatch": "MISMATCH", "error": "NOT COMPARED"},
+        words=VERDICTS,
         sentence=re.sub(r"^[A-Z ]+: ", "", document.get("message") or _sentence(document)),
         line=size(STRUCTURE_LINE),
         inherits=INHERITS,
@@ -136,3 +138,41 @@ def _over(value: float | None) -> bool:
 
 def _picture(cause: dict[str, Any]) -> Heatmap | None:
     return heatmap(cause["where"]) if cause.get("where") else None
+
+
+def overview_page(documents: list[Document], command: str | None = None) -> str:
+    """One row for each of several reports: its verdict, its worst numbers, its first failure."""
+    rows = [_overview(document) for document in documents]
+    found = [sum(document["verdict"] == word for document in documents) for word in ("match", "mismatch", "error")]
+    verdict = "error" if found[2] else "mismatch" if found[1] else "match"
+    said = [f"{count} {word}" for count, word in zip(found, ("match", "differ", "not compared"), strict=True) if count]
+    return page(
+        "overview.html.jinja",
+        rows=rows,
+        verdict=verdict,
+        sentence=", ".join(said),
+        words=VERDICTS,
+        line=size(STRUCTURE_LINE),
+        command=command,
+    )
+
+
+def _greatest(values: list[float | None], missing: str) -> str:
+    known = [value for value in values if value is not None]
+    return "" if not values else number_text(max(known) if len(known) == len(values) else None, missing)
+
+
+def _overview(document: Document) -> dict[str, Any]:
+    layers = layer_views(document)
+    missing = unlike(layers)
+    cause = document["cause"]
+    failure = f"{document['first']}: {cause['name']}" if cause else document["first"] or ""
+    shown = [_greatest([layer.numbers[name] for layer in layers], missing) for name in NUMBERS]
+    return {
+        "target": document["target"],
+        "verdict": document["verdict"],
+        "tone": {"match": "good", "mismatch": "bad", "error": "warn"}[document["verdict"]],
+        "layers": len(layers) or "",
+        "numbers": list(zip(("Inherited", "Added", "PyTorch", "Keras"), shown, strict=True)),
+        "said": document["message"] if document["verdict"] == "error" else failure,
+    }

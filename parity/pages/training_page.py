@@ -4,6 +4,7 @@ from typing import Any
 
 from .curves import Curves, curves
 from .render import page, size
+from .report_page import VERDICTS
 
 Document = dict[str, Any]
 ORDER = ("weight", "gradient", "running_mean", "running_var")  # first, of what is compared
@@ -18,7 +19,7 @@ def training_page(document: Document, command: str | None = None) -> str:
         command=command,
         runs=[_run(run) for run in document["runs"]],
         sentence=_sentence(document),
-        words={"match": "MATCH", "mismatch": "MISMATCH", "error": "NOT COMPARED"},
+        words=VERDICTS,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from parity.causes.where import error_map
 from parity.pages.heatmap import heatmap
 from parity.pages.plot import HEIGHT, error_plot
-from parity.pages.report_page import report_page
+from parity.pages.report_page import overview_page, report_page
 from parity.pages.report_view import layer_views, stages, tree
 
 from .browser import DESKTOP, PHONE, Opened, needs_browser
@@ -294,3 +294,44 @@ def test_long_names_and_a_thousand_layers_fit(browser: Any, tmp_path: Path) -> N
     )
     for size in (PHONE, DESKTOP):
         assert Opened(browser, path, size).overflow == 0
+
+
+def test_all_models_in_one_table() -> None:
+    broken = {"verdict": "error", "message": "it has no partner", "layers": [], "target": "odd", "cause": None}
+    documents = [resnet50(), mismatch() | {"target": "wrong"}, resnet50() | broken]
+    html = overview_page(documents, COMMAND)
+    text = text_of(html)
+    assert "1 match, 1 differ, 1 not compared" in text
+    assert "wrong MISMATCH 10 NaN NaN 2.2e-07 2.3e-07 layer2.0.conv2: asymmetric padding" in text
+    assert "odd NOT COMPARED it has no partner" in text
+
+
+@pytest.mark.parametrize(("target", "code"), [("cifar_resnet20", 0), ("no_such_model", 2)])
+def test_the_command_writes_it(target: str, code: int, tmp_path: Path) -> None:
+    from parity.check import main
+
+    arguments = [target, "--html", str(tmp_path / "report.html"), "--quiet", "--batch-size", "1"]
+    assert main(arguments) == code
+    text = text_of((tmp_path / "report.html").read_text())
+    assert ("MATCH" if code == 0 else "NOT COMPARED") in text
+    assert f"python -m parity.check {target} --html" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_page_that_cannot_be_written_is_known_before_the_run(capsys: Any) -> None:
+    from parity.check import main
+
+    assert main(["resnet152", "--html", "/nowhere/report.html"]) == 2
+    assert "--html /nowhere/report.html must be in a folder that can be written to" in capsys.readouterr().err
+
+
+def test_without_the_libraries_one_sentence_says_what_to_install(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    from parity import pages, sidebyside
+    from parity.check import main
+
+    monkeypatch.setattr(pages, "NEEDED", ("jinja2", "no_such_library"))
+    assert main(["resnet152", "--html", str(tmp_path / "report.html")]) == 2
+    assert sidebyside.main(["Bottleneck"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert all("no_such_library cannot be imported" in line and "[reports]" in line for line in said)
