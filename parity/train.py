@@ -1,0 +1,201 @@
+"""`python -m parity.train TARGET`: train a model in PyTorch and in Keras in lock-step, and compare after every step.
+
+Both start from the same weights and take the same batches, loss, optimizer and schedule; Keras trains through `compile`
+and `fit`. After every step the loss, gradients, running statistics, optimizer state and weights are compared: in
+float64 to 1e-9 of their scale, in --dtype by the distance that torch's own runs reach when their weights are nudged by
+units in the last place. What the frameworks do by other rules is matched, and a table says how and why.
+
+Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printed on stderr.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ParityError, TargetError, UnwritableError
+from .training.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
+
+if TYPE_CHECKING:
+    from .targets import Target
+    from .training.result import TrainingReport
+
+MATCH, MISMATCH, ERROR = 0, 1, 2
+SIDE = 64  # pixels of an image, where the variant is made for more: every layer trains, at a tenth of the time
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m parity.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("target", nargs="?", metavar="TARGET", help="a named variant, such as resnet18")
+    result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch classifier (gives logits)")
+    result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras classifier (gives logits)")
+    result.add_argument(
+        "--input-shape", type=_shape, metavar="C,H,W", help=f"torch's order, no batch; default C,{SIDE},{SIDE}"
+    )
+    result.add_argument("--weights", choices=("copy", "keep"), default="copy", help="copy torch's into Keras (default)")
+    result.add_argument("--dtype", choices=DTYPES, default="float32", help="beside float64, which always runs")
+    result.add_argument("--runs", type=int, default=4, metavar="N", help="nudged runs that span the band (default 4)")
+    _training(result.add_argument_group("training"))
+    result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
+    result.add_argument("--quiet", action="store_true", help="print the verdict alone")
+    return result
+
+
+def _training(group: Any) -> None:
+    usual = "default: torch's, or as the optimizer is commonly used"
+    group.add_argument("--steps", type=int, metavar="N", help="training steps (default 20)")
+    group.add_argument("--optimizer", default="sgd", choices=OPTIMIZERS, help="default sgd")
+    group.add_argument("--lr", type=float, metavar="X", help=usual)
+    group.add_argument("--momentum", type=float, metavar="X", help="of sgd and rmsprop")
+    group.add_argument("--epsilon", type=float, metavar="X", help=usual)
+    group.add_argument("--beta1", type=float, metavar="X", help="of adam and adamw")
+    group.add_argument("--beta2", type=float, metavar="X", help="of adam and adamw")
+    group.add_argument("--rho", type=float, metavar="X", help="of rmsprop (torch: alpha) and adadelta")
+    group.add_argument("--weight-decay", type=float, metavar="X", help="default 0, adamw 0.01")
+    group.add_argument("--decay", choices=("coupled", "decoupled"), help="added to the gradient, or to the step")
+    group.add_argument(
+        "--decay-on", choices=("all", "kernels"), help="all parameters (default), or no bias and no norm"
+    )
+    group.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate, per step; plateau per epoch")
+    group.add_argument("--every", type=int, metavar="N", help="steps between falls (step), half a cycle (cyclic)")
+    group.add_argument("--gamma", type=float, metavar="X", help="what the rate is multiplied by")
+    group.add_argument("--patience", type=int, metavar="N", help="bad epochs that plateau lets pass (default 0)")
+    group.add_argument("--threshold", type=float, metavar="X", help="by which the loss must sink (default 1e-4)")
+    group.add_argument("--warmup", type=int, metavar="N", help="steps of a straight rise from a tenth of the rate")
+    group.add_argument("--label-smoothing", type=float, metavar="X")
+    group.add_argument("--epoch-steps", type=int, metavar="N", help="batches of an epoch, which all repeat (default 5)")
+    group.add_argument("--batch-size", type=int, metavar="N", help="default 8")
+    group.add_argument("--seed", type=int, metavar="N", help="of the weights, the inputs and the labels")
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"expected sizes such as 3,64,64, got {text!r}")
+    return shape
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        _check_writable(arguments.json)
+        report = _compared(arguments)
+        if arguments.json:
+            _write_json(arguments.json, report.to_json())
+    except ParityError as error:
+        print(f"parity.train: {error}", file=sys.stderr)
+        return ERROR
+    except KeyboardInterrupt:
+        print("parity.train: stopped before the end; nothing was concluded", file=sys.stderr)
+        return ERROR
+    if arguments.json != "-":
+        from rich.console import Console
+
+        from .training.report import print_report
+
+        print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.quiet)
+    return MATCH if report.ok else MISMATCH
+
+
+def _compared(arguments: argparse.Namespace) -> "TrainingReport":
+    names = Recipe.__dataclass_fields__.keys() & vars(arguments).keys() - {"optimizer"}
+    recipe = made(arguments.optimizer, **{name: getattr(arguments, name) for name in names})
+    if arguments.runs < 1:
+        raise TargetError(f"--runs must be at least 1, and is {arguments.runs}; a band needs runs to span it")
+    with _progress(arguments.quiet) as progress:
+        return train(_target(arguments), recipe, arguments.dtype, arguments.weights, arguments.runs, progress)
+
+
+def train(
+    target: "Target",
+    recipe: Recipe,
+    dtype: str = "float32",
+    weights: str = "copy",
+    runs: int = 4,
+    progress: Any = lambda text, done, total: None,
+) -> "TrainingReport":
+    """Train the target's two models in lock-step, each in a process of its own.
+
+    dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
+    Raises ParityError where that cannot be done.
+    """
+    from .training.process import TrainingProcess
+    from .training.run import Options, compare_training
+
+    torch, keras = TrainingProcess("torch"), TrainingProcess("keras")
+    try:
+        return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs), progress)
+    finally:
+        torch.close()
+        keras.close()
+
+
+def _target(arguments: argparse.Namespace) -> "Target":
+    from . import targets
+
+    if arguments.torch or arguments.keras:
+        if not (arguments.torch and arguments.keras and arguments.input_shape):
+            raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
+        name = f"{arguments.torch} and {arguments.keras}"
+        return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
+    if not arguments.target:
+        raise TargetError("a TARGET must be given, and none was; try `python -m parity.train cifar_resnet20`")
+    found = targets.named(arguments.target, arguments.input_shape)
+    if arguments.input_shape:
+        return found
+    channels, *size = found.input_shape
+    return replace(found, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Any]:
+    """A progress bar on a terminal; in a pipe, or with --quiet, none."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda text, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total or None)
+
+
+def _check_writable(path: str | None) -> None:
+    """Find out before the run, not after it, that the report cannot be written."""
+    if path not in (None, "-") and not os.access(Path(path).parent, os.W_OK):
+        raise UnwritableError(
+            f"--json {path} must be in a folder that can be written to, and {Path(path).parent} is none; choose another"
+        )
+
+
+def _write_json(path: str, document: Any) -> None:
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=Path(path).parent, prefix=".parity-", delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise UnwritableError(
+            f"--json {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
+        ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Lock-step training: the same steps in both frameworks, compared after each."""

@@ -1,0 +1,74 @@
+"""The half of a framework's process that stays here: asks, and gets answers in order."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from multiprocessing import Pipe
+from typing import Any, NoReturn
+
+from parity.errors import WorkerError
+from parity.sides.messages import receive, send
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3"}
+SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE"}  # two frameworks share the cores: a waiting thread must not spin
+
+
+class TrainingProcess:
+    """One framework, in a process of its own, whose output is shown only if it dies."""
+
+    def __init__(self, framework: str) -> None:
+        self.framework = framework
+        ours, theirs = Pipe()
+        self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "parity.training.worker", str(theirs.fileno()), framework],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env=os.environ | QUIET | SHARED_MACHINE,
+        )
+        theirs.close()
+        self._connection = ours
+
+    def ask(self, method: str, *args: Any) -> None:
+        """Send a request without waiting; `answer` collects what it answers."""
+        try:
+            send(self._connection, (method, args))
+        except (BrokenPipeError, ConnectionResetError):
+            self._died()
+
+    def answer(self) -> Any:
+        """The next answer. Raises what the other process raised."""
+        try:
+            tag, value = receive(self._connection)
+        except (EOFError, ConnectionResetError):
+            self._died()
+        if tag == "error":
+            raise value
+        return value
+
+    def call(self, method: str, *args: Any) -> Any:
+        self.ask(method, *args)
+        return self.answer()
+
+    def _died(self) -> NoReturn:
+        code = self._process.wait()
+        self._log.seek(0)
+        lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        last = f"; its last words: {lines[-1]}" if lines else ""
+        raise WorkerError(
+            f"the {self.framework} process must run to the end, and stopped with exit code {code}{last}; "
+            f"try `python -c 'import {self.framework}'` in this environment"
+        ) from None
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        try:
+            self._process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # a framework's tidy shutdown takes seconds and nothing depends on it
+            self._process.wait()
+        self._log.close()

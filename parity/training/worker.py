@@ -1,0 +1,133 @@
+"""A framework's process in a lock-step run: builds the model, trains, and answers after every step (see process.py)."""
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from parity.capture import LayerInfo
+from parity.compare import Array
+from parity.errors import ParityError, WorkerError
+from parity.sides.messages import receive, send
+
+from .names import Key
+from .recipe import Recipe
+
+
+class Stopped(Exception):
+    """The run was told to end before its last step."""
+
+
+class TrainingWorker:
+    """Answers each request by the method of its name."""
+
+    def __init__(self, connection: Connection, framework: str) -> None:
+        self.connection, self.framework = connection, framework
+        self.spec = ""
+        self.side: Any = None
+        self.trainer: Any = None
+
+    def serve(self) -> None:
+        while True:
+            try:
+                method, args = receive(self.connection)
+            except (EOFError, OSError):
+                return
+            try:
+                send(self.connection, ("value", getattr(self, method)(*args)))
+            except ParityError as error:
+                send(self.connection, ("error", error))
+            except (EOFError, OSError):
+                return
+            except Exception as error:  # noqa: BLE001 - whatever a user's model raises is told in one sentence
+                traceback.print_exc()
+                send(self.connection, ("error", self._sentence(error, method)))
+
+    def _sentence(self, error: Exception, method: str) -> WorkerError:
+        text = " ".join(str(error).split())
+        return WorkerError(
+            f"the {self.framework} model {self.spec} must {'be built' if method == 'build' else 'train'}, and raised "
+            f"{type(error).__name__}: {text[:600]}; run it alone first"
+        )
+
+    def build(self, spec: str, seed: int, dtype: str) -> list[LayerInfo]:
+        """Make the model, in `dtype` where that must be known beforehand, and tell its layers."""
+        from parity.targets import build
+
+        self.spec = spec
+        if self.framework == "torch":
+            import torch
+
+            from parity.sides.torch_side import TorchSide
+
+            from .torch_training import TorchTrainer
+
+            torch.manual_seed(seed)
+            self.side = TorchSide(build(spec, self.framework))
+            self.trainer = TorchTrainer(self.side, dtype)
+        else:
+            import keras
+
+            from parity.sides.keras_side import KerasSide
+
+            from .keras_training import KerasTrainer, set_dtype
+
+            keras.backend.clear_session()
+            set_dtype(dtype)
+            keras.utils.set_random_seed(seed)
+            self.side = KerasSide(build(spec, self.framework))
+            self.trainer = KerasTrainer(self.side)
+        return list(self.side.layers())
+
+    def unknown_weights(self) -> list[str]:
+        return list(self.side.unknown_weights())
+
+    def randomize(self, x: Array, seed: int) -> None:
+        self.side.randomize(x, seed)
+
+    def weights(self) -> list[Any]:
+        return list(self.side.weights())
+
+    def load(self, items: list[Any]) -> None:
+        for name, array in items:
+            self.side.load(name, array)
+
+    def environment(self) -> dict[str, Any]:
+        return dict(self.side.environment())
+
+    def draws(self, x: Array, y: Array) -> list[Array]:
+        """The losses of two forward passes in training mode."""
+        return list(self.trainer.draws(x, y))
+
+    def train(self, recipe: Recipe, x: Array, y: Array, keys: list[Key], units: Any = ()) -> None:
+        """Train; after each step send what the keys name, then answer questions until told to go on."""
+
+        def visit(run: Any) -> None:
+            for key in keys:
+                send(self.connection, ("value", run.distances(self._own(keys)) if key[0] == "band" else run.read(key)))
+            while True:
+                method, args = receive(self.connection)
+                if method == "stop":
+                    raise Stopped
+                if method == "on":
+                    return
+                send(self.connection, ("value", getattr(run, method)(*args)))
+
+        with suppress(Stopped):
+            self.trainer.train(recipe, x, y, visit, *([units] if units else []))
+
+    @staticmethod
+    def _own(keys: list[Key]) -> list[Key]:
+        return [key for key in keys if key[0] not in ("band", "size")]
+
+
+def main(argv: list[str]) -> None:
+    connection, framework = argv
+    TrainingWorker(Connection(int(connection)), framework).serve()
+    os._exit(0)  # skip the frameworks' slow shutdown
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

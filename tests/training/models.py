@@ -1,0 +1,198 @@
+"""Small pairs of models, and Keras halves with a fault planted; each is a factory for `--torch` or `--keras`.
+
+A fault of the optimizer is planted where the model is compiled: `compile` gets the right one and spoils it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+SHAPE = (3, 8, 8)
+ROW = dict(block="basic", depths=(1, 1), widths=(8, 16), stem="cifar", input_size=8, num_classes=5)
+ROWS: dict[str, dict[str, Any]] = {
+    "basic": ROW,
+    "bottleneck": ROW | {"block": "bottleneck", "groups": 4, "width_per_group": 32},
+    "residual": ROW | {"block": "residual", "stem": "same", "input_size": 16},
+    "biased": ROW | {"bias": True, "shortcut": "A"},
+}
+
+
+def torch_model(name: str) -> Any:
+    import resnet_torch
+
+    return resnet_torch.ResNet(resnet_torch.ResNetConfig(**ROWS[name]))
+
+
+def keras_model(name: str) -> Any:
+    import resnet_keras
+
+    return resnet_keras.ResNet(resnet_keras.ResNetConfig(**ROWS[name]))
+
+
+def torch_basic() -> Any:
+    return torch_model("basic")
+
+
+def torch_bottleneck() -> Any:
+    return torch_model("bottleneck")
+
+
+def torch_residual() -> Any:
+    return torch_model("residual")
+
+
+def torch_biased() -> Any:
+    return torch_model("biased")
+
+
+def keras_basic() -> Any:
+    return keras_model("basic")
+
+
+def keras_bottleneck() -> Any:
+    return keras_model("bottleneck")
+
+
+def keras_residual() -> Any:
+    return keras_model("residual")
+
+
+def keras_biased() -> Any:
+    return keras_model("biased")
+
+
+def _norms(model: Any) -> list[Any]:
+    import keras
+
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def biased_variance() -> Any:
+    """Keras's own batch norm in one place: its running variance is divided by n."""
+    import types
+
+    import keras
+
+    model = keras_basic()
+    norm = model.layer2.layers[0].bn1
+    norm.call = types.MethodType(keras.layers.BatchNormalization.call, norm)
+    return model
+
+
+def wrong_norm_momentum() -> Any:
+    model = keras_basic()
+    model.layer1.layers[0].bn2.momentum = 0.95
+    return model
+
+
+def frozen_statistics() -> Any:
+    """One norm on batch statistics that does not keep them."""
+    import keras
+
+    model = keras_basic()
+    norm = model.bn1
+    plain = norm.call
+
+    def call(x: Any, training: Any = None, mask: Any = None) -> Any:
+        before = [keras.ops.copy(norm.moving_mean), keras.ops.copy(norm.moving_variance)]
+        y = plain(x, training=training)
+        norm.moving_mean.assign(before[0])
+        norm.moving_variance.assign(before[1])
+        return y
+
+    norm.call = call
+    return model
+
+
+def _compiled(spoil: Callable[[Any, Any], None]) -> Any:
+    model = keras_basic()
+    plain = model.compile
+
+    def compile(optimizer: Any, **options: Any) -> None:
+        spoil(optimizer, model)
+        plain(optimizer=optimizer, **options)
+
+    object.__setattr__(model, "compile", compile)
+    return model
+
+
+def wrong_momentum() -> Any:
+    return _compiled(lambda optimizer, model: setattr(optimizer, "momentum", 0.8))
+
+
+def wrong_epsilon() -> Any:
+    return _compiled(lambda optimizer, model: setattr(optimizer, "epsilon", 1e-7))
+
+
+def keras_epsilon() -> Any:
+    """Keras's own Adam in place of the twin: the same epsilon, in another place."""
+    import types
+
+    import keras
+
+    def spoil(optimizer: Any, model: Any) -> None:
+        optimizer.update_step = types.MethodType(keras.optimizers.Adam.update_step, optimizer)
+
+    return _compiled(spoil)
+
+
+def wrong_beta() -> Any:
+    return _compiled(lambda optimizer, model: setattr(optimizer, "beta_2", 0.99))
+
+
+def decay_everywhere() -> Any:
+    """Weight decay on biases and norms too."""
+
+    def spoil(optimizer: Any, model: Any) -> None:
+        optimizer._exclude_from_weight_decay = set()
+        optimizer._exclude_from_weight_decay_cache = {}
+
+    return _compiled(spoil)
+
+
+def decay_nowhere() -> Any:
+    return _compiled(lambda optimizer, model: setattr(optimizer, "weight_decay", None))
+
+
+def skipped_schedule_step() -> Any:
+    """From the fourth step on the schedule is one behind."""
+    import keras
+
+    class Late(keras.optimizers.schedules.LearningRateSchedule):
+        def __init__(self, schedule: Any) -> None:
+            self.schedule = schedule
+
+        def __call__(self, step: Any) -> Any:
+            return self.schedule(keras.ops.where(step >= 3, step - 1, step))
+
+    return _compiled(lambda optimizer, model: setattr(optimizer, "_learning_rate", Late(optimizer._learning_rate)))
+
+
+def torch_dropout() -> Any:
+    """The basic net with a dropout before its classifier, which parity turns off."""
+    import torch
+
+    model = torch_basic()
+    model.flatten = torch.nn.Sequential(model.flatten, torch.nn.Dropout(0.5))
+    return model
+
+
+def dropout_left_on() -> Any:
+    """Dropout that is no layer, so nothing can turn it off."""
+    import keras
+
+    model = keras_basic()
+    plain = model.fc.call
+    seeds = keras.random.SeedGenerator(1)
+    model.fc.call = lambda x: plain(keras.random.dropout(x, 0.5, seed=seeds))
+    return model
+
+
+def gradient_stopped() -> Any:
+    """A convolution whose gradient does not reach what is before it."""
+    import keras
+
+    model = keras_basic()
+    conv = model.layer2.layers[0].conv1
+    plain = conv.call
+    conv.call = lambda x: plain(keras.ops.stop_gradient(x))
+    return model

@@ -1,0 +1,123 @@
+"""Lock-step training in both frameworks: equal runs agree; planted faults are caught at their step and named."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity.targets import Target
+from parity.training.process import TrainingProcess
+from parity.training.recipe import made
+from parity.training.report import text
+from parity.training.result import TrainingReport
+from parity.training.run import Options, compare_training
+
+from .models import ROWS, SHAPE
+
+MODELS = "tests.training.models"
+
+
+@pytest.fixture(scope="module")
+def sides() -> Iterator[tuple[Any, Any]]:
+    """Both frameworks, started once: a process takes any number of models, one after another."""
+    torch, keras = TrainingProcess("torch"), TrainingProcess("keras")
+    yield torch, keras
+    torch.close()
+    keras.close()
+
+
+def compare(sides: Any, optimizer: str, model: str = "basic", fault: str = "", **given: Any) -> TrainingReport:
+    options = Options(given.pop("dtype", "float64"), nudged=given.pop("nudged", 3))
+    recipe = made(optimizer, **{"steps": 4, "epoch_steps": 2, **given})
+    size = ROWS[model]["input_size"]
+    shape = (SHAPE[0], size, size)
+    target = Target(model, f"{MODELS}:torch_{model}", f"{MODELS}:{fault or f'keras_{model}'}", shape)
+    return compare_training(target, *sides, recipe, options, lambda text, done, total: None)
+
+
+EQUAL: list[tuple[str, dict[str, Any]]] = [
+    ("sgd", dict(weight_decay=1e-2)),
+    ("momentum", dict(model="bottleneck")),
+    ("momentum", dict(schedule="step", every=2, weight_decay=1e-2, decay_on="kernels")),
+    ("nesterov", dict(schedule="cyclic", every=2, model="residual")),
+    ("adam", dict(schedule="cosine", weight_decay=1e-2, warmup=2)),
+    ("adamw", dict(schedule="exponential", decay_on="kernels", warmup=2, model="biased")),
+    ("rmsprop", dict(momentum=0.9, weight_decay=1e-2, decay="decoupled")),
+    ("adagrad", dict(label_smoothing=0.1)),
+    ("adadelta", dict(schedule="plateau", threshold=10.0, epoch_steps=1)),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "given"), EQUAL, ids=lambda value: value if isinstance(value, str) else "")
+def test_equal_in_float64(sides: Any, optimizer: str, given: dict[str, Any]) -> None:
+    report = compare(sides, optimizer, **given)
+    assert report.ok, text(report)
+    assert [run.band for run in report.runs] == [None]
+    numbers = [number for step in report.runs[0].steps for number in step.numbers.values()]
+    assert len(report.runs[0].steps) == 4
+    assert max(number.error for number in numbers) < 1e-10
+    rates = [step.rate for step in report.runs[0].steps]
+    assert len(set(rates)) > 1 or "schedule" not in given
+
+
+FAULTS: list[tuple[str, str, dict[str, Any], int, str, str]] = [
+    ("biased_variance", "sgd", {}, 1, "biased running variance", "layer2.0.bn1"),
+    ("wrong_norm_momentum", "sgd", {}, 1, "wrong batch norm momentum", "layer1.0.bn2"),
+    ("frozen_statistics", "sgd", {}, 1, "running statistics not updated", "bn1"),
+    ("wrong_momentum", "momentum", {"schedule": "cosine"}, 2, "wrong momentum", ""),
+    ("wrong_momentum", "momentum", {}, 2, "wrong momentum", ""),
+    ("wrong_momentum", "nesterov", {"schedule": "cosine"}, 1, "wrong momentum", ""),
+    ("wrong_epsilon", "adam", {}, 1, "wrong epsilon", ""),
+    ("keras_epsilon", "adam", {}, 1, "wrong epsilon", ""),
+    ("wrong_epsilon", "rmsprop", {}, 1, "wrong epsilon", ""),
+    ("wrong_epsilon", "adagrad", {}, 1, "wrong epsilon", ""),
+    ("wrong_epsilon", "adadelta", {}, 1, "wrong epsilon", ""),
+    ("wrong_beta", "adam", {}, 1, "wrong beta2", ""),
+    ("decay_everywhere", "adamw", {"decay_on": "kernels"}, 1, "weight decay on the wrong parameters", ""),
+    ("decay_nowhere", "adamw", {}, 1, "no weight decay", ""),
+    ("skipped_schedule_step", "sgd", {"schedule": "exponential"}, 4, "skipped schedule step", ""),
+    ("dropout_left_on", "sgd", {}, 1, "dropout left on", ""),
+    ("gradient_stopped", "sgd", {}, 1, "backward pass", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "optimizer", "given", "step", "cause", "path"), FAULTS, ids=[f"{row[0]}-{row[1]}" for row in FAULTS]
+)
+def test_fault_is_caught_at_its_step_and_named(
+    sides: Any, fault: str, optimizer: str, given: dict[str, Any], step: int, cause: str, path: str
+) -> None:
+    report = compare(sides, optimizer, fault=fault, **given)
+    assert not report.ok
+    assert report.fault is not None
+    assert report.fault.step == step, text(report)
+    assert report.cause is not None, text(report)
+    assert report.cause.name == cause, text(report)
+    assert report.cause.path == path or not path
+    assert len(report.runs[-1].steps) == step
+
+
+def test_dropout_is_turned_off(sides: Any) -> None:
+    target = Target("dropout", f"{MODELS}:torch_dropout", f"{MODELS}:keras_basic", SHAPE)
+    recipe = made("sgd", steps=2, epoch_steps=2)
+    report = compare_training(target, *sides, recipe, Options("float64"), lambda text, done, total: None)
+    assert report.ok, text(report)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_other_dtypes_stay_in_the_band(sides: Any, dtype: str) -> None:
+    report = compare(sides, "momentum", dtype=dtype, steps=6)
+    assert report.ok, text(report)
+    assert [run.dtype for run in report.runs] == ["float64", dtype]
+    run = report.runs[1]
+    assert run.band is not None
+    assert all(len(step.numbers["gradient"].band) == 3 for step in run.steps)
+    last = run.steps[-1].numbers["weight"]
+    assert 0 < last.distance <= last.allowed < 0.1
+    document = report.to_json()
+    assert document["verdict"] == "match"
+    curve = document["runs"][1]["curves"]["weight"]
+    assert curve["steps"] == list(range(1, 7))
+    assert np.shape(curve["band"]) == (6, 3)
+    assert all(found <= allowed for found, allowed in zip(curve["distance"], curve["allowed"], strict=True))
