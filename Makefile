@@ -2,7 +2,8 @@
 # make test       lint, types and tests, without the exhaustive ones
 # make test-all   the same with the exhaustive ones
 # make lint       ruff and mypy          make format   let ruff rewrite
-# make bench      the benchmarks         make clean    remove all that these made, .venv too
+# make bench      the benchmarks         make pictures the pictures in docs/ (needs Chromium)
+# make clean      remove all that these made, .venv too
 #
 # The first run installs what constraints.txt pins into .venv; later ones only after it or pyproject.toml changed.
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: check test test-all lint pytest pytest-all format bench clean
+.PHONY: check test test-all lint pytest pytest-all format bench pictures clean
 
 check: .venv/.runtime
 	$(PY) -m parity.check resnet50
@@ -36,6 +37,9 @@ format: .venv/.test
 
 bench: .venv/.test
 	$(PY) -m benchmarks
+
+pictures: .venv/.test
+	$(PY) -m benchmarks.pictures
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -200,18 +200,18 @@ def print_report(report: Report, console: Any, layers: str = "summary", quiet: b
 
 def headline(report: Report) -> str:
     """The verdict in one sentence."""
-    count = len(report.layers)
+    count, settings, s = len(report.layers), len(report.static), "" if " and " in report.target else "s"
     if report.ok:
         worst = max(report.layers, key=lambda layer: layer.inherited.error)
         same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
         return (
-            f"MATCH: {report.target} computes the same {same} in PyTorch and Keras; in float64 its {count} layers "
+            f"MATCH: {report.target} compute{s} the same {same} in PyTorch and Keras; in float64 its {count} layers "
             f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
         )
     failed = sum(not layer.ok for layer in report.layers)
     parts = [f"{failed} of {count} layers"] if failed else []
-    parts += [f"{len(report.static)} settings"] if report.static else []
-    return f"MISMATCH: {report.target} differs in {' and '.join(parts)}; the first is {report.first}"
+    parts += [f"{settings} setting{'s' * (settings > 1)}"] if settings else []
+    return f"MISMATCH: {report.target} differ{s} in {' and '.join(parts)}; the first is {report.first}"
 
 
 def text(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 from parity.compare import STRUCTURE_LINE
@@ -61,7 +62,7 @@ def _text(data: dict[str, Any]) -> str:
     height, width = data["size"]
     names = "rows", "columns"
     if count == total:
-        where = "everywhere in the image" if total > 1 else "in the output"
+        where = f"everywhere in the image{_strongest(data['cells'])}" if total > 1 else "in the output"
     else:
         hit = [[i for i, line in enumerate(lines) if all(line)] for lines in (wrong, list(zip(*wrong, strict=True)))]
         covered = sum(y in hit[0] or x in hit[1] for y, row in enumerate(wrong) for x, bad in enumerate(row) if bad)
@@ -76,6 +77,24 @@ def _text(data: dict[str, Any]) -> str:
     kind = " groups of channels" if grouped and not all(channels) else "" if all(channels) else " channels"
     scale = f" The map joins {height} by {width} places." if (height, width) != (len(wrong), len(wrong[0])) else ""
     return f"The error sits {where}, in {share}{kind}.{scale}"
+
+
+def _strongest(cells: list[list[float | None]]) -> str:
+    """The edges where the error is half as great again as inside, if any."""
+    if min(len(cells), len(cells[0])) < 5 or any(None in row for row in cells):
+        return ""
+    rows = [[value or 0.0 for value in row] for row in cells]
+    inside = mean(value for row in rows[1:-1] for value in row[1:-1])
+    columns = list(zip(*rows, strict=True))
+    edges = {"top": rows[0], "bottom": rows[-1], "left": columns[0], "right": columns[-1]}
+    strong = [name for name, values in edges.items() if mean(values) > 1.5 * inside]
+    if len(strong) == len(edges):
+        return ", most at its edges"
+    return f", most at the {_listed(strong)} edge" if strong else ""
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _border(found: list[int], size: int, name: str) -> str:

@@ -48,6 +48,7 @@ def report_page(document: Document, command: str | None = None) -> str:
         layers=layers,
         first=first,
         causes=causes,
+        whys={layer.path: layer.why for layer in layers if layer.why and layer.why != layer.status},
         pictures=[_picture(cause) for cause in causes],
         tiles=_tiles(document, layers),
         plots=list(_plots(document, layers, first)),

@@ -47,7 +47,7 @@ class LayerView:
     def status(self) -> str:
         """In words: at fault and how, right on a wrong input, or a match."""
         if self.faults:
-            return " and ".join(word for fault, word in WORDS.items() if fault in self.faults)
+            return ", ".join(word for fault, word in WORDS.items() if fault in self.faults)
         inherited = self.numbers["inherited"]
         return MATCH if inherited is not None and inherited <= STRUCTURE_LINE else INHERITS
 

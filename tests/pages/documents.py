@@ -85,7 +85,7 @@ def mismatch() -> Any:
     ]
     return document | {
         "verdict": "mismatch",
-        "message": "MISMATCH: resnet50 differs in 2 of 10 layers and 1 settings; the first is layer2.0.conv2",
+        "message": "MISMATCH: resnet50 differs in 2 of 10 layers and 1 setting; the first is layer2.0.conv2",
         "first": "layer2.0.conv2",
         "cause": causes[0],
         "causes": causes,

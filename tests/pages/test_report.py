@@ -176,7 +176,7 @@ def test_a_planted_fault_reaches_the_page() -> None:
     text = text_of(report_page(document))
     assert "First failure layer3.2.conv2 conv, output 2" in text
     assert "float64 outputs differ by at most" in text
-    assert "Above, the image" in text
+    assert "The square is the image" in text
 
 
 @needs_browser
