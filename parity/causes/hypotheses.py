@@ -80,6 +80,10 @@ def _run_dense(x: Array, weights: Weights, static: Static) -> Array:
     return out + weights["bias"] if "bias" in weights else out
 
 
+def _run_leaky_relu(x: Array, weights: Weights, static: Static) -> Array:
+    return np.where(x > 0, x, static["slope"] * x)
+
+
 def _run_max_pool(x: Array, weights: Weights, static: Static) -> Array:
     value = static.get("pad_value", -np.inf)
     return ref.pool(x, np.max, static["kernel_size"], static["stride"], _pads(x, static), value)
@@ -95,6 +99,7 @@ RUNNERS: dict[str, Callable[[Array, Weights, Static], Array]] = {
     "dense": _run_dense,
     "max_pool": _run_max_pool,
     "avg_pool": _run_avg_pool,
+    "leaky_relu": _run_leaky_relu,
 }
 
 SETTING_CAUSES = {
@@ -102,7 +107,7 @@ SETTING_CAUSES = {
     "stride": "stride on the wrong convolution",
     "padding": "asymmetric padding",
     "dilation": "wrong dilation",
-    "negative_slope": "activation slope",
+    "slope": "activation slope",
 }
 
 
