@@ -57,7 +57,7 @@ def main() -> None:
         take(code, "sidebyside.png", 1360, 1180)
         factories = "--torch", "resnet_torch:resnet50", "--keras", "benchmarks.pictures:padded_same"
         module("parity.check", *factories, "--input-shape", "3,224,224", "--html", str(report), "--quiet", code=1)
-        take(report, "report.png", 1200, 1240)
+        take(report, "report.png", 1200, 1330)
 
 
 if __name__ == "__main__":
