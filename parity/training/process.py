@@ -11,7 +11,9 @@ from parity.errors import WorkerError
 from parity.sides.messages import receive, send
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3"}
-SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE"}  # two frameworks share the cores: a waiting thread must not spin
+# Two frameworks share the cores and the memory: a waiting OpenMP thread must not spin, and an array of a megabyte or
+# more is given back to the system when it is freed.
+SHARED_MACHINE = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 
 
 class TrainingProcess:

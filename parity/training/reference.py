@@ -25,7 +25,9 @@ class Before:
     rate: float
     step: int
     decays: bool
-    epsilon_form: str = "torch"  # or "keras": Adam's before the bias correction, the others' under the root
+    # "keras": as in Keras's own classes, Adam's before the bias correction (whose betas go through float32, also in
+    # float64), the others' under the root
+    epsilon_form: str = "torch"
 
 
 def update(recipe: Recipe, before: Before) -> tuple[Array, State]:
@@ -51,8 +53,12 @@ def _sgd(recipe: Recipe, g: Array, before: Before) -> tuple[Array, State]:
 def _adam(recipe: Recipe, g: Array, before: Before) -> tuple[Array, State]:
     m = recipe.beta1 * before.state["exp_avg"] + (1 - recipe.beta1) * g
     v = recipe.beta2 * before.state["exp_avg_sq"] + (1 - recipe.beta2) * g * g
-    c1, c2 = 1 - recipe.beta1**before.step, 1 - recipe.beta2**before.step
-    epsilon = recipe.epsilon if before.epsilon_form == "torch" else recipe.epsilon / c2**0.5
+    ours = before.epsilon_form == "torch"
+    beta1, beta2 = (
+        (recipe.beta1, recipe.beta2) if ours else (float(np.float32(b)) for b in (recipe.beta1, recipe.beta2))
+    )
+    c1, c2 = 1 - beta1**before.step, 1 - beta2**before.step
+    epsilon = recipe.epsilon if ours else recipe.epsilon / c2**0.5
     return m / c1 / (np.sqrt(v / c2) + epsilon), {"exp_avg": m, "exp_avg_sq": v}
 
 

@@ -79,9 +79,11 @@ class _Comparison:
         lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
         run = lockstep.run(self.progress)
         fault, cause = next(run.faults(), None), None
-        if fault is not None and dtype == "float64":
-            cause = self._explained(run, fault, layers)
-        lockstep.stop()
+        try:
+            if fault is not None and dtype == "float64":
+                cause = self._explained(run, fault, layers)
+        finally:
+            lockstep.stop()
         if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
             n = recipe.batch_size
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}

@@ -11,6 +11,7 @@ from parity.capture import LayerInfo
 from parity.compare import Array
 from parity.errors import ParityError, WorkerError
 from parity.sides.messages import receive, send
+from parity.sides.worker import COLOURS, NUMBERS
 
 from .names import Key
 from .recipe import Recipe
@@ -46,7 +47,7 @@ class TrainingWorker:
                 send(self.connection, ("error", self._sentence(error, method)))
 
     def _sentence(self, error: Exception, method: str) -> WorkerError:
-        text = " ".join(str(error).split())
+        text = NUMBERS.sub("[...]", COLOURS.sub("", " ".join(str(error).split())))
         return WorkerError(
             f"the {self.framework} model {self.spec} must {'be built' if method == 'build' else 'train'}, and raised "
             f"{type(error).__name__}: {text[:600]}; run it alone first"
