@@ -10,23 +10,20 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 
 import argparse
 import json
-import os
+import shlex
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ParityError, TargetError, UnwritableError
+from .command import ERROR, MATCH, MISMATCH, _shape, check_outputs, chosen_target, name_map_of, progress_bar
+from .errors import ParityError, TargetError
+from .output import write_text
 from .training.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
 
 if TYPE_CHECKING:
     from .targets import Target
     from .training.result import TrainingReport
 
-MATCH, MISMATCH, ERROR = 0, 1, 2
 SIDE = 64  # pixels of an image, where the variant is made for more: every layer trains, at a tenth of the time
 
 
@@ -41,11 +38,14 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--input-shape", type=_shape, metavar="C,H,W", help=f"torch's order, no batch; default C,{SIDE},{SIDE}"
     )
+    result.add_argument("--map", metavar="FILE", help="YAML of path globs, `torch.path: keras.path`")
     result.add_argument("--weights", choices=("copy", "keep"), default="copy", help="copy torch's into Keras (default)")
     result.add_argument("--dtype", choices=DTYPES, default="float32", help="beside float64, which always runs")
     result.add_argument("--runs", type=int, default=4, metavar="N", help="nudged runs that span the band (default 4)")
     _training(result.add_argument_group("training"))
     result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
+    result.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
+    result.add_argument("--html", metavar="FILE", help="write the report, with its curves, as one HTML file")
     result.add_argument("--quiet", action="store_true", help="print the verdict alone")
     return result
 
@@ -77,30 +77,29 @@ def _training(group: Any) -> None:
     group.add_argument("--seed", type=int, metavar="N", help="of the weights, the inputs and the labels")
 
 
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        shape = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise argparse.ArgumentTypeError(f"expected sizes such as 3,64,64, got {text!r}")
-    return shape
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
+    arguments.command = shlex.join(["python", "-m", "parity.train", *(sys.argv[1:] if argv is None else argv)])
     try:
-        _check_writable(arguments.json)
-        report = _compared(arguments)
-        if arguments.json:
-            _write_json(arguments.json, report.to_json())
+        check_outputs(arguments)
+        return deliver(_compared(arguments), arguments)
     except ParityError as error:
         print(f"parity.train: {error}", file=sys.stderr)
         return ERROR
     except KeyboardInterrupt:
         print("parity.train: stopped before the end; nothing was concluded", file=sys.stderr)
         return ERROR
+
+
+def deliver(report: "TrainingReport", arguments: argparse.Namespace) -> int:
+    """Write and print a report where `arguments` say, and return the exit code."""
+    if arguments.json:
+        write_text("--json", arguments.json, json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
+    if arguments.html:
+        from .pages.training_page import training_page
+
+        write_text("--html", arguments.html, training_page(report.to_json(), arguments.command))
     if arguments.json != "-":
         from rich.console import Console
 
@@ -115,8 +114,13 @@ def _compared(arguments: argparse.Namespace) -> "TrainingReport":
     recipe = made(arguments.optimizer, **{name: getattr(arguments, name) for name in names})
     if arguments.runs < 1:
         raise TargetError(f"--runs must be at least 1, and is {arguments.runs}; a band needs runs to span it")
-    with _progress(arguments.quiet) as progress:
-        return train(_target(arguments), recipe, arguments.dtype, arguments.weights, arguments.runs, progress)
+    target = chosen_target(arguments)
+    if arguments.target and not arguments.input_shape:
+        channels, *size = target.input_shape
+        target = replace(target, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
+    given = {"dtype": arguments.dtype, "weights": arguments.weights, "runs": arguments.runs}
+    with progress_bar(arguments) as progress:
+        return train(target, recipe, **given, name_map=name_map_of(arguments.map), progress=progress)
 
 
 def train(
@@ -125,76 +129,23 @@ def train(
     dtype: str = "float32",
     weights: str = "copy",
     runs: int = 4,
+    name_map: Any = None,
     progress: Any = lambda text, done, total: None,
 ) -> "TrainingReport":
     """Train the target's two models in lock-step, each in a process of its own.
 
     dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
-    Raises ParityError where that cannot be done.
+    name_map: pairs of names (`pairs.name_map.NameMap`). Raises ParityError where that cannot be done.
     """
     from .training.process import TrainingProcess
     from .training.run import Options, compare_training
 
     torch, keras = TrainingProcess("torch"), TrainingProcess("keras")
     try:
-        return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs), progress)
+        return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs, name_map), progress)
     finally:
         torch.close()
         keras.close()
-
-
-def _target(arguments: argparse.Namespace) -> "Target":
-    from . import targets
-
-    if arguments.torch or arguments.keras:
-        if not (arguments.torch and arguments.keras and arguments.input_shape):
-            raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
-        name = f"{arguments.torch} and {arguments.keras}"
-        return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
-    if not arguments.target:
-        raise TargetError("a TARGET must be given, and none was; try `python -m parity.train cifar_resnet20`")
-    found = targets.named(arguments.target, arguments.input_shape)
-    if arguments.input_shape:
-        return found
-    channels, *size = found.input_shape
-    return replace(found, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """A progress bar on a terminal; in a pipe, or with --quiet, none."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda text, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total or None)
-
-
-def _check_writable(path: str | None) -> None:
-    """Find out before the run, not after it, that the report cannot be written."""
-    if path not in (None, "-") and not os.access(Path(path).parent, os.W_OK):
-        raise UnwritableError(
-            f"--json {path} must be in a folder that can be written to, and {Path(path).parent} is none; choose another"
-        )
-
-
-def _write_json(path: str, document: Any) -> None:
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    if path == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=Path(path).parent, prefix=".parity-", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise UnwritableError(
-            f"--json {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -335,3 +335,20 @@ def test_without_the_libraries_one_sentence_says_what_to_install(monkeypatch: An
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert all("no_such_library cannot be imported" in line and "[reports]" in line for line in said)
+
+
+def test_devices_are_a_table_that_says_what_a_difference_belongs_to() -> None:
+    cell = {
+        "framework": "torch",
+        "device": "cpu",
+        "tf32": False,
+        "structure": 0.0,
+        "arithmetic": 2e-7,
+        "verdict": "match",
+    }
+    wrong = {"device": "cuda", "arithmetic": 1e-3, "verdict": "mismatch", "fault": "arithmetic", "first": "conv1"}
+    devices = [cell | {"fault": None, "first": None}, cell | wrong]
+    text = text_of(report_page(resnet50() | {"devices": devices, "belongs": "torch on cuda"}))
+    assert "What differs belongs to torch on cuda." in text
+    assert "PyTorch cuda 0 1.0e-03 arithmetic conv1" in text
+    assert "Devices" not in text_of(report_page(resnet50()))

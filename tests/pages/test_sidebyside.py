@@ -82,7 +82,10 @@ def test_without_measurements_nothing_is_claimed(capsys: pytest.CaptureFixture[s
     ("arguments", "said"),
     [
         (["Botleneck"], "'Botleneck' is none; try Bottleneck"),
-        (["--output", "/nowhere/page.html", "--measured", "FILE"], "/nowhere/page.html must be in a folder that can be"),
+        (
+            ["--output", "/nowhere/page.html", "--measured", "FILE"],
+            "/nowhere/page.html must be in a folder that can be",
+        ),
         (["--measured", "/nowhere/x.json"], "No such file"),
         (["--measured", __file__], "it is not JSON"),
     ],

@@ -70,3 +70,18 @@ def test_it_renders_and_is_accessible(browser: Any, file: Path, size: tuple[int,
     assert opened.asked == [file.as_uri(), "data:,"][: len(opened.asked)]
     assert opened.overflow == 0
     assert opened.violations() == []
+
+
+def test_the_command_writes_it(monkeypatch: Any, tmp_path: Path, capsys: Any) -> None:
+    from types import SimpleNamespace
+
+    from parity import train
+    from parity.training import report
+
+    done = SimpleNamespace(ok=False, to_json=training)
+    monkeypatch.setattr(train, "_compared", lambda arguments: done)
+    monkeypatch.setattr(report, "print_report", lambda *arguments: None)
+    assert train.main(["cifar_resnet20", "--html", str(tmp_path / "page.html")]) == 1
+    assert "python -m parity.train cifar_resnet20 --html" in text_of((tmp_path / "page.html").read_text())
+    assert train.main(["cifar_resnet20", "--html", "/nowhere/page.html"]) == 2
+    assert "--html /nowhere/page.html must be in a folder" in capsys.readouterr().err
