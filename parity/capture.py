@@ -160,3 +160,11 @@ def weights_of(side: Side, path: str) -> dict[str, Array]:
     """One layer's tensors, by torch's names and in torch's layout, in float64."""
     found = ((name.rpartition("."), array) for name, array in side.weights())
     return {name: array.astype(np.float64) for (owner, _, name), array in found if owner == path}
+
+
+if __name__ == "__main__":
+    import sys
+
+    from parity.traces.commands import capture_main
+
+    sys.exit(capture_main())

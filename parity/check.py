@@ -4,20 +4,30 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 """
 
 import argparse
-import json
 import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from .callable_module import make_callable
-from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
-from .output import check_writable, write_text
-
-MATCH, MISMATCH, ERROR = 0, 1, 2
+from .command import (
+    ERROR,
+    MATCH,
+    MISMATCH,
+    add_output,
+    add_target,
+    check_outputs,
+    chosen_target,
+    deliver,
+    name_map_of,
+    print_to_terminal,
+    progress_bar,
+    write,
+)
+from .errors import ParityError, UnmatchedError, UnwritableError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,51 +35,28 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m parity.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("target", nargs="?", metavar="TARGET", help="a named variant, such as resnet50")
+    add_target(result)
     result.add_argument("--all", action="store_true", help="check every named variant")
     result.add_argument("--list", action="store_true", help="print the named variants")
-    result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch model")
-    result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras model")
-    result.add_argument("--input-shape", type=_shape, metavar="C,H,W", help="torch's order, no batch, any rank")
-    result.add_argument("--map", metavar="FILE", help="YAML of path globs, `torch.path: keras.path`")
-    result.add_argument(
-        "--weights",
-        choices=("copy", "keep"),
-        default="copy",
-        help="copy torch's weights into Keras first (default), or compare the models as they are",
-    )
-    result.add_argument(
-        "--dtype",
-        choices=("float32", "float64", "bfloat16", "float16"),
-        default="float32",
-        help="whose arithmetic to compare; the float64 structure check is always run",
-    )
     result.add_argument(
         "--gradients", action="store_true", help="compare a training step too: loss, all gradients, running statistics"
     )
-    result.add_argument("--batch-size", type=_positive, default=2, metavar="N")
-    result.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
-    result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
-    result.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
-    result.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
-    result.add_argument("--quiet", action="store_true", help="print the verdict alone")
+    result.add_argument(
+        "--devices",
+        metavar="LIST",
+        type=_devices,
+        default=("cpu",),
+        help="cpu, cuda, mps: compare both frameworks on each, and say which a difference belongs to",
+    )
+    add_output(result)
     return result
 
 
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        shape = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise argparse.ArgumentTypeError(f"expected sizes such as 3,224,224, got {text!r}")
-    return shape
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
-    return int(text)
+def _devices(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    if not set(names) <= {"cpu", "cuda", "mps"}:
+        raise argparse.ArgumentTypeError(f"expected some of cpu,cuda,mps, got {text!r}")
+    return names
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,28 +64,18 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "parity.check", *(sys.argv[1:] if argv is None else argv)])
     try:
-        _check_outputs(arguments)
+        check_outputs(arguments)
         return _run(arguments)
     except UnwritableError as error:
         print(f"parity.check: {error}", file=sys.stderr)
         return ERROR
     except ParityError as error:
         print(f"parity.check: {error}", file=sys.stderr)
-        _write(arguments, _error_document(arguments, error))
+        write(arguments, _error_document(arguments, error))
         return ERROR
     except KeyboardInterrupt:
         print("parity.check: stopped before the end; nothing was concluded", file=sys.stderr)
         return ERROR
-
-
-def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Find out before the run, not after it, that a report cannot be made or written."""
-    check_writable("--json", arguments.json)
-    if arguments.html:
-        from .pages import require
-
-        check_writable("--html", arguments.html)
-        require()
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -109,59 +86,63 @@ def _run(arguments: argparse.Namespace) -> int:
         return MATCH
     if arguments.all:
         return _check_all(arguments, list(targets.variants()))
-    target = _target(arguments)
-    report = _check(target, arguments)
-    _write(arguments, report.to_json())
-    if arguments.json != "-":
-        _print(report, arguments)
-    return MATCH if report.ok else MISMATCH
-
-
-def _target(arguments: argparse.Namespace) -> Any:
-    from . import targets
-
-    if arguments.torch or arguments.keras:
-        if not (arguments.torch and arguments.keras and arguments.input_shape):
-            raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
-        name = f"{arguments.torch} and {arguments.keras}"
-        return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
-    if not arguments.target:
-        raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
-    return targets.named(arguments.target, arguments.input_shape)
+    return deliver(_check(chosen_target(arguments), arguments), arguments)
 
 
 def _check(target: Any, arguments: argparse.Namespace) -> Any:
     from .sides.process import SideProcess
 
-    name_map = _name_map(arguments.map)
-    with tempfile.TemporaryFile(prefix="parity-") as file:
-        processes = [SideProcess(side, getattr(target, side), file.fileno()) for side in ("torch", "keras")]
-        try:
+    name_map = name_map_of(arguments.map)
+    with tempfile.TemporaryFile(prefix="parity-") as file, ExitStack() as stack:
+
+        def start(framework: str, device: str) -> Any:
+            process = SideProcess(framework, getattr(target, framework), file.fileno(), device)
+            stack.callback(process.end)
+            return process
+
+        if arguments.devices == ("cpu",):
+            processes = [start(framework, "cpu") for framework in ("torch", "keras")]
             return _compare(target, arguments, processes, file.fileno(), name_map)
-        finally:
-            for process in processes:
-                process.end()
+        return _compare_devices(target, arguments, start, file.fileno(), name_map)
 
 
 def _compare(target: Any, arguments: argparse.Namespace, processes: list[Any], shelf: int, name_map: Any) -> Any:
-    from .judge import Options
-    from .probes import probe_input
     from .recording import Shelf
     from .sides.remote import RemoteSide
     from .verify import compare_sides
 
     torch, keras = (RemoteSide(process, Shelf(shelf)) for process in processes)
-    plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-    options = Options(*plain, randomize=True, name_map=name_map, gradients=arguments.gradients)
-    x = probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
-    with _progress(arguments) as progress:
+    options, x = _options(target, arguments, name_map)
+    with progress_bar(arguments) as progress:
         return compare_sides(target.name, x, torch, keras, options, progress)
 
 
-def _name_map(path: str | None) -> Any:
-    from .pairs.name_map import NameMap
+def _compare_devices(target: Any, arguments: argparse.Namespace, start: Any, shelf: int, name_map: Any) -> Any:
+    from .devices import matrix, require
+    from .recording import Shelf
+    from .sides.remote import RemoteSide
 
-    return None if path is None else NameMap.read(Path(path))
+    @contextmanager
+    def open_side(framework: str, device: str) -> Iterator[Any]:
+        process = start(framework, device)
+        yield RemoteSide(process, Shelf(shelf))
+        process.end()
+
+    devices = arguments.devices
+    require(devices, open_side)
+    options, x = _options(target, arguments, name_map)
+    cells = matrix(x, devices, options, open_side)
+    processes = [start(framework, devices[0]) for framework in ("torch", "keras")]
+    return replace(_compare(target, arguments, processes, shelf, name_map), devices=cells)
+
+
+def _options(target: Any, arguments: argparse.Namespace, name_map: Any) -> tuple[Any, Any]:
+    from .judge import Options
+    from .probes import probe_input
+
+    plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
+    options = Options(*plain, randomize=True, name_map=name_map, gradients=arguments.gradients)
+    return options, probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
 
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -180,37 +161,9 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
         documents.append(report.to_json())
         codes.append(MATCH if report.ok else MISMATCH)
         if arguments.json != "-":
-            _print(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
-    _write(arguments, documents)
+            print_to_terminal(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
+    write(arguments, documents)
     return max(codes)
-
-
-def _print(report: Any, arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
-    from .report import print_report
-
-    print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.layers, arguments.quiet)
-
-
-@contextmanager
-def _progress(arguments: argparse.Namespace) -> Iterator[Any]:
-    """A progress bar on a terminal; in a pipe, or with --quiet, none."""
-    if arguments.quiet or not sys.stderr.isatty():
-        yield lambda text, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description:<32}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
 
 
 def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[str, Any]:
@@ -218,17 +171,6 @@ def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[s
 
     lists = (error.torch, error.keras) if isinstance(error, UnmatchedError) else ([], [])
     return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
-
-
-def _write(arguments: argparse.Namespace, document: Any) -> None:
-    """Write a report's document, or with --all the list of them, where the user asked for it."""
-    if arguments.json:
-        write_text("--json", arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    if arguments.html:
-        from .pages.report_page import overview_page, report_page
-
-        page = overview_page if isinstance(document, list) else report_page
-        write_text("--html", arguments.html, page(document, arguments.command))
 
 
 def _check_models(*args: Any, **kwargs: Any) -> Any:

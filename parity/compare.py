@@ -115,3 +115,11 @@ def arithmetic_ok(torch: Difference, keras: Difference, dtype: str) -> bool:
 def arithmetic_bound(other: Difference, dtype: str) -> float:
     """The greatest rms error allowed beside the other side's: factor * max(its error, floor roundings of the dtype)."""
     return ARITHMETIC_FACTOR * max(other.rms, ARITHMETIC_FLOOR * ROUNDING[dtype])
+
+
+if __name__ == "__main__":
+    import sys
+
+    from parity.traces.commands import compare_main
+
+    sys.exit(compare_main())

@@ -11,6 +11,8 @@ from .pairs.name_map import NameMap
 from .report import LayerResult, Report, StaticDifference
 from .sides.runner import Compared
 
+SLICE = 2 * 3 * 224 * 224  # the memory of two ImageNet images, whatever the batch
+
 
 @dataclass(frozen=True)
 class Options:
@@ -23,6 +25,7 @@ class Options:
     randomize: bool = False  # replace neutral weights of fresh models before they are copied
     name_map: NameMap | None = None  # pairs of names that the user gives
     gradients: bool = False  # compare a training step too
+    slice_size: int = SLICE  # numbers of input that run at once
 
 
 @dataclass

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .capture import StepInfo
+from .cells import Cell, belongs, sentence
 from .compare import STRUCTURE_LINE, Difference, arithmetic_bound
 from .gradients.result import Gradient, why
 
@@ -88,6 +89,7 @@ class Report:
     causes: tuple[Cause, ...] = ()
     pairs: tuple[Pair, ...] = ()  # steps that were compared although their names differ
     unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
+    devices: tuple[Cell, ...] = ()  # every framework on every device, if more than the CPU was asked for
 
     @property
     def cause(self) -> Cause | None:
@@ -96,6 +98,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        if any(cell.fault for cell in self.devices if not cell.tf32):
+            return False
         return bool(self.layers) and not self.static and all(layer.ok for layer in self.layers)
 
     @property
@@ -121,7 +125,12 @@ class Report:
             "static": [vars(difference) for difference in self.static],
             "pairs": [vars(pair) for pair in self.pairs],
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
+            **self._devices_json(),
         }
+
+    def _devices_json(self) -> dict[str, Any]:
+        cells = [cell.to_json() for cell in self.devices]
+        return {"devices": cells, "belongs": belongs(self.devices)} if cells else {}
 
 
 def _cause_json(cause: Cause) -> dict[str, Any]:
@@ -272,6 +281,7 @@ def _print_detail(report: Report, console: Any) -> None:
 def detail(report: Report) -> Iterator[str]:
     """The worst layer of a match; of a mismatch the first failure with its numbers and settings."""
     yield from _pairs(report)
+    yield from _devices(report)
     for layer in report.layers:
         if layer.note:
             yield f"note: {layer.path} ({layer.kind}): {layer.note}"
@@ -304,6 +314,18 @@ def _gradients(report: Report) -> Iterator[str]:
             f"worst gradient: {layer.path} ({layer.kind}) adds {gradient.worst('added') or 0.0:.1e} of its scale "
             f"(allowed {STRUCTURE_LINE:.0e}); inherited through all layers, {worst:.1e} at most"
         )
+
+
+def _devices(report: Report) -> Iterator[str]:
+    for cell in report.devices:
+        verdict = f"{cell.fault} differs at {cell.first}" if cell.fault else "match"
+        dtype = report.environment["dtype"]
+        yield (
+            f"{cell.name}: float64 within {cell.structure:.1e} of the reference, "
+            f"{dtype} rounds by {cell.rounding:.1e}: {verdict}"
+        )
+    if report.devices:
+        yield sentence(report.devices)
 
 
 def _pairs(report: Report) -> Iterator[str]:

@@ -23,7 +23,6 @@ from .runs import Progress, Ticks, recorded, structure
 from .weights import check_shapes
 
 CORES = os.cpu_count() or 1
-SLICE = 2 * 3 * 224 * 224  # numbers of input in one slice of the batch: memory is that of two ImageNet images
 
 
 def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Options, progress: Progress) -> Report:
@@ -33,7 +32,7 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     keras.ask("start", options.seed, options.weights == "copy")
     torch_layers = torch.answer()
     torch.call("share_cores", max(1, CORES - 1))  # Keras's import takes one, and is the longest part of a check
-    slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x))
+    slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x, options.slice_size))
     if options.weights == "copy" and options.randomize:
         torch.call("randomize", slices[0], options.seed)
     unknown = [torch.call("unknown_weights")]
@@ -69,8 +68,8 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     return report
 
 
-def _slices(x: Array) -> Iterator[Array]:
-    size = max(1, SLICE // max(1, x[0].size))
+def _slices(x: Array, most: int) -> Iterator[Array]:
+    size = max(1, most // max(1, x[0].size))
     for start in range(0, len(x), size):
         yield x[start : start + size]
 

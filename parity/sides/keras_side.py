@@ -1,7 +1,8 @@
 """A Keras model as a Side, on any backend: walk it, read and set its weights, run it and see every layer."""
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,7 @@ class KerasSide:
 
     framework = "keras"
 
-    def __init__(self, model: keras.Model, device: str = "cpu") -> None:
+    def __init__(self, model: keras.Model, device: str | None = None) -> None:
         self.model = model
         self.device = device
         self._walked = list(walk_keras(model))
@@ -32,10 +33,25 @@ class KerasSide:
         self.names = Names()
         self._orders: dict[str, tuple[int, ...]] = {}
         self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
-        if keras.backend.backend() == "tensorflow":
+        self.allow_tf32(False)  # parity is a question about the program
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
+        backend = keras.backend.backend()
+        if backend == "tensorflow":
             import tensorflow as tf
 
-            tf.config.experimental.enable_tensor_float_32_execution(False)
+            tf.config.experimental.enable_tensor_float_32_execution(allowed)
+        elif backend == "jax":
+            import jax
+
+            jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
+        elif backend == "torch":
+            import torch
+
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+            torch.backends.cudnn.allow_tf32 = allowed
+        self.tf32 = allowed
 
     def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
         """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
@@ -89,7 +105,7 @@ class KerasSide:
         with retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
             tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
-            with tracer:
+            with on_device(self.device), tracer:
                 tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
 
     def gradients(self) -> Any:
@@ -99,13 +115,39 @@ class KerasSide:
 
     def environment(self) -> dict[str, Any]:
         backend = keras.backend.backend()
-        found = {"keras": keras.__version__, "backend": backend, "device": self.device, "tf32": False}
+        device = self.device or "as Keras chooses"
+        found = {"keras": keras.__version__, "backend": backend, "device": device, "tf32": self.tf32}
         if backend == "tensorflow":
             import tensorflow as tf
 
             found |= {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
-            found["tf32"] = tf.config.experimental.tensor_float_32_execution_enabled()
         return found
+
+
+def keras_devices() -> list[str]:
+    """The kinds of devices that Keras's backend can use here."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # TensorFlow calls Apple's a GPU too.
+        kind = "mps" if sys.platform == "darwin" else "cuda"
+        return ["cpu", *([kind] if tf.config.list_physical_devices("GPU") else [])]
+    if backend == "jax":
+        import jax
+
+        return ["cpu", *(["cuda"] if any(device.platform == "gpu" for device in jax.devices()) else [])]
+    from .torch_side import torch_devices
+
+    return torch_devices()
+
+
+def on_device(device: str | None) -> Any:
+    """Compute there; None leaves the choice to Keras."""
+    if device is None:
+        return nullcontext()
+    mps = device == "mps" and keras.backend.backend() == "torch"
+    return keras.device("mps:0" if mps else {"cpu": "cpu:0"}.get(device, "gpu:0"))
 
 
 @contextmanager

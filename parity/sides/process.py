@@ -33,14 +33,15 @@ class SideProcess:
     """`python -m parity.sides.worker` for one framework's model, and the connection to it.
 
     What the framework prints while it starts goes to a file, whose last line is told if the process dies. shelf: the
-    descriptor of the file that it shares with the other side, see `parity.recording`.
+    descriptor of the file that it records in, see `parity.recording`. theirs: of the one that it reads the other side's
+    recording from, if that is another.
     """
 
-    def __init__(self, framework: str, spec: str, shelf: int, device: str = "cpu") -> None:
+    def __init__(self, framework: str, spec: str, shelf: int, device: str = "cpu", theirs: int | None = None) -> None:
         self.framework = framework
-        self.connection, theirs = Pipe()
+        self.connection, end = Pipe()
         self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
-        shared = theirs.fileno(), shelf
+        shared = end.fileno(), shelf, shelf if theirs is None else theirs
         self._process = subprocess.Popen(
             [sys.executable, "-m", "parity.sides.worker", *map(str, shared), framework, spec, device],
             pass_fds=shared,
@@ -49,7 +50,7 @@ class SideProcess:
             stderr=self._log,
             env=os.environ | QUIET | SHARED_MACHINE,
         )
-        theirs.close()
+        end.close()
 
     def last_words(self) -> tuple[int, str]:
         """The exit code of a process that ends by itself, and the last line it printed."""

@@ -45,10 +45,14 @@ class Forced:
 
 
 class Runner:
-    """Runs a side's model. `shelf` is shared with the other process; what only this one needs has a file of its own."""
+    """Runs a side's model. It records on `shelf`, and reads the other side's recording from `theirs`.
 
-    def __init__(self, side: Side, shelf: Shelf) -> None:
+    In a check that is one file, which both processes share; what only this one needs has another.
+    """
+
+    def __init__(self, side: Side, shelf: Shelf, theirs: Shelf | None = None) -> None:
         self.side, self.shelf = side, shelf
+        self.theirs = shelf if theirs is None else theirs
         self._own = Shelf()
         self._lows: dict[str, Place] = {}
         self._x: Any = None
@@ -56,7 +60,7 @@ class Runner:
     def load(self, places: dict[str, Place]) -> None:
         """Set tensors that the other side has put on the shelf."""
         for name, place in places.items():
-            self.side.load(name, self.shelf.get(place))
+            self.side.load(name, self.theirs.get(place))
 
     def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
         """Run in the asked dtype, keep the outputs, and return the steps in order of execution."""
@@ -85,18 +89,21 @@ class Runner:
         self._x = x
         steps, lows = self._run_low(x, dtype, self.shelf)
         outputs: dict[str, Place] = {}
+        notes: dict[str, str] = {}
         rounding: dict[str, Future[Difference]] = {}
         expected = iter(lows)
 
         def visit(step: Step) -> None:
             outputs[step.key] = self.shelf.put(step.output)
+            if step.note:
+                notes[step.key] = step.note
             low = self._low_of(step.key, lows, expected, look)
             if low is not None:
                 rounding[step.key] = pool.submit(self._rounding, low, step.output)
 
         with ThreadPoolExecutor(1) as pool:
             self.side.trace(x, "float64", visit, look)
-        return Recording(steps, outputs, lows, {key: found.result() for key, found in rounding.items()}, tensors)
+        return Recording(steps, outputs, lows, {key: found.result() for key, found in rounding.items()}, tensors, notes)
 
     def _rounding(self, low: Place, output: Array) -> Difference:
         return difference(self.shelf.get(low), output)
@@ -127,12 +134,12 @@ class Runner:
 
     def _compared(self, step: Step, place: Place | None, recording: Recording, wanted: bool) -> Compared:
         key = step.key
-        inherited = difference(step.output, self.shelf.get(recording.outputs[key]))
+        inherited = difference(step.output, self.theirs.get(recording.outputs[key]))
         if place is None:
             return Compared(key, inherited, Difference(), Difference(), step.note, None)
         low = self._own.get(place)
         theirs = recording.lows.get(key)
-        between = Difference() if theirs is None else difference(low, self.shelf.get(theirs))
+        between = Difference() if theirs is None else difference(low, self.theirs.get(theirs))
         return Compared(key, inherited, difference(low, step.output), between, step.note, low if wanted else None)
 
     def forced(self, emit: Emit, recording: Recording, look: Look) -> None:
@@ -142,7 +149,7 @@ class Runner:
             place = recording.outputs.get(step.key)
             if place is None:
                 return None  # the other side has no such step: its output stays as it is
-            theirs = self.shelf.get(place)
+            theirs = self.theirs.get(place)
             later.put(_forced, step, theirs, step.key in look.want)
             return theirs
 

@@ -23,6 +23,12 @@ DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat1
 IGNORED = {"num_batches_tracked"}  # a counter, not a weight: Keras has none
 
 
+def torch_devices() -> list[str]:
+    """The kinds of devices that torch can use here."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["cpu", *(name for name, available in found.items() if available)]
+
+
 class TorchSide:
     """`model` stays as it was: in a run in another dtype, a layer's tensors are cast while that layer runs."""
 
@@ -34,9 +40,7 @@ class TorchSide:
         self.found = list(walk_torch(model))
         self._tensors = dict(torch_tensors(self.found))
         self.names = Names()
-        # Parity is a question about the program, not about TF32's ten-bit mantissa.
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        self.allow_tf32(False)  # parity is a question about the program
 
     def layers(self) -> list[LayerInfo]:
         return [self._info(found) for found in self.found]
@@ -80,6 +84,11 @@ class TorchSide:
         finally:
             for handle in handles:
                 handle.remove()
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
 
     def share_cores(self, cores: int) -> None:
         """Compute with so many threads."""

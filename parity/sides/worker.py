@@ -26,11 +26,22 @@ NUMBERS = re.compile(r"\[[-+.\de\s\[\]]{40,}")  # an array, which Keras prints i
 RUNS = ("prepare", "record", "compare", "forced", "randomize")
 
 
+def raise_without_device(device: str, framework: str, found: list[str]) -> None:
+    """Raise ParityError if a framework cannot use a device that is asked for."""
+    if device not in found:
+        raise ParityError(
+            f"--devices {device} needs a {device} device that {framework} can use, and it finds only "
+            f"{', '.join(found)} here; leave it out, or run where there is one"
+        )
+
+
 class Worker:
     """Answers each request by the method of its name."""
 
-    def __init__(self, connection: Connection, shelf: Shelf, framework: str, spec: str, device: str) -> None:
-        self.connection, self.shelf = connection, shelf
+    def __init__(
+        self, connection: Connection, shelves: tuple[Shelf, Shelf], framework: str, spec: str, device: str
+    ) -> None:
+        self.connection, self.shelves = connection, shelves
         self.framework, self.spec, self.device = framework, spec, device
         self.side: Any = None
         self.runner: Any = None
@@ -60,9 +71,22 @@ class Worker:
             "run it alone first"
         )
 
+    def require_device(self) -> None:
+        """Raise ParityError if the framework cannot use the device."""
+        if self.framework == "torch":
+            from .torch_side import torch_devices
+
+            raise_without_device(self.device, "torch", torch_devices())
+        else:
+            from .keras_side import keras_devices
+
+            raise_without_device(self.device, "Keras", keras_devices())
+
     def start(self, seed: int, blank: bool = False) -> list[LayerInfo]:
         from parity.targets import build
 
+        if self.device != "cpu":
+            self.require_device()
         if self.framework == "torch":
             import torch
 
@@ -73,12 +97,12 @@ class Worker:
         else:
             import keras
 
-            from .keras_side import KerasSide, blank_initializers
+            from .keras_side import KerasSide, blank_initializers, on_device
 
             keras.utils.set_random_seed(seed)
-            with blank_initializers() if blank else nullcontext():
+            with blank_initializers() if blank else nullcontext(), on_device(self.device):
                 self.side = KerasSide(build(self.spec, self.framework), self.device)
-        self.runner = Runner(self.side, self.shelf)
+        self.runner = Runner(self.side, *self.shelves)
         return list(self.side.layers())
 
     def unknown_weights(self) -> list[str]:
@@ -86,6 +110,9 @@ class Worker:
 
     def load(self, places: dict[str, Place]) -> None:
         self.runner.load(places)
+
+    def allow_tf32(self, allowed: bool) -> None:
+        self.side.allow_tf32(allowed)
 
     def share_cores(self, cores: int) -> None:
         self.side.share_cores(cores)
@@ -142,8 +169,8 @@ class Worker:
 
 
 def main(argv: list[str]) -> None:
-    connection, shelf, *rest = argv
-    Worker(Connection(int(connection)), Shelf(int(shelf)), *rest).serve()
+    connection, shelf, theirs, *rest = argv
+    Worker(Connection(int(connection)), (Shelf(int(shelf)), Shelf(int(theirs))), *rest).serve()
     os._exit(0)  # skip the frameworks' slow shutdown
 
 
