@@ -22,14 +22,18 @@ def write_text(option: str, path: str, text: str) -> None:
     if path == "-":
         sys.stdout.write(text)
         return
+    temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(
             "w", dir=Path(path).parent, prefix=".parity-", encoding="utf-8", delete=False
         ) as file:
+            temporary = Path(file.name)
             file.write(text)
-        Path(file.name).chmod(0o666 & ~_umask())  # a temporary file is its owner's alone
-        os.replace(file.name, path)
+        temporary.chmod(0o666 & ~_umask())  # a temporary file is its owner's alone
+        os.replace(temporary, path)
     except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise UnwritableError(
             f"{option} {path} must be a file that can be written, and is not ({error.strerror}); choose another place"
         ) from None
