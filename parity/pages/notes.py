@@ -146,7 +146,7 @@ NOTES = (
     Note(
         "inplace",
         "In place, or not",
-        "PyTorch may overwrite its input and saves the memory. Keras's tensors do not change; TensorFlow's compiler "
+        "PyTorch may overwrite its input and saves the memory. Keras's tensors do not change; its backend "
         "reuses the memory by itself.",
         ("*.__init__.relu", "*_stem.relu"),
     ),

@@ -144,7 +144,7 @@ def test_it_renders_and_is_accessible(browser: Any, file: Path, size: tuple[int,
 @needs_browser
 @pytest.mark.browser
 def test_rows_stand_beside_each_other_and_stack_on_a_phone(browser: Any, file: Path) -> None:
-    row = "[id='Bottleneck.__init__.conv2']"
+    row = "[data-path='Bottleneck.__init__.conv2']"
     for size, beside in ((DESKTOP, True), (PHONE, False)):
         page = Opened(browser, file, size).page
         torch, keras = (page.locator(f"{row} .{side}").bounding_box() for side in ("torch", "keras"))
@@ -156,7 +156,9 @@ def test_rows_stand_beside_each_other_and_stack_on_a_phone(browser: Any, file: P
 @pytest.mark.browser
 def test_it_reads_without_javascript_and_hides_what_is_the_same(browser: Any, file: Path) -> None:
     page = Opened(browser, file, java_script_enabled=False).page
-    same, other = (page.locator(f"[id='BasicBlock.__init__.{name}'] .torch") for name in ("super.__init__", "bn1"))
+    same, other = (
+        page.locator(f"[data-path='BasicBlock.__init__.{name}'] .torch") for name in ("super.__init__", "bn1")
+    )
     assert same.is_visible()
     page.keyboard.press("Tab")  # the link past the header; then all can be reached by keyboard
     page.locator("#only").focus()
@@ -175,3 +177,17 @@ def test_it_prints(browser: Any, file: Path) -> None:
         "rgba(0, 0, 0, 0)",
     )
     assert page.pdf(format="A4", landscape=True)[:4] == b"%PDF"
+
+
+@needs_browser
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_a_link_leads_to_its_row_and_to_its_note(browser: Any, file: Path, size: tuple[int, int]) -> None:
+    page = Opened(browser, file, size).page
+    for name, shown in (
+        ("Bottleneck.__init__.bn2", "[data-path='Bottleneck.__init__.bn2'] .torch"),
+        ("note-momentum", "#note-momentum"),
+    ):
+        page.goto(f"{file.as_uri()}#{name}")
+        box = page.locator(shown).bounding_box()
+        assert 0 <= box["y"] < size[1] / 2
