@@ -15,7 +15,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .command import ERROR, MATCH, MISMATCH, _shape, check_outputs, chosen_target, name_map_of, progress_bar
+from .command import ERROR, MATCH, MISMATCH, check_outputs, chosen_target, name_map_of, progress_bar, shape_of
 from .errors import ParityError, TargetError
 from .output import write_text
 from .training.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch classifier (gives logits)")
     result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras classifier (gives logits)")
     result.add_argument(
-        "--input-shape", type=_shape, metavar="C,H,W", help=f"torch's order, no batch; default C,{SIDE},{SIDE}"
+        "--input-shape", type=shape_of, metavar="C,H,W", help=f"torch's order, no batch; default C,{SIDE},{SIDE}"
     )
     result.add_argument("--map", metavar="FILE", help="YAML of path globs, `torch.path: keras.path`")
     result.add_argument("--weights", choices=("copy", "keep"), default="copy", help="copy torch's into Keras (default)")
@@ -44,7 +44,6 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--runs", type=int, default=4, metavar="N", help="nudged runs that span the band (default 4)")
     _training(result.add_argument_group("training"))
     result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
-    result.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
     result.add_argument("--html", metavar="FILE", help="write the report, with its curves, as one HTML file")
     result.add_argument("--quiet", action="store_true", help="print the verdict alone")
     return result
