@@ -289,6 +289,7 @@ def detail(report: Report) -> Iterator[str]:
     if report.ok:
         worst = max(finite, key=lambda layer: layer.inherited.error)
         yield f"worst layer: {worst.path} ({worst.kind}), {_gap(worst)}"
+        yield _where(report)
         yield from _gradients(report)
         return
     first = next((layer for layer in report.layers if layer.path == report.first), None)
@@ -314,6 +315,17 @@ def _gradients(report: Report) -> Iterator[str]:
             f"worst gradient: {layer.path} ({layer.kind}) adds {gradient.worst('added') or 0.0:.1e} of its scale "
             f"(allowed {STRUCTURE_LINE:.0e}); inherited through all layers, {worst:.1e} at most"
         )
+
+
+def _where(report: Report) -> str:
+    """Which versions computed this, and on what."""
+    torch, keras = report.environment["torch"], report.environment["keras"]
+    backend = keras["backend"]
+    version = f" {keras[backend]}" if backend in keras else ""
+    return (
+        f"torch {torch['torch']} on {torch['device']}, Keras {keras['keras']} with {backend}{version} on "
+        f"{keras['device']}, arithmetic in {report.environment['dtype']}, seed {report.environment['seed']}"
+    )
 
 
 def _devices(report: Report) -> Iterator[str]:

@@ -102,7 +102,7 @@ class KerasSide:
             )
         floating = np.issubdtype(x.dtype, np.floating)
         inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
-        with retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
+        with _float64_allowed(), retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
             tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
             with on_device(self.device), tracer:
@@ -117,6 +117,10 @@ class KerasSide:
         backend = keras.backend.backend()
         device = self.device or "as Keras chooses"
         found = {"keras": keras.__version__, "backend": backend, "device": device, "tf32": self.tf32}
+        if backend == "jax":
+            import jax
+
+            found["jax"] = jax.__version__
         if backend == "tensorflow":
             import tensorflow as tf
 
@@ -194,6 +198,15 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
     finally:
         for step in reversed(undo):
             step()
+
+
+def _float64_allowed() -> Any:
+    """JAX makes float32 of every float64 unless it is told not to."""
+    if keras.backend.backend() != "jax":
+        return nullcontext()
+    import jax
+
+    return jax.enable_x64(True)
 
 
 def _promote_float64() -> Callable[[], None]:

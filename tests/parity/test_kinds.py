@@ -1,5 +1,6 @@
 """Every kind of layer: a pair that matches, weights that come back bit for bit, and a fault that is caught."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -87,10 +88,13 @@ print([name for name, report in reports.items() if not report.ok], len(reports))
 """
 
 
-def test_every_kind_matches_on_the_torch_backend_too() -> None:
-    """There Keras's type promotion makes float32 of float64, unless it is kept from it."""
+@pytest.mark.parametrize("backend", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
+def test_every_kind_matches_on_the_other_backends_too(backend: str) -> None:
+    """There Keras's type promotion, and JAX itself, make float32 of float64, unless they are kept from it."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed, so Keras cannot run on it")
     root = Path(__file__).parents[2]
-    settings = os.environ | {"KERAS_BACKEND": "torch"}
+    settings = os.environ | {"KERAS_BACKEND": backend}
     command = [sys.executable, "-c", ON_ANOTHER_BACKEND]
     done = subprocess.run(command, cwd=root, env=settings, capture_output=True, text=True, timeout=500, check=False)
     assert done.stdout.split("\n")[0] == f"[] {len(CASES) + 1}", done.stderr[-2000:]
