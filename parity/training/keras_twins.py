@@ -136,5 +136,5 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "WarmUp":
-        after = config.pop("after")
-        return cls(**config, after=after and keras.saving.deserialize_keras_object(after))
+        after = config["after"] and keras.saving.deserialize_keras_object(config["after"])
+        return cls(**config | {"after": after})

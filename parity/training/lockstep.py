@@ -8,7 +8,9 @@ import numpy as np
 
 from parity.capture import LayerInfo
 from parity.compare import Array
-from parity.pairs.matching import NAMES, raise_on_unknown, raise_on_unmatched
+from parity.pairs.matching import NAMES, raise_on_unknown
+from parity.pairs.pairing import pair, same_paths
+from parity.pairs.partners import raise_on_other_layers
 from parity.probes import probe_input
 from parity.targets import Target
 from parity.weights import check_shapes
@@ -48,20 +50,39 @@ class Batches:
         return cls(probe_input((count, *shape), recipe.seed), draw.integers(0, classes, count))
 
 
-def built(sides: Sides, target: Target, dtype: str, x: Array, weights: str = "copy") -> list[LayerInfo]:
-    """Build both models in `dtype` with the same weights. Raises ParityError where they have not the same layers."""
+def built(
+    sides: Sides, target: Target, dtype: str, x: Array, weights: str = "copy", name_map: Any = None
+) -> list[LayerInfo]:
+    """Build both models in `dtype` with the same weights, and give Keras's layers torch's names.
+
+    x: an input, on which both run where their names differ. Raises ParityError where they have not the same layers.
+    """
     seed = sides.recipe.seed
     sides.torch.ask("build", target.torch, seed, dtype)
     sides.keras.ask("build", target.keras, seed, dtype)
     layers = sides.torch.answer(), sides.keras.answer()
     raise_on_unknown([sides.torch.call("unknown_weights"), sides.keras.call("unknown_weights")], NAMES)
-    raise_on_unmatched(*layers, NAMES)
     if weights == "copy":
         sides.torch.call("randomize", x, seed)
+    if name_map is not None or not same_paths(*layers):
+        layers = _paired(sides, layers, x, name_map)
+    if weights == "copy":
         shapes = [{f"{layer.path}.{n}": s for layer in side for n, s in layer.weights.items()} for side in layers]
         check_shapes(shapes[0], shapes[1], NAMES)
         sides.keras.call("load", sides.torch.call("weights"))
     return [layer for layer in layers[0] if layer.weights]
+
+
+def _paired(
+    sides: Sides, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, name_map: Any
+) -> tuple[list[LayerInfo], list[LayerInfo]]:
+    """Both sides' layers once Keras's have torch's names, which one run of each shows."""
+    raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
+    sides.torch.ask("steps", x)
+    sides.keras.ask("steps", x)
+    steps = sides.torch.answer(), sides.keras.answer()
+    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map)
+    return layers[0], sides.keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
 
 
 class LockStep:

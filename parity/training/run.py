@@ -26,6 +26,7 @@ class Options:
     dtype: str = "float32"
     weights: str = "copy"
     nudged: int = 4
+    name_map: Any = None
 
 
 def compare_training(
@@ -73,7 +74,8 @@ class _Comparison:
     def _run(self, dtype: str, nudged: int) -> tuple[Run, Cause | None]:
         recipe, shape = self.sides.recipe, self.target.input_shape
         self.progress(f"building both models in {dtype}", 0, 0)
-        layers = built(self.sides, self.target, dtype, probe_input((2, *shape), recipe.seed), self.options.weights)
+        x = probe_input((2, *shape), recipe.seed)
+        layers = built(self.sides, self.target, dtype, x, self.options.weights, self.options.name_map)
         batches = Batches.drawn(recipe, shape, classes_of(layers))
         summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
         lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)

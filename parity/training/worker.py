@@ -7,7 +7,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from parity.capture import LayerInfo
+from parity.capture import LayerInfo, StepInfo
 from parity.compare import Array
 from parity.errors import ParityError, WorkerError
 from parity.sides.messages import receive, send
@@ -87,6 +87,16 @@ class TrainingWorker:
 
     def randomize(self, x: Array, seed: int) -> None:
         self.side.randomize(x, seed)
+
+    def steps(self, x: Array) -> list[StepInfo]:
+        """The steps that the model takes, by which layers of other names find their partners."""
+        from parity.recording import Shelf
+        from parity.sides.runner import Runner
+
+        return list(Runner(self.side, Shelf()).prepare(x, "float64"))
+
+    def rename(self, *names: Any) -> list[LayerInfo]:
+        return list(self.side.rename(*names))
 
     def weights(self) -> list[Any]:
         return list(self.side.weights())

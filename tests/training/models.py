@@ -196,3 +196,39 @@ def gradient_stopped() -> Any:
     plain = conv.call
     conv.call = lambda x: plain(keras.ops.stop_gradient(x))
     return model
+
+
+def torch_own() -> Any:
+    """A net of anyone's own, with a flattened image before the classifier."""
+    from torch import nn
+
+    layers = (nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(6 * 4 * 4, 5))
+
+
+def keras_own() -> Any:
+    """The same with names of its own."""
+    import keras
+    from keras import layers
+
+    from resnet_keras.layers import BatchNormalization
+
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(6, 3, padding="same", use_bias=False, name="first")(x)
+    y = layers.ReLU()(BatchNormalization(epsilon=1e-5, momentum=0.9, name="norm")(y))
+    y = layers.Flatten()(layers.MaxPooling2D(2)(y))
+    return keras.Model(x, layers.Dense(5, name="classifier")(y))
+
+
+def headless() -> Any:
+    """No classifier: there is nothing to take a loss of."""
+    from torch import nn
+
+    return nn.Sequential(nn.Conv2d(3, 6, 3))
+
+
+def keras_headless() -> Any:
+    import keras
+
+    x = keras.Input((8, 8, 3))
+    return keras.Model(x, keras.layers.Conv2D(6, 3)(x))

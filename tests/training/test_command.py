@@ -1,0 +1,54 @@
+"""`python -m parity.train`: what it prints, writes and refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from parity import train
+
+MODELS = "tests.training.models"
+OWN = ["--torch", f"{MODELS}:torch_own", "--keras", f"{MODELS}:keras_own", "--input-shape", "3,8,8"]
+
+
+def test_own_pair_with_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written, page = tmp_path / "report.json", tmp_path / "report.html"
+    options = ["--optimizer", "momentum", "--schedule", "step", "--every", "1", "--steps", "3", "--runs", "2"]
+    assert train.main([*OWN, *options, "--json", str(written), "--html", str(page)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "TorchSGD" in printed.out
+    assert printed.out.splitlines()[-1].startswith(f"MATCH: {MODELS}:torch_own and {MODELS}:keras_own trains alike")
+    document = json.loads(written.read_text())
+    assert document["verdict"] == "match"
+    assert [run["dtype"] for run in document["runs"]] == ["float64", "float32"]
+    assert document["runs"][0]["curves"]["momentum_buffer"]["steps"] == [1, 2, 3]
+    assert "<svg" in page.read_text()
+
+
+def test_model_without_classifier(capsys: pytest.CaptureFixture[str]) -> None:
+    pair = ["--torch", f"{MODELS}:headless", "--keras", f"{MODELS}:keras_headless", "--input-shape", "3,8,8"]
+    assert train.main([*pair, "--weights", "keep"]) == 2
+    assert "training needs a classifier" in capsys.readouterr().err
+
+
+REFUSED = [
+    (["resnet19"], "TARGET must be one of"),
+    ([], "a TARGET must be given"),
+    (["cifar_resnet20", "--steps", "0"], "--steps must be at least 1, and is 0"),
+    (["cifar_resnet20", "--lr", "-1"], "--lr must be a number from 0 up"),
+    (["cifar_resnet20", "--optimizer", "adam", "--momentum", "0.9"], "adam has none"),
+    (["cifar_resnet20", "--optimizer", "adamw", "--decay", "coupled"], "use --optimizer adam"),
+    (["cifar_resnet20", "--schedule", "plateau", "--warmup", "2"], "--warmup must be 0 steps with --schedule plateau"),
+    (["cifar_resnet20", "--runs", "0"], "--runs must be at least 1"),
+    (["cifar_resnet20", "--json", "/nowhere/report.json"], "must be in a folder that can be written to"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REFUSED)
+def test_refused_in_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("parity.train: ")
+    assert sentence in error
+    assert error.count("\n") == 1
