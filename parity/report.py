@@ -230,7 +230,8 @@ def text(report: Report) -> str:
     from rich.console import Console
 
     file = io.StringIO()
-    print_report(report, Console(file=file, width=120, no_color=True), layers="failed")
+    plain = Console(file=file, width=120, no_color=True, force_terminal=False, force_jupyter=False)
+    print_report(report, plain, layers="failed")
     return file.getvalue()
 
 
