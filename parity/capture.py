@@ -15,12 +15,16 @@ from .compare import Array
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """What a side tells of one layer without running it. `weights`: torch-layout shapes by torch's names."""
+    """What a side tells of one layer without running it. `weights`: torch-layout shapes by torch's names.
+
+    initial: what its kernel was drawn from, if that is known; see initializers.py.
+    """
 
     path: str
     kind: str
     weights: dict[str, tuple[int, ...]]
     static: dict[str, Any]
+    initial: dict[str, Any] | None = None
 
 
 @dataclass

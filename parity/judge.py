@@ -6,6 +6,7 @@ from typing import Any
 
 from .capture import LayerInfo, StepInfo
 from .compare import Difference, arithmetic_ok, structure_ok
+from .initializers import same_initial
 from .pairs.matching import Wiring
 from .pairs.name_map import NameMap
 from .report import LayerResult, Report, StaticDifference
@@ -126,5 +127,7 @@ def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterat
         if partner is None or partner.kind != layer.kind:
             continue
         for name, value in layer.static.items():
-            if partner.static[name] != value:
+            if partner.static.get(name, value) != value:  # a norm without weights has no dtype
                 yield StaticDifference(layer.path, name, value, partner.static[name])
+        if not same_initial(layer.initial, partner.initial):
+            yield StaticDifference(layer.path, "initializer", layer.initial, partner.initial)

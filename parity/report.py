@@ -92,6 +92,11 @@ class Report:
     devices: tuple[Cell, ...] = ()  # every framework on every device, if more than the CPU was asked for
 
     @property
+    def settings(self) -> tuple[StaticDifference, ...]:
+        """The settings that make a mismatch: all but initializers, which change no function."""
+        return tuple(entry for entry in self.static if entry.field != "initializer")
+
+    @property
     def cause(self) -> Cause | None:
         """Why the first layer at fault differs; None where all match."""
         return self.causes[0] if self.causes else None
@@ -100,11 +105,11 @@ class Report:
     def ok(self) -> bool:
         if any(cell.fault for cell in self.devices if not cell.tf32):
             return False
-        return bool(self.layers) and not self.static and all(layer.ok for layer in self.layers)
+        return bool(self.layers) and not self.settings and all(layer.ok for layer in self.layers)
 
     @property
     def first(self) -> str | None:
-        differing = {difference.path for difference in self.static}
+        differing = {difference.path for difference in self.settings}
         for layer in self.layers:
             if layer.path in differing or any(not fault.startswith("gradient") for fault in layer.faults):
                 return layer.path
@@ -209,7 +214,7 @@ def print_report(report: Report, console: Any, layers: str = "summary", quiet: b
 
 def headline(report: Report) -> str:
     """The verdict in one sentence."""
-    count, settings, s = len(report.layers), len(report.static), "" if " and " in report.target else "s"
+    count, settings, s = len(report.layers), len(report.settings), "" if " and " in report.target else "s"
     if report.ok:
         worst = max(report.layers, key=lambda layer: layer.inherited.error)
         same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
@@ -286,6 +291,7 @@ def detail(report: Report) -> Iterator[str]:
     for layer in report.layers:
         if layer.note:
             yield f"note: {layer.path} ({layer.kind}): {layer.note}"
+    yield from _initializers(report)
     finite = [layer for layer in report.layers if layer.inherited.finite]
     if report.ok:
         worst = max(finite, key=lambda layer: layer.inherited.error)
@@ -300,10 +306,10 @@ def detail(report: Report) -> Iterator[str]:
         )
     for cause in report.causes:
         yield f"cause: {cause.name} at {cause.path}: {cause.evidence}"
-    for entry in report.static[:20]:
+    for entry in report.settings[:20]:
         yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
-    if len(report.static) > 20:
-        yield f"  and {len(report.static) - 20} settings more; --json lists all"
+    if len(report.settings) > 20:
+        yield f"  and {len(report.settings) - 20} settings more; --json lists all"
 
 
 def _gradients(report: Report) -> Iterator[str]:
@@ -315,6 +321,18 @@ def _gradients(report: Report) -> Iterator[str]:
         yield (
             f"worst gradient: {layer.path} ({layer.kind}) adds {gradient.worst('added') or 0.0:.1e} of its scale "
             f"(allowed {STRUCTURE_LINE:.0e}); inherited through all layers, {worst:.1e} at most"
+        )
+
+
+def _initializers(report: Report) -> Iterator[str]:
+    """Kernels that the two sides draw otherwise: no mismatch, but another start for training."""
+    found = [entry for entry in report.static if entry.field == "initializer"]
+    if found:
+        path, ours, theirs = found[0].path, found[0].torch, found[0].keras
+        count = "1 kernel is" if len(found) == 1 else f"{len(found)} kernels are"
+        yield (
+            f"note: {count} initialised otherwise, which no copied weights show: {path}'s has a standard deviation of "
+            f"{ours['std']:.3g} in torch, and {theirs['initializer']} gives {theirs['std']:.3g} in Keras"
         )
 
 

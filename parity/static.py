@@ -12,13 +12,18 @@ Getter = Callable[[Any], Any]
 
 
 def torch_static(found: Found) -> dict[str, Any]:
-    """The settings named by the layer's kind, read off a torch layer."""
-    return {name: TORCH[name](found.layer) for name in found.kind.static}
+    """The settings named by the layer's kind, read off a torch layer; of a layer with weights, its dtype too."""
+    settings = {name: TORCH[name](found.layer) for name in found.kind.static}
+    tensors = (getattr(found.layer, name, None) for name, _, _ in found.kind.weights)
+    dtype = next((str(x.dtype).removeprefix("torch.") for x in tensors if x is not None), None)
+    return settings if dtype is None else settings | {"dtype": dtype}
 
 
 def keras_static(found: Found) -> dict[str, Any]:
     """The settings named by the layer's kind, read off a Keras layer, in torch's terms."""
-    return {name: KERAS[name](found.layer) for name in found.kind.static}
+    settings = {name: KERAS[name](found.layer) for name in found.kind.static}
+    layer = getattr(found.layer, "owner", found.layer)
+    return settings | {"dtype": layer.compute_dtype} if found.kind.weights else settings
 
 
 def _rank(layer: Any) -> int:

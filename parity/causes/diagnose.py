@@ -100,6 +100,23 @@ def _precision(evidence: Evidence) -> Cause:
     return Cause("unknown", evidence.path, f"{found}, and no reduced format explains it")
 
 
+def dtype_cause(path: str, torch: str, keras: str, evidence: Evidence) -> Cause:
+    """Two dtypes that differ: how far the coarser one's rounding moves the layer's output."""
+    coarse, side = (keras, "Keras") if keras in COARSE else (torch, "torch")
+    what = f"it computes in {torch} in torch and in {keras} in Keras"
+    if coarse in COARSE:
+        config = evidence.configs[0]
+        weights = {name: ref.rounded(value, coarse) for name, value in config.weights.items()}
+        out = run(config, tuple(ref.rounded(x, coarse) for x in evidence.inputs), **weights)
+        if out is not None:
+            moved = difference(ref.rounded(out, coarse), evidence.torch).error
+            what += f"; rounded as {side} does, its input, weights and output move by {moved:.1e} of its scale"
+    return Cause("reduced precision", path, what)
+
+
+COARSE = ("bfloat16", "float16")
+
+
 def momentum_cause(path: str, torch: float, keras: float, running: Array, x: Array) -> Cause:
     """A momentum that differs, proven on the running mean that one training step on x (N, C, ...) would leave."""
     batch, _ = ref.batch_statistics(x)

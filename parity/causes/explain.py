@@ -8,9 +8,9 @@ from parity.capture import LayerInfo, Look, Step, StepInfo
 from parity.compare import Array
 from parity.pairs.matching import Wiring
 from parity.recording import Place, Recording
-from parity.report import Cause, Report
+from parity.report import Cause, LayerResult, Report
 
-from .diagnose import diagnose, momentum_cause
+from .diagnose import diagnose, dtype_cause, momentum_cause
 from .evidence import Config, Evidence
 
 EXPLAINED = 12  # faults whose cause is looked for
@@ -22,12 +22,13 @@ def explain(
 ) -> Iterator[Cause]:
     """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers."""
     faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
-    momenta = [entry for entry in report.static if entry.field == "momentum"][:EXPLAINED]
-    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in momenta])
+    settings = [entry for entry in report.static if entry.field in ("momentum", "dtype")][:EXPLAINED]
+    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in settings])
     near = {layer.step.key: _nearby(layer.step, wiring) for layer in faulty}
     seen = _look(torch, keras, wiring, want, x, str(report.environment["dtype"]))
     infos = [{layer.path: layer for layer in side} for side in layers]
-    for layer in faulty:
+
+    def evidence(layer: LayerResult) -> Evidence:
         key = layer.step.key
         path = key.partition("#")[0]
         configs = [
@@ -38,15 +39,19 @@ def explain(
             )
             for side, info in zip((torch, keras), infos, strict=True)
         ]
-        nearby = {wiring.steps[other].path: seen.output(other) for other in near[key]}
+        nearby = {wiring.steps[other].path: seen.output(other) for other in near.get(key, ())}
         low = None if "structure" in layer.faults else seen.lows(key)
         inputs = seen.steps[key].inputs
-        yield diagnose(
-            Evidence(layer.path, seen.output(key), seen.keras[key], inputs, (configs[0], configs[1]), nearby, low)
-        )
-    for entry in momenta:
-        running = torch.call("weights_of", entry.path)["running_mean"]
-        yield momentum_cause(entry.path, entry.torch, entry.keras, running, seen.steps[entry.path].inputs[0])
+        return Evidence(layer.path, seen.output(key), seen.keras[key], inputs, (configs[0], configs[1]), nearby, low)
+
+    yield from (diagnose(evidence(layer)) for layer in faulty)
+    rows = {layer.path: layer for layer in report.layers}
+    for entry in settings:
+        if entry.field == "dtype":
+            yield dtype_cause(entry.path, entry.torch, entry.keras, evidence(rows[entry.path]))
+        else:
+            running = torch.call("weights_of", entry.path)["running_mean"]
+            yield momentum_cause(entry.path, entry.torch, entry.keras, running, seen.steps[entry.path].inputs[0])
 
 
 @dataclass(frozen=True)

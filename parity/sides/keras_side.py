@@ -13,6 +13,7 @@ from keras import ops
 from parity.capture import NOTHING, LayerInfo, Look, Names, Visit
 from parity.compare import Array
 from parity.errors import ParityError
+from parity.initializers import keras_initial
 from parity.paths import Found, walk_keras
 from parity.static import keras_static
 from parity.weights import Axes, keras_variables, reordered, to_keras, to_torch, torch_shape
@@ -45,7 +46,8 @@ class KerasSide:
         elif backend == "jax":
             import jax
 
-            jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
+            settings: Any = jax.config
+            settings.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
         elif backend == "torch":
             import torch
 
@@ -75,7 +77,7 @@ class KerasSide:
         shapes = {}
         for name, variable, axes in self.variables([found]):
             shapes[name.rpartition(".")[2]] = torch_shape(tuple(variable.shape), axes)
-        return LayerInfo(found.path, found.kind.name, shapes, keras_static(found))
+        return LayerInfo(found.path, found.kind.name, shapes, keras_static(found), keras_initial(found))
 
     def weights(self) -> Iterator[tuple[str, Array]]:
         for name, variable, axes in self.variables():

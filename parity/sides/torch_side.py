@@ -12,6 +12,7 @@ from torch import nn
 from parity.capture import NOTHING, LayerInfo, Look, Names, Visit
 from parity.compare import Array
 from parity.errors import ParityError
+from parity.initializers import is_fresh, torch_initial
 from parity.paths import Found, walk_torch
 from parity.probes import probe_bias, probe_norm, probe_scale
 from parity.static import torch_static
@@ -40,6 +41,8 @@ class TorchSide:
         self.found = list(walk_torch(model))
         self._tensors = dict(torch_tensors(self.found))
         self.names = Names()
+        fresh = is_fresh(self.found)
+        self._initial = {entry.path: torch_initial(entry) for entry in self.found if fresh and entry.kind.weights}
         self.allow_tf32(False)  # parity is a question about the program
 
     def layers(self) -> list[LayerInfo]:
@@ -48,11 +51,13 @@ class TorchSide:
     def _info(self, found: Found) -> LayerInfo:
         tensors = torch_tensors([found])
         shapes = {name.rpartition(".")[2]: tuple(tensor.shape) for name, tensor in tensors}
-        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found))
+        initial = self._initial.get(found.path)
+        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial)
 
     def weights(self) -> Iterator[tuple[str, Array]]:
         for name, tensor in torch_tensors(self.found):
-            yield name, tensor.detach().cpu().numpy()
+            kept = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()  # NumPy has none
+            yield name, kept.cpu().numpy()
 
     def load(self, name: str, array: Array) -> None:
         with torch.no_grad():
