@@ -48,7 +48,7 @@ def torch_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bo
 def keras_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bool = True, **change: Any) -> None:
     """A Keras convolution with another kernel (given and taken in torch's layout), padding, bias or setting."""
 
-    def call(self: Any, x: Any) -> Any:
+    def call(self: Any, x: Any, training: Any = None) -> Any:
         reach = [self.pixels] * 2 * 2
         left, right, top, bottom = pads(ops.transpose(x, (0, 3, 1, 2))) if pads else reach
         kernel = ops.transpose(weight(ops.transpose(ops.convert_to_tensor(self.kernel), (3, 2, 0, 1))), (2, 3, 1, 0))
