@@ -19,7 +19,7 @@ from .training import Row, Run, Settings
 
 DEPTHS = (20, 32, 44, 56, 110)
 KINDS = {"plain": "plain", "resnet": "residual"}
-COLOURS = (plots.BLUE, plots.GREEN, plots.ORANGE, plots.PURPLE, plots.GREY)
+COLOURS = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, plots.GREY)
 Histories = dict[tuple[str, int], list[Row]]
 
 

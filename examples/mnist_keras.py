@@ -91,7 +91,7 @@ def fit(run: Run, model: keras.Model | None = None) -> keras.Model:
     if run.resume:
         model = load(run)
     else:
-        model = model or build(settings, images.channels, images.size)
+        model = build(settings, images.channels, images.size) if model is None else model
         schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * run.steps)
         model.compile(
             optimizer=keras.optimizers.SGD(schedule, momentum=0.9),
@@ -108,6 +108,7 @@ def fit(run: Run, model: keras.Model | None = None) -> keras.Model:
             epochs=settings.epochs,
             initial_epoch=done,
             callbacks=[Watch(run, batches, step)],
+            shuffle=False,  # `Shuffled` does that; `fit` would mix the batches by Python's generator
             verbose=0,
         )
     return model

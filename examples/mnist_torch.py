@@ -100,7 +100,7 @@ def fit(run: Run, model: nn.Module | None = None) -> nn.Module:
     """Train from the start or the last checkpoint to the last epoch; without `model`, build what the settings say."""
     settings, images = run.settings, run.images
     torch.manual_seed(settings.seed)
-    model = (model or build(settings, images.channels, images.size)).to(DEVICE)
+    model = (build(settings, images.channels, images.size) if model is None else model).to(DEVICE)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=settings.learning_rate, momentum=0.9)
     schedule = CosineAnnealingLR(optimizer, T_max=settings.epochs * run.steps)

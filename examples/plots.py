@@ -1,5 +1,6 @@
 """The examples' pictures, in one style; each is written to another name first and renamed."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,13 @@ def save(made: Figure, path: Path) -> Path:
     with replacing(path) as part:
         made.savefig(part, format=kind, metadata={"Date": None} if kind in ("svg", "pdf") else None)
     return path
+
+
+def png(made: Figure) -> bytes:
+    """The figure as a PNG, for a notebook."""
+    file = io.BytesIO()
+    made.savefig(file, format="png", dpi=100)
+    return file.getvalue()
 
 
 def training(title: str, history: Sequence[dict[str, float]], test_accuracy: float) -> Figure:

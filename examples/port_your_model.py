@@ -71,10 +71,11 @@ def trained_looking(model: nn.Module, seed: int = 0) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            for tensor in (module.weight, module.running_var):
-                tensor.data.uniform_(0.5, 1.5, generator=generator)
-            for tensor in (module.bias, module.running_mean):
-                tensor.data.normal_(0.0, 0.3, generator=generator)
+            state = module.state_dict()  # the tensors themselves, not copies
+            for name in ("weight", "running_var"):
+                state[name].uniform_(0.5, 1.5, generator=generator)
+            for name in ("bias", "running_mean"):
+                state[name].normal_(0.0, 0.3, generator=generator)
     return model
 
 

@@ -83,11 +83,11 @@ def tasks(size: int, batch: int) -> dict[tuple[str, str, str], Callable[[], Any]
     a, b = torch.from_numpy(x), tf.constant(np.moveaxis(x, 1, -1))
     made: dict[tuple[str, str, str], Callable[[], Any]] = {}
     for form in FORMS:
-        made["PyTorch", form, "inference"] = lambda block=ours[form]: _torch_inference(block, a)
-        made["PyTorch", form, "training"] = lambda block=ours[form]: _torch_training(block, a)
+        made["PyTorch", form, "inference"] = partial(_torch_inference, ours[form], a)
+        made["PyTorch", form, "training"] = partial(_torch_training, ours[form], a)
         for what, function in (("inference", _keras_inference), ("training", _keras_training)):
             compiled = tf.function(partial(function, theirs[form])).get_concrete_function(b)
-            made["Keras", form, what] = lambda compiled=compiled: compiled(b)
+            made["Keras", form, what] = partial(compiled, b)
     return made
 
 

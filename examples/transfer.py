@@ -13,6 +13,7 @@ A frozen batch norm must neither learn nor update its statistics. In Keras `trai
 """
 
 import sys
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ Result = dict[tuple[str, str], tuple[list[training.Row], float]]  # by framework
 class Transferred(nn.Sequential):
     """A body and a head, whose frozen norms stay in inference mode while the rest trains, as in Keras."""
 
+    head: nn.Linear
+
     def train(self, mode: bool = True) -> "Transferred":
         super().train(mode)
         for module in self.modules():
@@ -46,7 +49,7 @@ class Transferred(nn.Sequential):
         return self
 
 
-def torch_model(options: Any, weights: str | None, images: Data, plan: str) -> nn.Module:
+def torch_model(options: Any, weights: str | None, images: Data, plan: str) -> "Transferred":
     """The body with a new head, in PyTorch. weights: None for fresh ones."""
     shape: dict[str, Any] = {"num_classes": 0, "in_channels": images.channels, "input_size": images.size}
     torch.manual_seed(options.seed)
@@ -56,7 +59,7 @@ def torch_model(options: Any, weights: str | None, images: Data, plan: str) -> n
         body.requires_grad_(False)
     if plan == "last stage":
         getattr(body, last_stage(body)).requires_grad_(True)
-    return Transferred(body, nn.Linear(features, classes(images)))
+    return Transferred(OrderedDict(body=body, head=nn.Linear(features, classes(images))))
 
 
 def keras_model(options: Any, weights: str | None, images: Data, plan: str, head: nn.Linear) -> keras.Model:
@@ -73,9 +76,6 @@ def keras_model(options: Any, weights: str | None, images: Data, plan: str, head
     dense = keras.layers.Dense(classes(images))
     model = keras.Sequential([keras.Input((images.size, images.size, images.channels)), body, dense])
     dense.set_weights([head.weight.detach().numpy().T, head.bias.detach().numpy()])
-    schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * steps(options, images))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(schedule, momentum=0.9), loss, metrics=["accuracy"])
     return model
 
 
@@ -86,10 +86,6 @@ def last_stage(body: Any) -> str:
 
 def classes(images: Data) -> int:
     return int(images.test.y.max()) + 1
-
-
-def steps(options: Any, images: Data) -> int:
-    return len(images.train) // int(options.batch_size)
 
 
 def only(images: Data, first: int, last: int) -> Data:
@@ -130,7 +126,7 @@ def compare(options: Any, weights: str, images: Data) -> Result:
     for plan in PLANS:
         start = None if plan == "from scratch" else weights
         ours = torch_model(options, start, images, plan)
-        theirs = keras_model(options, start, images, plan, ours[1])
+        theirs = keras_model(options, start, images, plan, ours.head)
         runs = {name: Run(settings, images, options.output / f"{name} {plan}", False) for name in FRAMEWORKS}
         mnist_torch.fit(runs["PyTorch"], ours)
         mnist_keras.fit(runs["Keras"], theirs)
@@ -144,16 +140,17 @@ def compare(options: Any, weights: str, images: Data) -> Result:
 
 def picture(found: Result, title: str) -> Any:
     """Held-out error over the epochs: PyTorch's lines, Keras's dashes."""
-    made, axes = plots.figure(title)
+    made, axes = plots.figure(title, width=12)
     colours = dict(zip(PLANS, (plots.GREY, plots.BLUE, plots.ORANGE), strict=True))
     for (framework, plan), (rows, accuracy) in found.items():
         line = {"linewidth": 2.6, "alpha": 0.55} if framework == "PyTorch" else {"linewidth": 1.4, "linestyle": "--"}
-        label = f"{plan}, {framework}: {percent(1 - accuracy)} on the test images"
+        label = f"{plan}, {framework}\n(test {percent(1 - accuracy)})"
         error = [100 * (1 - row["val_accuracy"]) for row in rows]
         axes.plot([row["epoch"] for row in rows], error, color=colours[plan], label=label, **line)
     axes.set(title="Held-out error, % of images", xlabel="epoch")
     axes.set_ylim(0, 100)
-    axes.legend()
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    made.legend(loc="outside right center")
     return made
 
 
@@ -162,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = command.parser("transfer", __doc__)
     parser.add_argument("--weights", metavar="NAME|FILE", help="of the body (default: train one on the digits 0 to 4)")
     parser.add_argument("--model", default="cifar_resnet20", metavar="NAME", help="any variant (cifar_resnet20)")
-    parser.add_argument("--images", type=command.whole, default=50, metavar="N", help="to train on (50)")
+    parser.add_argument("--images", type=command.whole, default=20, metavar="N", help="to train on (20)")
     parser.add_argument("--epochs", type=command.whole, default=30, metavar="N", help="(30)")
     parser.add_argument("--batch-size", type=command.whole, default=10, metavar="N", help="(10)")
     parser.add_argument("--learning-rate", type=command.positive, default=0.02, metavar="X", help="the first (0.02)")

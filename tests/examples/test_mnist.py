@@ -166,7 +166,7 @@ def keras_batches(part: data.Part, start: int) -> list[tuple[int, ...]]:
     model.compile("sgd", "mse", run_eagerly=True)
     batches = mnist_keras.Shuffled(part, 6, 3)
     number = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch))
-    model.fit(batches, epochs=3, initial_epoch=start, callbacks=[number], verbose=0)
+    model.fit(batches, epochs=3, initial_epoch=start, callbacks=[number], shuffle=False, verbose=0)
     return [tuple(np.concatenate(seen[i : i + 3]).tolist()) for i in range(0, len(seen), 3)]
 
 
