@@ -9,7 +9,7 @@ import sys
 from .measure import medians, run, save
 
 LARGE, SMALL = 64, 16
-REPEATS = 3
+REPEATS = 1  # minutes each; the memory of a run differs by some per cent from the next
 
 
 def main() -> int:
