@@ -23,11 +23,12 @@ from .command import (
     chosen_target,
     deliver,
     name_map_of,
+    positive,
     print_to_terminal,
     progress_bar,
     write,
 )
-from .errors import ParityError, UnmatchedError, UnwritableError
+from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
         type=_devices,
         default=("cpu",),
         help="cpu, cuda, mps: compare both frameworks on each, and say which a difference belongs to",
+    )
+    result.add_argument(
+        "--steps",
+        type=positive,
+        metavar="N",
+        help="then train both for N steps in lock-step; see parity.train",
     )
     add_output(result)
     return result
@@ -84,9 +91,16 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print("\n".join(targets.variants()))
         return MATCH
+    if arguments.all and arguments.steps:
+        raise TargetError("--steps trains one TARGET, and --all names every one; leave one of the two out")
     if arguments.all:
         return _check_all(arguments, list(targets.variants()))
-    return deliver(_check(chosen_target(arguments), arguments), arguments)
+    target = chosen_target(arguments)
+    if arguments.steps:
+        from .training.after_check import check_and_train
+
+        return check_and_train(target, lambda: _check(target, arguments), arguments)
+    return deliver(_check(target, arguments), arguments)
 
 
 def _check(target: Any, arguments: argparse.Namespace) -> Any:

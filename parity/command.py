@@ -33,7 +33,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="whose arithmetic to compare; the float64 structure check is always run",
     )
-    parser.add_argument("--batch-size", type=_positive, default=2, metavar="N")
+    parser.add_argument("--batch-size", type=positive, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
 
 
@@ -55,7 +55,7 @@ def shape_of(text: str) -> tuple[int, ...]:
     return shape
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
     return int(text)

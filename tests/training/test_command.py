@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from parity import train
+from parity.check import main as check
 
 MODELS = "tests.training.models"
 OWN = ["--torch", f"{MODELS}:torch_own", "--keras", f"{MODELS}:keras_own", "--input-shape", "3,8,8"]
@@ -52,3 +53,22 @@ def test_refused_in_one_sentence(arguments: list[str], sentence: str, capsys: py
     assert error.startswith("parity.train: ")
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_check_with_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = tmp_path / "report.json"
+    options = ["--steps", "2", "--dtype", "float64", "--batch-size", "4", "--json", str(written)]
+    assert check([*OWN, *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("MATCH: ") for line in lines) == 2
+    document = json.loads(written.read_text())
+    assert document["verdict"] == "match"
+    assert document["layers"]
+    assert len(document["training"]["runs"][0]["loss"]["keras"]) == 2
+
+
+def test_check_with_steps_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(["--all", "--steps", "2"]) == 2
+    assert "--steps trains one TARGET" in capsys.readouterr().err
+    assert check(["cifar_resnet20", "--steps", "2", "--dtype", "float16"]) == 2
+    assert "--dtype is float16" in capsys.readouterr().err

@@ -121,3 +121,22 @@ def test_other_dtypes_stay_in_the_band(sides: Any, dtype: str) -> None:
     assert curve["steps"] == list(range(1, 7))
     assert np.shape(curve["band"]) == (6, 3)
     assert all(found <= allowed for found, allowed in zip(curve["distance"], curve["allowed"], strict=True))
+
+
+def test_rounding_that_training_magnifies_is_no_fault(sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where float64 itself passes the line (here a line drawn into the rounding), runs nudged by one unit decide."""
+    monkeypatch.setattr("parity.training.lockstep.LINE", 5e-15)
+    report = compare(sides, "momentum", model="bottleneck", lr=0.3, steps=8, batch_size=4)
+    assert report.ok, text(report)
+    run = report.runs[0]
+    assert run.dtype == "float64"
+    assert run.band is not None
+    assert max(step.numbers["gradient"].error for step in run.steps) > 5e-15
+
+
+def test_a_slow_fault_is_no_magnified_rounding(sides: Any) -> None:
+    """A difference that starts far above rounding stays outside the band."""
+    report = compare(sides, "adam", fault="wrong_epsilon", epsilon=1.0001e-7)
+    assert not report.ok
+    assert report.cause is not None
+    assert report.cause.name == "wrong epsilon"
