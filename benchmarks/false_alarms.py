@@ -26,12 +26,12 @@ def main(argv: list[str]) -> int:
     errors: list[float] = []
     ratios: list[float] = []
     for seed in range(count):
-        report, config = _check(seed)
+        report, config = check_network(seed)
         if not report.ok:
             alarms.append(f"seed {seed}: {config}: {report.first}")
             print(alarms[-1], flush=True)
         errors += [layer.added.error for layer in report.layers]
-        ratios += [ratio for layer in report.layers if (ratio := _ratio(layer)) is not None]
+        ratios += [ratio for layer in report.layers if (ratio := rounding_ratio(layer)) is not None]
         if seed % 20 == 19:
             _forget()
             print(f"{seed + 1} networks, {len(alarms)} false alarms", flush=True)
@@ -59,7 +59,7 @@ def _distribution(values: list[float]) -> dict[str, float]:
     return {name: float(f"{np.quantile(values, share):.3g}") for name, share in shares.items()}
 
 
-def _ratio(layer: Any) -> float | None:
+def rounding_ratio(layer: Any) -> float | None:
     """How many times the coarser side's rounding error exceeds the finer's, unless both are below the floor."""
     from parity.compare import ARITHMETIC_FLOOR, ROUNDING
 
@@ -102,7 +102,7 @@ def _forget() -> None:
     keras.backend.clear_session()
 
 
-def _check(seed: int) -> tuple[Any, dict[str, Any]]:
+def check_network(seed: int) -> tuple[Any, dict[str, Any]]:
     import parity
     import resnet_keras
     import resnet_torch

@@ -18,13 +18,14 @@ SIZES = {"odd and even": (33, 32), "even and odd": (48, 49)}
 DISAGREEMENT = 1e-12  # of the layer's scale, in float64
 
 
-def check_variant(name: str, size: tuple[int, int]) -> None:
+def check_variant(name: str, size: tuple[int, int], gradients: bool = False) -> None:
     torch_model: Any = getattr(resnet_torch, name)()
     keras_model: Any = getattr(resnet_keras, name)()
     x = np.random.default_rng(1).standard_normal((2, torch_model.config.in_channels, *size)).astype(np.float32)
     randomize(torch_model, x)
-    report = parity.check(torch_model, keras_model, x, weights="copy")
+    report = parity.check(torch_model, keras_model, x, weights="copy", gradients=gradients)
     assert report.ok, parity.report.text(report)
+    assert not gradients or sum(layer.gradient is not None for layer in report.layers) > len(report.layers) / 2
     worst = max(report.layers, key=lambda layer: layer.inherited.error)
     assert worst.inherited.error <= DISAGREEMENT, (worst.path, worst.inherited.error)
 
@@ -39,6 +40,12 @@ def test_variant(name: str) -> None:
 @pytest.mark.parametrize("name", list(resnet_torch.VARIANTS))
 def test_every_variant(name: str, size: tuple[int, int]) -> None:
     check_variant(name, size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(resnet_torch.VARIANTS))
+def test_every_variant_has_the_same_gradients(name: str) -> None:
+    check_variant(name, SIZES["odd and even"], gradients=True)
 
 
 @pytest.mark.parametrize("name", ["cifar_resnet20", "resnet18_d2l"])
