@@ -52,6 +52,7 @@ class TorchGradients(SideGradients):
         for name, array in _tensors(self.side, tape.model):
             self._keep_array(("tensor", name), array)
             emit((name, array))
+        tape.release()
 
     def _keep(self, step: Step) -> None:
         self._steps[step.key] = Step(step.path, step.kind, np.empty(0), step.sources, step.feeds)
@@ -185,6 +186,7 @@ class _Teacher:
         self.kept = kept
         self.outputs: dict[str, tuple[torch.Tensor, Codec]] = {}
         self.steps: dict[int, weakref.ref[torch.Tensor]] = {}
+        self.hooks: list[Any] = []
 
     def made(self, key: str, x: torch.Tensor, taught: Any, codec: Codec) -> torch.Tensor:
         x = self._hooked(key, x, codec)
@@ -217,7 +219,14 @@ class _Teacher:
         def hook(gradient: torch.Tensor) -> None:
             self.kept[name] = lambda: codec.array(gradient)
 
-        x.register_hook(hook)  # type: ignore[no-untyped-call]
+        self.hooks.append(x.register_hook(hook))  # type: ignore[no-untyped-call]
+
+    def release(self) -> None:
+        """Take the hooks off: a graph holds them and they hold the graph, in C++, where no garbage collector looks."""
+        for hook in self.hooks:
+            hook.remove()
+        self.hooks.clear()
+        self.outputs.clear()
 
     def backward(self, seed: int) -> None:
         """From the loss back to everything."""
