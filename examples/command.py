@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,19 @@ def replacing(path: Path) -> Iterator[Path]:
         why = error.strerror or str(error)
         raise ExampleError(f"{path} must be a file that can be written, and is not ({why}); choose another") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where there is no such folder there is nothing to remove
+            part.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Make the folder. Raises ExampleError, before anything is computed, where nothing can be written to it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(path, os.W_OK) else "Permission denied"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
+        raise ExampleError(f"{path} must be a folder that can be written to, and is not ({why}); choose another")
 
 
 def show(*what: Any) -> None:

@@ -93,6 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--images", type=command.whole, default=32, metavar="N", help="in the batch (32)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (0)")
     options = parser.parse_args(argv)
+    command.check_folder(options.plot.parent)
     part = data.digits(4).train.only(np.arange(options.images))
     found = {}
     with command.progress(len(KINDS)) as step:

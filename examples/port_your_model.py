@@ -128,6 +128,7 @@ def main(argv: list[str] | None = None) -> None:
 
     parser = command.parser("port_your_model", __doc__, "runs/port_your_model.png")
     options = parser.parse_args(argv)
+    command.check_folder(options.plot.parent)
     reports = attempts()
     for number, (what, report) in enumerate(reports, 1):
         print(f"== attempt {number}: {what}\n\n{text(report)}")

@@ -155,6 +155,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=command.whole, default=8, metavar="N", help="(8)")
     parser.add_argument("--repeats", type=command.whole, default=9, metavar="N", help="(9)")
     options = parser.parse_args(argv)
+    command.check_folder(options.plot.parent)
     found = gaps(options.size)
     measured = times(options.size, options.batch_size, options.repeats)
     rows = []

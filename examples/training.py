@@ -41,6 +41,9 @@ class Run:
     history: list[Row] = field(default_factory=list)
     random: list[Any] = field(default_factory=list)  # after every epoch, the generators' states, for Keras
 
+    def __post_init__(self) -> None:
+        command.check_folder(self.folder)
+
     @property
     def steps(self) -> int:
         """Batches in an epoch. The images that do not fill one wait for the next epoch's order."""

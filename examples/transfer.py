@@ -172,6 +172,8 @@ def main(argv: list[str] | None = None) -> None:
     images = few(task, options.images)
     training.check_batch_size(options.batch_size, images)
     took = training.Stopwatch()
+    if options.weights:
+        torch_model(options, options.weights, images, "head")  # what does not fit is found before the training
     weights = options.weights or train_body(options, only(digits, 0, 4))
     found = compare(options, weights, images)
     what = "ten digits" if options.weights else "from the digits 0-4 to 5-9"

@@ -82,7 +82,7 @@ def test_port_your_model(capsys: pytest.CaptureFixture[str], tmp_path: Path, mon
 def test_gradient_flow(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = output("gradient_flow", capsys, "--depth", 20, "--images", 4, "--plot", tmp_path / "flow.png")
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line.startswith(" cifar")}
-    assert float(rows["cifar_plain20"][4]) > 3 * float(rows["cifar_resnet20"][4])  # first / last
+    assert float(rows["cifar_plain20"][4]) > 1.5 * float(rows["cifar_resnet20"][4])  # first / last
     assert all(float(row[5]) < STRUCTURE_LINE for row in rows.values())  # PyTorch to Keras
     assert is_png(tmp_path / "flow.png")
 
@@ -196,7 +196,7 @@ def test_output_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_p
     arguments = ["--data", str(npz), "--depths", "20", "--epochs", "1", "--output", str(tmp_path / "file")]
     assert command.run(degradation.main, "degradation", arguments) == 2
     err = capsys.readouterr().err
-    assert "must be a file that can be written" in err
+    assert "must be a folder that can be written to" in err
     assert err.count("\n") == 1
 
 

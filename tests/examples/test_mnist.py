@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from examples import data, mnist_keras, mnist_torch
+from examples import command as commands, data, mnist_keras, mnist_torch
 
-from .helpers import ENVIRONMENT, ROOT, command, is_png, run, small_mnist, succeeds
+from .helpers import ENVIRONMENT, ROOT, command, is_png, small_mnist, succeeds
 
-NAMES = ("mnist_torch", "mnist_keras")
+MODULES: dict[str, Any] = {"mnist_torch": mnist_torch, "mnist_keras": mnist_keras}
+NAMES = tuple(MODULES)
 CHECKPOINTS = {"mnist_torch": mnist_torch.CHECKPOINT, "mnist_keras": mnist_keras.CHECKPOINT}
 SMALL = ("--model", "cifar_resnet20", "--batch-size", 27, "--dropout", 0.3)
 
@@ -64,9 +65,11 @@ def killed(name: str, folder: Path, *arguments: object) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_resumes_bit_for_bit_after_kill_9(name: str, npz: Path, tmp_path: Path) -> None:
+def test_resumes_bit_for_bit_after_kill_9(
+    name: str, npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ("--data", npz, "--epochs", 4, *SMALL)
-    whole = succeeds(name, *options, "--output", tmp_path / "whole")
+    whole = output(name, capsys, *options, "--output", tmp_path / "whole")
     killed(name, tmp_path / "killed", *options)
     resumed = succeeds(name, *options, "--output", tmp_path / "killed", "--resume")
     ours, theirs = state(name, tmp_path / "killed"), state(name, tmp_path / "whole")
@@ -79,30 +82,34 @@ def test_resumes_bit_for_bit_after_kill_9(name: str, npz: Path, tmp_path: Path) 
     assert resumed.split("images to train")[0] == whole.split("images to train")[0]
     assert is_png(tmp_path / "whole" / "training.png")
     assert not list(tmp_path.rglob(".part-*"))
-    _refuses_other_settings(name, npz, tmp_path)
+    refused = [name, "--data", npz, "--epochs", 5, *SMALL, "--output", tmp_path / "whole", "--resume"]
+    assert "epochs 4 (now 5)" in refusal(*refused, capsys=capsys)
 
 
-def _refuses_other_settings(name: str, npz: Path, tmp_path: Path) -> None:
-    done = run(name, "--data", npz, "--epochs", 5, *SMALL, "--output", tmp_path / "whole", "--resume")
-    assert done.returncode == 2
-    assert "epochs 4 (now 5)" in done.stderr
-    assert done.stderr.count("\n") == 1
+def output(name: str, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What an example prints that runs in this process."""
+    assert commands.run(MODULES[name].main, name, [str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def refusal(name: str, *arguments: object, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence that an example gives up with."""
+    assert commands.run(MODULES[name].main, name, [str(argument) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    return err
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_resume_without_checkpoint(name: str, npz: Path, tmp_path: Path) -> None:
-    done = run(name, "--data", npz, "--output", tmp_path, "--resume")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"examples.{name}: --resume needs {tmp_path}")
-    assert done.stderr.count("\n") == 1
+def test_resume_without_checkpoint(name: str, npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    err = refusal(name, "--data", npz, "--output", tmp_path, "--resume", capsys=capsys)
+    assert err.startswith(f"examples.{name}: --resume needs {tmp_path}")
 
 
 @pytest.mark.parametrize("module", [mnist_torch, mnist_keras])
 def test_no_network(module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def no_network() -> Any:
         raise OSError("Name or service not known")
-
-    from examples import command as commands
 
     monkeypatch.setattr(module, "download", no_network)
     assert commands.run(module.main, "mnist", []) == 2
@@ -122,8 +129,6 @@ def test_no_network(module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     ],
 )
 def test_wrong_options(arguments: list[str], said: str, npz: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from examples import command as commands
-
     assert commands.run(mnist_torch.main, "mnist_torch", ["--data", str(npz), *arguments]) == 2
     assert said in capsys.readouterr().err
 
