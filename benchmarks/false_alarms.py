@@ -5,38 +5,57 @@ and in training, and keeps the distributions on which compare.py's bounds rest: 
 the two sides' rounding errors where both are above the floor.
 """
 
+import json
 import os
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 COUNT = 1000
+CHUNK = 25  # networks in one process: TensorFlow keeps what it has compiled for each
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 BLOCKS = ("basic", "bottleneck", "residual")
 
 
 def main(argv: list[str]) -> int:
     """Check, save the figures, and return 1 if any network was called different."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in THREADS:
-        os.environ.setdefault(name, "1")  # the networks are small: threads would only wait for each other
+    if argv[:1] == ["--chunk"]:
+        return _chunk(*map(int, argv[1:]))
     count = int(argv[0]) if argv else COUNT
-    alarms: list[str] = []
-    errors: list[float] = []
-    ratios: list[float] = []
-    for seed in range(count):
-        report, config = check_network(seed)
-        if not report.ok:
-            alarms.append(f"seed {seed}: {config}: {report.first}")
-            print(alarms[-1], flush=True)
-        errors += [layer.added.error for layer in report.layers]
-        ratios += [ratio for layer in report.layers if (ratio := rounding_ratio(layer)) is not None]
-        if seed % 20 == 19:
-            _forget()
-            print(f"{seed + 1} networks, {len(alarms)} false alarms", flush=True)
+    starts = range(0, count, CHUNK)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(lambda start: _run_chunk(start, min(count, start + CHUNK)), starts))
+    alarms, errors, ratios = (
+        [item for part in parts for item in part[name]] for name in ("alarms", "errors", "ratios")
+    )
     _save(count, alarms, errors, ratios)
     return 1 if alarms else 0
+
+
+def _run_chunk(start: int, stop: int) -> dict[str, list[Any]]:
+    """The networks of some seeds, in a process of their own, on one thread: they are small."""
+    command = [sys.executable, "-m", "benchmarks.false_alarms", "--chunk", str(start), str(stop)]
+    settings = os.environ | dict.fromkeys(THREADS, "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    found: dict[str, list[Any]] = json.loads(done.stdout.splitlines()[-1])
+    print(f"networks {start} to {stop - 1}: {len(found['alarms'])} false alarms", flush=True)
+    return found
+
+
+def _chunk(start: int, stop: int) -> int:
+    """Print what these networks give, as JSON."""
+    found: dict[str, list[Any]] = {"alarms": [], "errors": [], "ratios": []}
+    for seed in range(start, stop):
+        report, config = check_network(seed)
+        if not report.ok:
+            found["alarms"].append(f"seed {seed}: {config}: {report.first}")
+        found["errors"] += [layer.added.error for layer in report.layers]
+        found["ratios"] += [ratio for layer in report.layers if (ratio := rounding_ratio(layer)) is not None]
+    print(json.dumps(found))
+    return 0
 
 
 def _save(count: int, alarms: list[str], errors: list[float], ratios: list[float]) -> None:
@@ -94,12 +113,6 @@ def random_config(draw: np.random.Generator) -> dict[str, Any]:
         "num_classes": int(draw.integers(1, 20)),
         "replace_stride_with_dilation": dilate,
     }
-
-
-def _forget() -> None:
-    import keras
-
-    keras.backend.clear_session()
 
 
 def check_network(seed: int) -> tuple[Any, dict[str, Any]]:
