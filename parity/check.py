@@ -155,7 +155,10 @@ def _options(target: Any, arguments: argparse.Namespace, name_map: Any) -> tuple
     from .probes import probe_input
 
     plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-    options = Options(*plain, randomize=True, name_map=name_map, gradients=arguments.gradients)
+    checkpoint = None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target)
+    options = Options(
+        *plain, checkpoint is None, name_map=name_map, gradients=arguments.gradients, checkpoint=checkpoint
+    )
     return options, probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
 
 

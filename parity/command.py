@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         choices=("float32", "float64", "bfloat16", "float16"),
         default="float32",
         help="whose arithmetic to compare; the float64 structure check is always run",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="the weights to compare with, of a named TARGET; any file parity.convert reads",
     )
     parser.add_argument("--batch-size", type=positive, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
@@ -66,13 +72,31 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
     from . import targets
 
     if arguments.torch or arguments.keras:
+        if arguments.checkpoint:
+            raise TargetError(
+                "--checkpoint is read for a named TARGET, and --torch and --keras name your own models; load it in them"
+            )
         if not (arguments.torch and arguments.keras and arguments.input_shape):
             raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
         name = f"{arguments.torch} and {arguments.keras}"
         return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
     if not arguments.target:
         raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
-    return targets.named(arguments.target, arguments.input_shape)
+    target = targets.named(arguments.target, arguments.input_shape)
+    return _with_checkpoint(target, arguments) if arguments.checkpoint else target
+
+
+def _with_checkpoint(target: Any, arguments: argparse.Namespace) -> Any:
+    """The target with as many classes and channels as the checkpoint has. Raises CheckpointError."""
+    from .formats.source import read_source
+    from .targets import with_arguments
+
+    if arguments.weights == "keep":
+        raise TargetError("--checkpoint gives both models its weights, and --weights keep gives none; leave one out")
+    architecture = read_source(Path(arguments.checkpoint), arguments.target).architecture
+    specs = (with_arguments(spec, architecture.options) for spec in (target.torch, target.keras))
+    size = arguments.input_shape or (architecture.config.in_channels, *architecture.config.image_size)
+    return replace(target, **dict(zip(("torch", "keras"), specs, strict=True)), input_shape=size)
 
 
 def name_map_of(path: str | None) -> Any:

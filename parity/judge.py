@@ -27,6 +27,7 @@ class Options:
     name_map: NameMap | None = None  # pairs of names that the user gives
     gradients: bool = False  # compare a training step too
     slice_size: int = SLICE  # numbers of input that run at once
+    checkpoint: tuple[str, str] | None = None  # a file with torch's weights, and the variant it is of
 
 
 @dataclass

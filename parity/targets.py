@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,15 +60,23 @@ def named(name: str, input_shape: tuple[int, ...] | None = None) -> Target:
     return Target(name, f"resnet_torch:{name}", f"resnet_keras:{name}", shape)
 
 
+def with_arguments(spec: str, arguments: dict[str, Any]) -> str:
+    """A spec whose factory is called with these arguments, which JSON can hold."""
+    return f"{spec}?{json.dumps(arguments)}" if arguments else spec
+
+
 def build(spec: str, framework: str) -> Any:
-    """The model at "package.module:attribute": a model, or a factory called without arguments."""
+    """The model at "package.module:attribute": a model, or a factory, called without arguments if none follow a "?"."""
+    spec, _, arguments = spec.partition("?")
     module_name, _, attribute = spec.partition(":")
     if not module_name or not attribute:
         raise TargetError(
             f"--{framework} must be package.module:factory, and is {spec!r}; name the function after a colon"
         )
     value = _attribute(module_name, attribute, framework)
-    model = value if is_model(value, framework) else value() if callable(value) else value
+    model = (
+        value if is_model(value, framework) else value(**json.loads(arguments or "{}")) if callable(value) else value
+    )
     if not is_model(model, framework):
         wanted = "torch.nn.Module" if framework == "torch" else "keras.Model"
         raise TargetError(f"{spec} must give a {wanted}, and gives a {type(model).__name__}; return the model from it")

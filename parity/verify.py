@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     torch_layers = torch.answer()
     torch.call("share_cores", max(1, CORES - 1))  # Keras's import takes one, and is the longest part of a check
     slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x, options.slice_size))
+    if options.checkpoint is not None:
+        load_checkpoint(torch, *options.checkpoint, torch_layers)
     if options.weights == "copy" and options.randomize:
         torch.call("randomize", slices[0], options.seed)
     unknown = [torch.call("unknown_weights")]
@@ -81,6 +84,15 @@ def copy_weights(
     check_shapes(shapes_of(ours), shapes_of(theirs), NAMES)
     progress("copying weights", 0, 0)
     keras.call("load", recording.weights)
+
+
+def load_checkpoint(torch: Any, path: str, model: str, layers: list[LayerInfo]) -> None:
+    """Give torch's model a file's weights, every tensor once. Raises CheckpointError for a file that does not fit."""
+    from .formats.source import read_source
+
+    tensors = {name: tensor.value for name, tensor in read_source(Path(path), model).tensors.items()}
+    check_shapes(shapes_of(layers), {name: array.shape for name, array in tensors.items()}, ("torch", path))
+    torch.call("load", {name: torch.shelf.put(array) for name, array in tensors.items()})
 
 
 def shapes_of(layers: list[LayerInfo]) -> dict[str, tuple[int, ...]]:

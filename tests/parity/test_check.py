@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+import resnet_torch
+from parity.check import main
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}  # as on a user's machine
 
@@ -163,3 +166,30 @@ def test_a_model_that_raises_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "no such thing" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_the_weights_of_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another number of classes and channels, in another library's words; a NaN in it shows, so it is what was run."""
+    import torch
+
+    model = resnet_torch.cifar_resnet20(num_classes=7, in_channels=1)
+    model.layer2[0].bn1.running_mean += 0.3
+    state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "in.pth")
+    arguments = ["cifar_resnet20", "--checkpoint", str(tmp_path / "in.pth"), "--json", "-"]
+    assert main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["layers"][-1]["shape"] == [2, 7]
+    assert report["environment"]["input_shape"] == [1, 32, 32]
+    state["module.layer3.1.conv1.weight"][0, 0, 0, 0] = torch.nan
+    torch.save({"state_dict": state}, tmp_path / "in.pth")
+    assert main(arguments) == 1
+    assert json.loads(capsys.readouterr().out)["first"] == "layer3.1.conv1"
+    for options, message in (
+        (["resnet18", "--checkpoint", str(tmp_path / "in.pth")], "must hold exactly the tensors of resnet18"),
+        (["resnet18", "--checkpoint", str(tmp_path / "none.pth")], "is not there"),
+        (["resnet18", "--checkpoint", "x.pth", "--weights", "keep"], "leave one out"),
+        (["--torch", "a:b", "--keras", "c:d", "--input-shape", "3", "--checkpoint", "x.pth"], "load it in them"),
+    ):
+        assert main(options) == 2
+        assert message in capsys.readouterr().err
