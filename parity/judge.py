@@ -120,6 +120,15 @@ def _blame_first_inherited(results: list[LayerResult]) -> list[LayerResult]:
     return results
 
 
+def different_weights(found: dict[str, Difference]) -> Iterator[StaticDifference]:
+    """The tensors of two models compared as they are that differ as data: an input need not show it."""
+    for name, each in found.items():
+        path, _, tensor = name.rpartition(".")
+        at = "" if each.where is None else f" at {list(each.where)}"
+        how = f"{each.greatest:.2g} away{at}" if each.finite else "NaN or infinity"
+        yield StaticDifference(path, tensor, "the reference", how)
+
+
 def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:
     """Every setting in which paired layers differ as data."""
     theirs = {layer.path: layer for layer in keras}

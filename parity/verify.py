@@ -14,7 +14,7 @@ from .causes.explain import explain
 from .compare import Array
 from .errors import UnmatchedError
 from .gradients.run import add_gradients
-from .judge import Options, Sums, make_report
+from .judge import Options, Sums, different_weights, make_report
 from .pairs.matching import NAMES, match_steps, raise_on_unknown
 from .pairs.prepare import prepared, with_pairing
 from .probes import fitting_input
@@ -39,7 +39,7 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     if options.weights == "copy" and options.randomize:
         torch.call("randomize", slices[0], options.seed)
     unknown = [torch.call("unknown_weights")]
-    torch.ask("record", slices[0], options.dtype, NOTHING, options.weights == "copy")  # while Keras is still importing
+    torch.ask("record", slices[0], options.dtype, NOTHING, True)  # while Keras is still importing
     keras_layers = keras.answer()
     raise_on_unknown([*unknown, keras.call("unknown_weights")], NAMES)
     layers = torch_layers, keras_layers
@@ -47,6 +47,7 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     torch.call("share_cores", CORES)
     torch_layers, keras_layers = ready.torch_layers, ready.keras_layers
     recording, keras_steps = ready.recording, ready.keras_steps
+    weights = keras.call("unequal", ready.recording.weights) if options.weights == "keep" else {}
     sums: dict[str, Sums] = {}
     for number, x in enumerate(slices):
         if number > 0:
@@ -60,6 +61,7 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
     _check_used(torch_layers, sums)
     environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
+    report = replace(report, static=report.static + tuple(different_weights(weights)))
     report = with_pairing(report, ready.pairing)
     layers = torch_layers, keras_layers
     if report.ok:

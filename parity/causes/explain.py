@@ -6,6 +6,7 @@ from typing import Any
 
 from parity.capture import LayerInfo, Look, Step, StepInfo
 from parity.compare import Array
+from parity.kinds import KINDS
 from parity.pairs.matching import Wiring
 from parity.recording import Place, Recording
 from parity.report import Cause, LayerResult, Report
@@ -13,6 +14,7 @@ from parity.report import Cause, LayerResult, Report
 from .diagnose import diagnose, dtype_cause, momentum_cause
 from .evidence import Config, Evidence
 
+WEIGHTS = {name for kind in KINDS for name, _, _ in kind.weights}
 EXPLAINED = 12  # faults whose cause is looked for
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 
@@ -46,6 +48,10 @@ def explain(
 
     yield from (diagnose(evidence(layer)) for layer in faulty)
     rows = {layer.path: layer for layer in report.layers}
+    hidden = [entry for entry in report.static if entry.field in WEIGHTS and not rows[entry.path].faults]
+    for entry in hidden[:EXPLAINED]:
+        what = f"{entry.field} is {entry.keras} in Keras; the layer's output on this input does not show it"
+        yield Cause("weight not copied", entry.path, what)
     for entry in settings:
         if entry.field == "dtype":
             yield dtype_cause(entry.path, entry.torch, entry.keras, evidence(rows[entry.path]))

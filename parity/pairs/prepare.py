@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parity.capture import LayerInfo, StepInfo
+from parity.capture import NOTHING, LayerInfo, StepInfo
 from parity.compare import Array
 from parity.judge import Options
 from parity.recording import Recording
@@ -51,7 +51,7 @@ def prepared(
     if copying and (not early or pairing.orders):
         copy(recording, torch_layers, keras_layers)
     if pairing.changes or (copying and not early):
-        torch.ask("record", x, options.dtype)
+        torch.ask("record", x, options.dtype, NOTHING, True)
         keras_steps = keras.call("prepare", x, options.dtype)
         recording = torch.answer()
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))

@@ -5,7 +5,7 @@ recording, freely and forced, and what leaves this process are numbers.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +61,10 @@ class Runner:
         """Set tensors that the other side has put on the shelf."""
         for name, place in places.items():
             self.side.load(name, self.theirs.get(place))
+
+    def unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
+        """How this side's tensors differ from those that the other has put on the shelf, where they do."""
+        return unequal(self.side.weights(), places, self.theirs)
 
     def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
         """Run in the asked dtype, keep the outputs, and return the steps in order of execution."""
@@ -159,6 +163,12 @@ class Runner:
     def replay(self, emit: Emit, look: Look) -> None:
         """Run in float64 and emit the steps that the Look wants, with their inputs."""
         self.side.trace(self._x, "float64", lambda step: emit(step) if step.key in look.want else None, look)
+
+
+def unequal(ours: Iterable[tuple[str, Array]], places: dict[str, Place], shelf: Shelf) -> dict[str, Difference]:
+    """Every tensor that is not the same number for number on the shelf, by name."""
+    found = ((name, difference(array, shelf.get(places[name]))) for name, array in ours if name in places)
+    return {name: each for name, each in found if each.greatest != 0 or not each.finite}
 
 
 def _forced(step: Step, theirs: Array, wanted: bool) -> Forced:

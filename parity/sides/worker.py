@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from parity.capture import NOTHING, LayerInfo, Look, Names, StepInfo, weights_of
-from parity.compare import Array
+from parity.compare import Array, Difference
 from parity.errors import ParityError, WorkerError
 from parity.gradients.forcing import Ask
 from parity.recording import Place, Recording, Shelf
@@ -113,6 +113,9 @@ class Worker:
 
     def allow_tf32(self, allowed: bool) -> None:
         self.side.allow_tf32(allowed)
+
+    def unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
+        return dict(self.runner.unequal(places))
 
     def share_cores(self, cores: int) -> None:
         self.side.share_cores(cores)

@@ -147,6 +147,7 @@ def _keras_beside_torch(arguments: argparse.Namespace, target: Any, side: Any, s
     forced = {found.key: found.added for found in side.stream()}
     wrong = frozenset(key for key, added in forced.items() if not structure_ok(added))
     kept = []
+    _behind(shelf)
     if wrong:
         side.ask("forced", common, replace(look, want=wrong))
         kept = [
@@ -156,6 +157,11 @@ def _keras_beside_torch(arguments: argparse.Namespace, target: Any, side: Any, s
         ]
     seen = ready.keras_layers, recording, x
     _write(arguments, target, side, shelf, seen, kept, forced=forced, against=teacher.header.identity, dtype=dtype)
+
+
+def _behind(shelf: Any) -> None:
+    """Go on behind what the side's process has put on the shelf."""
+    shelf.end = os.fstat(shelf.descriptor).st_size
 
 
 def _raise_on_unknown(side: Any) -> None:
@@ -185,7 +191,7 @@ def _write(
         rounding=recording.rounding,
         **common,
     )
-    shelf.end = os.fstat(shelf.descriptor).st_size
+    _behind(shelf)
     arrays = [Stored("input", shelf, shelf.put(x)), *kept]
     for name in ("weights", "outputs", "lows"):
         places = getattr(recording, name)

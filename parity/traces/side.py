@@ -7,8 +7,8 @@ from typing import Any
 from parity.capture import NOTHING, LayerInfo, Look, Step, StepInfo
 from parity.compare import Array, Difference, difference, structure_ok
 from parity.errors import ParityError
-from parity.recording import Recording
-from parity.sides.runner import Compared, Forced
+from parity.recording import Place, Recording
+from parity.sides.runner import Compared, Forced, unequal
 
 from .file import Trace
 
@@ -102,6 +102,10 @@ class PupilTrace(TraceSide):
 
     def _load(self, places: Any) -> None:
         raise ParityError("traces are compared as they are: nothing can be copied into one")
+
+    def _unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
+        ours = ((name, self.shelf.get(place)) for name, place in self.recording.weights.items())
+        return unequal(ours, places, self.teacher.shelf)
 
     def _compare(self, other: Recording, look: Look) -> Iterator[Compared]:
         header = self.trace.header
