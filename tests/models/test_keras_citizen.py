@@ -136,6 +136,39 @@ def test_fit_learns_and_evaluate_and_predict_agree() -> None:
     assert accuracy == (logits.argmax(1) == y).mean()
 
 
+@pytest.mark.parametrize("count", [1, 4, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_predict_is_kerass(dtype: str, count: int) -> None:
+    """With or without the shortcut for one batch; a callback is called."""
+    model, x = small(resnet_keras), np.random.default_rng(0).integers(0, 255, (count, 33, 33, 3)).astype(dtype)
+    expected = keras.Model.predict(model, x, batch_size=4, verbose=0)
+    batches: list[int] = []
+    counting = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: batches.append(batch))
+    for options in ({}, {"callbacks": [counting]}):
+        actual = model.predict(x, batch_size=4, verbose=0, **options)
+        assert type(actual) is np.ndarray
+        assert actual.dtype == expected.dtype
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+    assert batches == list(range(-(-count // 4)))
+    model(x[:1])
+    assert model.predict(x, 4, 0, None, None).shape == expected.shape
+
+
+ON_TWO_DEVICES = """
+import numpy as np, tensorflow as tf
+processor = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+import resnet_keras
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = resnet_keras.cifar_resnet20()
+print(model.predict(np.zeros((4, 32, 32, 3), "float32"), verbose=0).shape)
+"""
+
+
+def test_predict_on_two_devices_gives_every_output_once() -> None:
+    assert run_python(ON_TWO_DEVICES).strip() == "(4, 10)"
+
+
 def test_keras_file_brings_back_weights_optimizer_and_metrics(model: keras.Model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

@@ -82,6 +82,29 @@ def test_every_option_of_the_norm_keeps_the_unbiased_variance(options: dict[str,
     assert gap(*arrays(norm.moving_variance), torch_norm(channels_last).running_var) <= 1e-6
 
 
+SYNCHRONIZED = """
+import numpy as np, tensorflow as tf
+processor = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from resnet_keras import layers
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+x = np.random.default_rng(0).normal(3.0, 2.0, (4, 2, 1, 3)).astype("float32")
+with strategy.scope():
+    norm = layers.BatchNormalization(momentum=0.25, synchronized=True)
+    norm.build((None, 2, 1, 3))
+batches = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensors(x).unbatch().batch(4))
+step = tf.function(lambda iterator: strategy.run(lambda x: norm(x, training=True), args=(next(iterator),)))
+step(iter(batches))
+np.testing.assert_allclose(norm.moving_mean, 0.75 * x.mean((0, 1, 2)), rtol=1e-5)
+np.testing.assert_allclose(norm.moving_variance, 0.25 + 0.75 * x.var((0, 1, 2), ddof=1), rtol=1e-5)
+"""
+
+
+def test_a_synchronized_norm_counts_the_pixels_of_all_replicas() -> None:
+    """As torch.nn.SyncBatchNorm: of 8 pixels on two devices the biased variance is an eighth smaller."""
+    run_python(SYNCHRONIZED)
+
+
 def test_the_fused_path_is_what_runs_in_float32_and_the_general_path_elsewhere() -> None:
     ran: dict[str, bool] = {}
     for dtype in ("float32", "float16", "bfloat16", "float64"):
@@ -159,10 +182,10 @@ def value_and_gradients(call: Any, layer: Any, x: tf.Tensor, mode: Callable[...,
     return arrays(*mode(run)(x))
 
 
-RUNS = [("eager", "float32"), ("graph", "float32"), ("xla", "float32"), ("eager", "float64"), ("graph", "float64")]
+RUNS = [(mode, dtype) for dtype in ("float32", "float64") for mode in MODES]
 
 
-@pytest.mark.parametrize(("mode", "dtype"), [*RUNS, ("graph", "bfloat16"), ("graph", "float16")])
+@pytest.mark.parametrize(("mode", "dtype"), [*RUNS, ("graph", "bfloat16"), ("graph", "float16"), ("xla", "bfloat16")])
 @pytest.mark.parametrize("options", GROUPED, ids=lambda options: "-".join(map(str, options.values())))
 def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode: str) -> None:
     ours, reference = convolutions(options, dtype)
@@ -175,9 +198,21 @@ def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode
 
 
 NO_ONEDNN = """
-import tensorflow as tf, resnet_keras, numpy as np
+import keras, tensorflow as tf, resnet_keras, numpy as np
 from resnet_keras import layers
 print(layers._native_gradient("float32", "/device:CPU:0"))
+x = tf.random.stateless_normal((2, 9, 8, 8), (0, 1))
+ours, stock = layers.Conv2D(16, 3, groups=4), keras.layers.Conv2D(16, 3, groups=4)
+ours(x), stock(x)
+stock.set_weights(ours.get_weights())
+found = []
+for layer in (ours, stock):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x) ** 2)
+    found.append(tape.gradient(loss, [x, layer.kernel.value]))
+for actual, expected in zip(*found):
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 model = resnet_keras.resnext50_32x4d(input_size=33, num_classes=3)
 model.compile("sgd", "mse")
 print(np.isfinite(model.train_on_batch(np.ones((2, 33, 33, 3)), np.ones((2, 3)))))
@@ -189,13 +224,70 @@ def test_grouped_convolution_trains_without_onednn() -> None:
     assert run_python(NO_ONEDNN, TF_ENABLE_ONEDNN_OPTS="0").split() == ["False", "True"]
 
 
+ONE_BY_ONE: list[dict[str, Any]] = [{}, {"use_bias": False}, {"activation": "relu"}, {"strides": 2}, {"groups": 2}]
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [*RUNS, ("graph", "bfloat16"), ("graph", "float16")])
+@pytest.mark.parametrize("options", ONE_BY_ONE, ids=str)
+def test_a_1x1_convolution_in_training_is_kerass(options: dict[str, Any], dtype: str, mode: str) -> None:
+    """It runs as a matrix product then, unless it has a stride or groups."""
+    ours, native = (kind(16, 1, dtype=dtype, **options) for kind in (layers.Conv2D, keras.layers.Conv2D))
+    x = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 7, 8)), dtype)
+    for layer in (ours, native):
+        layer.build(x.shape)
+    ours.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in ours.weights])
+    native.set_weights(ours.get_weights())
+    actual = value_and_gradients(lambda x: ours(x, training=True), ours, x, MODES[mode])
+    expected = value_and_gradients(native, native, x, MODES[mode])
+    assert all(gap(*pair) <= 10 * PRECISION[dtype] for pair in zip(actual, expected, strict=True))
+
+
+def operations(layer: Any, shape: tuple[int | None, ...], training: bool) -> list[str]:
+    """The operations of TensorFlow's graph of the layer; its output has the shape that the layer said."""
+    function = tf.function(lambda x: layer(x, training=training))
+    concrete = function.get_concrete_function(tf.TensorSpec(shape, "float32"))
+    assert tuple(concrete.output_shapes) == layer.compute_output_shape(shape)
+    return [operation.type for operation in concrete.graph.get_operations()]
+
+
+def test_a_1x1_convolution_is_a_product_in_training_alone() -> None:
+    for shape in ((None, 9, 7, 8), (None, None, None, 8), (2, 9, 7, 8)):
+        layer = layers.Conv2D(16, 1)
+        layer.build((None, 9, 7, 8))
+        assert "MatMul" in operations(layer, shape, training=True)
+        assert "Conv2D" in operations(layer, shape, training=False)  # TensorFlow fuses it with what follows
+    assert "Conv2D" in operations(layers.Conv2D(16, 1, 2), (2, 9, 7, 8), training=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "padded"),
+    [
+        ({"padding": 1}, False),
+        ({"padding": 2, "dilation_rate": 2}, False),
+        ({"padding": 1, "groups": 2}, False),
+        ({"padding": "same", "strides": 2}, False),
+        ({}, False),
+        ({"padding": 1, "strides": 2}, True),
+        ({"padding": 2}, True),
+        ({"padding": 1, "dilation_rate": 2}, True),
+    ],
+    ids=str,
+)
+def test_explicit_padding_only_where_same_differs(options: dict[str, Any], padded: bool) -> None:
+    for training in (False, True):
+        found = operations(layers.Conv2D(4, 3, **options), (2, 9, 8, 4), training)
+        assert ("Pad" in found) == padded, found
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
 def test_a_grouped_network_trains(dtype: str, jit: bool) -> None:
+    """Compiled too: `supports_jit` is true, and "auto" relies on it."""
     with policy(dtype):
         block = resnet_keras.ResNeXtC(8, 16, 2, groups=4, width_per_group=16)
         inputs = keras.Input((9, 8, 8))
         model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(block(inputs)))
+    assert all(layer.supports_jit for layer in (block, *block.layers))
     model.compile("sgd", "mse", jit_compile=jit)
     before = arrays(block.conv2.kernel, block.bn2.moving_variance)
     losses = model.fit(image(4, 9, 8, 8), np.zeros((4, 64)), epochs=3, verbose=0).history["loss"]

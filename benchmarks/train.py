@@ -1,0 +1,157 @@
+"""Training steps and forward passes of both packages against the stock layers, keras.applications and torchvision.
+
+`python -m benchmarks.train [--rounds N] [--only TEXT]`. Each bar compares two implementations, each in a process of its
+own, that take turns, so that a busy moment of the machine meets both. The figure is the median of the ratios of
+neighbouring runs. `--only` measures the bars whose name contains the text, and saves nothing.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from .measure import save
+from .steps import BATCH, MATRIX
+
+RESNET50_PRODUCTS = 4_089_184_256  # multiply-adds of one 224x224 image, in the convolutions and the classifier
+ROOFLINE = BATCH * RESNET50_PRODUCTS / MATRIX**3  # a batch's multiply-adds in matrix products
+
+
+@dataclass(frozen=True)
+class Bar:
+    """`against` must take at least `least`, and at most `most`, times as long as `work`.
+
+    first: the first step of a fresh process counts, tracing included. share: how many runs of `against` are compared.
+    """
+
+    work: str
+    against: str
+    least: float
+    most: float = float("inf")
+    first: bool = False
+    share: float = 1.0
+
+
+BARS = [
+    Bar("keras resnext50 step", "stock resnext50 step", 18),
+    Bar("keras resnext50 step", "torchvision resnext50 step", 1 / 1.05),
+    Bar("keras resnet50 step", "applications resnet50 step", 1.3),
+    Bar("keras resnet50 step", "applications resnet50 step", 1.7, first=True),
+    Bar("keras resnet50 predict", "applications resnet50 predict", 1.1),
+    Bar("keras folded predict", "applications resnet50 predict", 1.25),
+    Bar("torch resnet50 step", "torchvision resnet50 step", 0.97, 1.03),
+    Bar("torch resnet50 forward", "torchvision resnet50 forward", 0.97, 1.03),
+    Bar("torch folded forward", "torchvision resnet50 forward", 1.4),
+    Bar("keras folded predict", "keras matrix product", 1 / 1.25, share=ROOFLINE),
+    Bar("torch folded forward", "torch matrix product", 1 / 1.25, share=ROOFLINE),
+]
+
+
+class Worker:
+    """A process that does one piece of work when asked."""
+
+    def __init__(self, name: str, warm_up: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.steps", name, str(warm_up)]
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+        self._line("ready")
+
+    def _line(self, wanted: str = "") -> str:
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            if line.strip() == wanted or (not wanted and line[0].isdigit()):
+                return line
+        raise RuntimeError(f"{' '.join(map(str, self.process.args))} ended; run it by hand to see why")
+
+    def run(self) -> float:
+        """Do the work once, and say how many seconds it took."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self._line())
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+def side_by_side(bar: Bar, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of both, in turns: ABBA, so that a drift of the machine's speed cancels."""
+    workers = {} if bar.first else {name: Worker(name, warm_up=3) for name in (bar.work, bar.against)}
+    seconds: dict[str, list[float]] = {bar.work: [], bar.against: []}
+    for number in range(rounds):
+        for name in (bar.work, bar.against) if number % 2 == 0 else (bar.against, bar.work):
+            worker = workers.get(name) or Worker(name, warm_up=0)
+            seconds[name].append(worker.run())
+            if bar.first:
+                worker.close()
+    for worker in workers.values():
+        worker.close()
+    return seconds[bar.work], seconds[bar.against]
+
+
+def measure(bar: Bar, rounds: int) -> dict[str, Any]:
+    """The figures of one bar, and whether it is met."""
+    load = [round(psutil.cpu_percent(1.0), 1)]
+    ours, theirs = side_by_side(bar, rounds)
+    load.append(round(psutil.cpu_percent(1.0), 1))
+    ratios = [bar.share * b / a for a, b in zip(ours, theirs, strict=True)]
+    ratio = median(ratios)
+    return {
+        "work": bar.work + (" (the first)" if bar.first else ""),
+        "against": bar.against,
+        "seconds": round(median(ours), 4),
+        "seconds_against": round(bar.share * median(theirs), 4),
+        "times_faster": round(ratio, 3),
+        "range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "at_least": round(bar.least, 3),
+        "at_most": None if bar.most == float("inf") else bar.most,
+        "met": bar.least <= ratio <= bar.most,
+        "cpu_percent_before_and_after": load,
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """The figures for a terminal."""
+    made = Table("work", "against", "seconds", "theirs", "times faster", "bar", "")
+    for row in rows:
+        bar = f"{row['at_least']:g}" + (f" to {row['at_most']:g}" if row["at_most"] else "")
+        numbers = [f"{row[key]:.3f}" for key in ("seconds", "seconds_against", "times_faster")]
+        made.add_row(row["work"], row["against"], *numbers, bar, "met" if row["met"] else "NOT met")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure all bars, save the figures, and say which are met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="pairs of runs per bar (default 9)")
+    parser.add_argument(
+        "--only", default="", help="only the bars whose work or opponent contains this; nothing is saved"
+    )
+    options = parser.parse_args(arguments)
+    bars = [bar for bar in BARS if options.only in f"{bar.work} / {bar.against}{' first' if bar.first else ''}"]
+    started = [round(load, 2) for load in os.getloadavg()]
+    rows = []
+    for bar in bars:
+        rows.append(measure(bar, options.rounds))
+        print(f"{rows[-1]['work']}: {rows[-1]['times_faster']}", file=sys.stderr, flush=True)
+    ended = [round(load, 2) for load in os.getloadavg()]
+    if not options.only:
+        save(
+            "train",
+            {"rounds": options.rounds, "load_average_before": started, "load_average_after": ended, "bars": rows},
+        )
+    Console(width=140).print(table(rows))
+    return 0 if all(row["met"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
