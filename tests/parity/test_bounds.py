@@ -1,4 +1,4 @@
-"""Where the verdict's bounds come from: random networks, a few here, a thousand in benchmarks/false_alarms.py."""
+"""Where the verdict's bounds come from: random networks, a few here, hundreds in benchmarks/false_alarms.py."""
 
 import json
 from pathlib import Path
@@ -14,30 +14,30 @@ RESULT = Path(false_alarms.__file__).parent / "results" / "false_alarms.json"
 
 
 @pytest.fixture(scope="module")
-def thousand() -> Any:
+def networks() -> Any:
     return json.loads(RESULT.read_text())
 
 
-def test_a_thousand_networks_without_a_false_alarm(thousand: Any) -> None:
-    assert thousand["networks"] >= 1000
-    assert thousand["false_alarms"] == []
+def test_no_network_gave_a_false_alarm(networks: Any) -> None:
+    assert networks["networks"] >= 200
+    assert networks["false_alarms"] == []
 
 
-def test_the_structure_line_lies_between_rounding_and_the_smallest_fault(thousand: Any) -> None:
+def test_the_structure_line_lies_between_rounding_and_the_smallest_fault(networks: Any) -> None:
     """Ten thousand times above what equal layers add; a hundredth of what an epsilon of 1.001e-5 shows."""
-    assert thousand["structure_added"]["line"] == STRUCTURE_LINE
-    assert thousand["structure_added"]["greatest"] * 1e4 <= STRUCTURE_LINE <= 1e-8 / 100
+    assert networks["structure_added"]["line"] == STRUCTURE_LINE
+    assert networks["structure_added"]["greatest"] * 1e4 <= STRUCTURE_LINE <= 1e-8 / 100
 
 
-def test_the_factor_lies_between_two_sides_rounding_and_tf32(thousand: Any) -> None:
+def test_the_factor_lies_between_two_sides_rounding_and_tf32(networks: Any) -> None:
     """Several times above the greatest ratio between honest sides, and far below TF32's 2^13 between roundings."""
-    assert thousand["rounding_ratio"]["factor"] == ARITHMETIC_FACTOR
-    assert thousand["rounding_ratio"]["greatest"] * 4 <= ARITHMETIC_FACTOR <= 2**13 / 100
+    assert networks["rounding_ratio"]["factor"] == ARITHMETIC_FACTOR
+    assert networks["rounding_ratio"]["greatest"] * 4 <= ARITHMETIC_FACTOR <= 2**13 / 100
 
 
 @pytest.mark.parametrize("seed", range(2000, 2006))
 def test_another_network(seed: int) -> None:
-    """Seeds that the thousand do not have."""
+    """Seeds that the networks do not have."""
     report, config = false_alarms.check_network(seed)
     assert report.ok, (config, report.first)
     assert max(layer.added.error for layer in report.layers) * 1e4 <= STRUCTURE_LINE
