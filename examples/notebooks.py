@@ -161,7 +161,8 @@ def build(name: str) -> Any:
     """A notebook without outputs. Cells stand between lines of %%; those that begin like code are code."""
     cells = []
     for number, text in enumerate(NOTEBOOKS[name].split("%%\n")):
-        cell = (new_code_cell if text.lstrip().startswith(CODE) else new_markdown_cell)(text.strip())
+        make: Any = new_code_cell if text.lstrip().startswith(CODE) else new_markdown_cell
+        cell = make(text.strip())
         cell["id"] = f"{name}-{number}"
         cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
