@@ -1,6 +1,7 @@
 """One timed piece of work in a process of its own: `python -m benchmarks.steps NAME`.
 
-It prepares and warms up, prints "ready", and then, for every line on stdin, does the work once and prints the seconds.
+It prepares and warms up, prints "ready", and then, for every line on stdin, does the work once and prints the seconds
+that it took, and those that the processors worked for it.
 A process per implementation keeps the frameworks' threads and memory apart; `benchmarks.train` lets them take turns.
 """
 
@@ -148,6 +149,7 @@ WORKS: dict[str, Callable[[], Work]] = {
     "stock resnext50 step": lambda: keras_step(stock_resnext(), 64),
     "torchvision resnext50 step": lambda: torch_step(torchvision_model("resnext50_32x4d"), 64, channels_last=True),
     "keras resnet50 step": lambda: keras_step(ours_in_keras(), 224),
+    "keras resnet50_keras step": lambda: keras_step(ours_in_keras("resnet50_keras"), 224),
     "applications resnet50 step": lambda: keras_step(applications(), 224),
     "keras resnet50 predict": lambda: keras_predict(ours_in_keras()),
     "keras folded predict": lambda: keras_predict(ours_in_keras(folded=True)),
@@ -169,9 +171,9 @@ def main(name: str, warm_up: int) -> None:
         work()
     print("ready", flush=True)
     for _ in sys.stdin:
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         work()
-        print(time.perf_counter() - start, flush=True)
+        print(time.perf_counter() - start, time.process_time() - worked, flush=True)
 
 
 if __name__ == "__main__":
