@@ -71,8 +71,9 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
     """The target that was named. Raises TargetError."""
     from . import targets
 
+    checkpoint = getattr(arguments, "checkpoint", None)  # parity.train has none
     if arguments.torch or arguments.keras:
-        if arguments.checkpoint:
+        if checkpoint:
             raise TargetError(
                 "--checkpoint is read for a named TARGET, and --torch and --keras name your own models; load it in them"
             )
@@ -83,7 +84,7 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
     if not arguments.target:
         raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
     target = targets.named(arguments.target, arguments.input_shape)
-    return _with_checkpoint(target, arguments) if arguments.checkpoint else target
+    return _with_checkpoint(target, arguments) if checkpoint else target
 
 
 def _with_checkpoint(target: Any, arguments: argparse.Namespace) -> Any:

@@ -194,7 +194,7 @@ def gradient_stopped() -> Any:
     model = keras_basic()
     conv = model.layer2.layers[0].conv1
     plain = conv.call
-    conv.call = lambda x: plain(keras.ops.stop_gradient(x))
+    conv.call = lambda x, **options: plain(keras.ops.stop_gradient(x), **options)
     return model
 
 
