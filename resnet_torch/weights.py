@@ -160,6 +160,8 @@ def _download(url: str, path: Path, sha256: str) -> None:
                 break
         except (urllib.error.HTTPError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 416
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
             if refused or number == TRIES - 1:
                 raise
             if isinstance(error, urllib.error.HTTPError):  # what is there does not fit the file: start again

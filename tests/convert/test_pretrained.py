@@ -1,5 +1,6 @@
 """`weights=`: names and files, other heads and inputs, preprocessing, and downloads from a server on this machine."""
 
+import gc
 import hashlib
 import json
 import os
@@ -84,6 +85,7 @@ def server(checkpoint: tuple[bytes, Any], tmp_path: Path, monkeypatch: pytest.Mo
             monkeypatch.setitem(package.weights.PUBLISHED, NAME, {TAG: package.weights.Weights(row.sha256, 0.0)})
         yield running
         running.shutdown()
+    gc.collect()  # a connection that was left open is reported by the test that left it, not by a later one
 
 
 def arrays(model: Any) -> dict[str, np.ndarray]:
