@@ -115,11 +115,16 @@ def _compared(arguments: argparse.Namespace) -> "TrainingReport":
         raise TargetError(f"--runs must be at least 1, and is {arguments.runs}; a band needs runs to span it")
     target = chosen_target(arguments)
     if arguments.target and not arguments.input_shape:
-        channels, *size = target.input_shape
-        target = replace(target, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
+        target = small(target)
     given = {"dtype": arguments.dtype, "weights": arguments.weights, "runs": arguments.runs}
     with progress_bar(arguments) as progress:
         return train(target, recipe, **given, name_map=name_map_of(arguments.map), progress=progress)
+
+
+def small(target: "Target") -> "Target":
+    """The target with images of no more than 64 pixels a side."""
+    channels, *size = target.input_shape
+    return replace(target, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
 
 
 def train(

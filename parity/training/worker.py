@@ -1,5 +1,6 @@
 """A framework's process in a lock-step run: builds the model, trains, and answers after every step (see process.py)."""
 
+import gc
 import os
 import sys
 import traceback
@@ -58,6 +59,8 @@ class TrainingWorker:
         from parity.targets import build
 
         self.spec = spec
+        self.side = self.trainer = None
+        gc.collect()  # hooks tie a model that was trained before, and all its copies, into cycles
         if self.framework == "torch":
             import torch
 
