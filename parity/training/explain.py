@@ -13,10 +13,10 @@ import numpy as np
 from parity.capture import LayerInfo
 from parity.compare import Array
 
-from .names import STATISTICS, slots
+from .names import STATISTICS
 from .recipe import Recipe
-from .reference import Before, update
 from .result import LINE, Cause, Fault, Step
+from .stepping import Tensor, tensor_of
 
 CLOSES = 100.0  # times smaller must a gap become, and below the line
 EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
@@ -127,40 +127,12 @@ def _update(scene: Scene, fault: Fault) -> Cause | None:
     return None
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """A parameter's step: what it started from and what it became."""
-
-    name: str
-    before: Before
-    weight: Array
-    state: dict[str, Array]
-
-    def gap(self, recipe: Recipe, **changes: Any) -> float:
-        """How far the step is from the recipe's, as a share of each number's scale."""
-        weight, state = update(recipe, replace(self.before, **changes))
-        pairs = [(weight, self.weight), *((state[slot], self.state[slot]) for slot in state)]
-        return max(_gap(wanted, found) for wanted, found in pairs)
-
-
-def _gap(wanted: Array, found: Array) -> float:
-    # A state that is nothing but a cancelled gradient's rounding has no scale of its own.
-    scale = max(float(np.abs(found).max(initial=0.0)), 1e-30)
-    return float(np.abs(wanted - found).max(initial=0.0)) / scale
-
-
 def _tensors(scene: Scene, side: str, process: Any) -> Iterator[tuple[str, Tensor]]:
     for layer in scene.layers:
         for tensor, shape in layer.weights.items():
             name = f"{layer.path}.{tensor}"
-            if tensor in STATISTICS:
-                continue
-            kept = {slot: process.call("before", (slot, name)) for slot in slots(scene.recipe)}
-            after = {slot: process.call("read", (slot, name)) for slot in kept}
-            decays = scene.recipe.decays(shape)
-            weight, gradient = process.call("before", ("weight", name)), process.call("read", ("gradient", name))
-            before = Before(weight, gradient, kept, scene.rate(side), scene.step.number, decays)
-            yield name, Tensor(name, before, process.call("read", ("weight", name)), after)
+            if tensor not in STATISTICS:
+                yield name, tensor_of(process, scene.recipe, name, shape, scene.rate(side), scene.step.number)
 
 
 def _decayed(recipe: Recipe, tensors: dict[str, Tensor], wrong: dict[str, float], side: str) -> Cause | None:

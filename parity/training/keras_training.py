@@ -13,7 +13,7 @@ from keras import ops
 
 from parity.compare import Array
 from parity.sides.keras_trace import input_layout
-from parity.weights import to_torch, torch_shape
+from parity.weights import to_keras, to_torch, torch_shape
 
 from .keras_optimizers import callbacks, make_optimizer, state_of
 from .names import Key, is_statistic, kind_of, slots
@@ -167,3 +167,12 @@ class _Run(keras.callbacks.Callback):
     def before(self, key: Key) -> Array:
         """A weight, statistic or state before the step."""
         return self.kept[key]
+
+    def write(self, key: Key, array: Array) -> None:
+        """Set a weight or state, given in torch's layout."""
+        what, name = key
+        variable, axes = self.variables[name]
+        factor = 1.0
+        if what != "weight":
+            variable, factor = state_of(self.recipe, self.optimizer, variable, what)
+        variable.assign(to_keras(array / factor, axes))

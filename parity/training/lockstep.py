@@ -15,9 +15,10 @@ from parity.probes import probe_input
 from parity.targets import Target
 from parity.weights import check_shapes
 
-from .names import SQUARES, Key, keys
+from .names import SQUARES, Key, keys, slots
 from .recipe import Recipe, RecipeError
 from .result import LINE, ROUNDING, Band, Number, Run, Step
+from .stepping import tensor_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -97,6 +98,8 @@ class LockStep:
         self.torch_keys = [*extra, *self.keys, *([("band", "")] if nudged else [])]
         self.band = _band(dtype, nudged, summed) if nudged else None
         self.radius: dict[str, float] = {}  # of the band, by kind of number
+        # Of the parameters whose gradient is nothing but rounding, those whose optimizer divides by its size.
+        self.undetermined: set[str] = set()
         units = [1.0] * nudged + ([self.band.factor] * nudged if self.band and self.band.factor > 1 else [])
         sides.torch.ask("train", sides.recipes[0], batches.x, batches.y, self.torch_keys, units)
         sides.keras.ask("train", sides.recipes[1], batches.x, batches.y, self.keys)
@@ -107,8 +110,10 @@ class LockStep:
         for number in range(1, self.sides.recipe.steps + 1):
             progress(f"{self.dtype} step {number}", number, self.sides.recipe.steps)
             steps.append(self._step(number))
+            self._hold_to_rule(steps[-1])
             if next(Run(self.dtype, tuple(steps[-1:]), self.band).faults(), None):
                 break
+            self._level()
             if number < self.sides.recipe.steps:
                 self.sides.torch.ask("on")
                 self.sides.keras.ask("on")
@@ -134,12 +139,42 @@ class LockStep:
                 self._spread(ours, totals)
             else:
                 theirs = keras.answer()
+                if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
+                    continue
                 totals.setdefault(what, _Total()).add(ours, theirs, name, self._floor(what, sizes.get(name, 0.0)))
                 if what in ("rate", "loss"):
                     pairs[what] = float(ours[0]), float(theirs[0])
         return Step(
             number, pairs["rate"], pairs["loss"], {what: self._number(what, total) for what, total in totals.items()}
         )
+
+    def _is_undetermined(self, what: str, name: str, ours: Array, theirs: Array, size: float) -> bool:
+        """Whether this is a step of a parameter that has no gradient: a bias before a norm, whose terms cancel.
+
+        What is left of them is rounding. Adam and its like divide it by its own size, and so make of it any step up to
+        the rate. Each side's step is then held to the rule (`_hold_to_rule`), with that side's own rounding.
+        """
+        if self.dtype != "float64" or self.sides.recipe.optimizer == "sgd":
+            return False
+        greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))
+        if what == "gradient" and size and greatest <= LINE * size:
+            self.undetermined.add(name)
+        return what in (*slots(self.sides.recipe), "weight") and name in self.undetermined
+
+    def _hold_to_rule(self, step: Step) -> None:
+        """Judge the steps of undetermined parameters by the rule."""
+        shapes = {f"{layer.path}.{name}": shape for layer in self.layers for name, shape in layer.weights.items()}
+        for name in self.undetermined:
+            for process, rate in zip((self.sides.torch, self.sides.keras), step.rate, strict=True):
+                made = tensor_of(process, self.sides.recipe, name, shapes[name], rate, step.number)
+                step.numbers["weight"] = step.numbers["weight"].or_worse(made.gap(self.sides.recipe), name)
+
+    def _level(self) -> None:
+        """Let Keras go on with torch's undetermined parameters: their difference would wander into what follows."""
+        for name in self.undetermined:
+            for slot in (*slots(self.sides.recipe), "weight"):
+                self.sides.keras.call("write", (slot, name), self.sides.torch.call("read", (slot, name)))
+        self.undetermined.clear()
 
     def _spread(self, found: list[dict[str, tuple[float, float]]], totals: dict[str, "_Total"]) -> None:
         """Note the nudged runs' distances: the first `nudged` of one unit, the others of the band's factor."""

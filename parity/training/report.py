@@ -91,7 +91,9 @@ def _summary(run: Run) -> str:
             f"(allowed {number.allowed:.0e})"
         )
     share = run.judged(number) / number.allowed
+    magnified = "training magnifies rounding past the line; " if run.dtype == "float64" else ""
     return (
-        f"in {run.dtype} the distance stays within {share:.2f} of what rounding allows ({what}, step {step.number}; "
+        f"{magnified}in {run.dtype} the distance stays within {share:.2f} of what rounding allows "
+        f"({what}, step {step.number}; "
         f"{run.band.runs} runs nudged by one unit in the last place, factor {run.band.factor:.1f})"
     )

@@ -19,7 +19,7 @@ is not null; `distance` the Euclidean distance of all tensors over their length,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 LINE = 1e-9  # of a tensor's scale, in float64
@@ -41,6 +41,10 @@ class Number:
     allowed: float
     band: tuple[float, ...] = ()
     wide: tuple[float, ...] = ()
+
+    def or_worse(self, error: float, path: str) -> "Number":
+        """This number, or with another tensor's error if that is greater."""
+        return self if error <= self.error else replace(self, error=error, path=path)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
 
 def _optimizer(recipe: Recipe) -> Iterator[Match]:
     name, eps = recipe.optimizer, f"{recipe.epsilon:g}"
+    if name != "sgd":
+        why = (
+            "its gradient is 0 but for rounding, which epsilon divides: in float64 each side's step is held to the rule"
+        )
+        yield Match("bias before a norm", "its own step", "its own step, then torch's", SETTING, why)
     if name == "sgd":
         yield from _sgd(recipe)
     elif name in ("adam", "adamw"):

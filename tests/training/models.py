@@ -103,8 +103,8 @@ def frozen_statistics() -> Any:
     return model
 
 
-def _compiled(spoil: Callable[[Any, Any], None]) -> Any:
-    model = keras_basic()
+def _compiled(spoil: Callable[[Any, Any], None], name: str = "basic") -> Any:
+    model = keras_model(name)
     plain = model.compile
 
     def compile(optimizer: Any, **options: Any) -> None:
@@ -137,6 +137,20 @@ def keras_epsilon() -> Any:
 
 def wrong_beta() -> Any:
     return _compiled(lambda optimizer, model: setattr(optimizer, "beta_2", 0.99))
+
+
+def bias_moved_twice() -> Any:
+    """A bias before a norm that the optimizer moves twice as far as its rule: nothing but its own step shows it."""
+
+    def spoil(optimizer: Any, model: Any) -> None:
+        plain, bias = optimizer.update_step, model.layer1.layers[0].conv1.bias
+
+        def update_step(gradient: Any, variable: Any, rate: Any) -> None:
+            plain(gradient, variable, rate * (2 if variable is bias or variable is bias.value else 1))
+
+        optimizer.update_step = update_step
+
+    return _compiled(spoil, "biased")
 
 
 def decay_everywhere() -> Any:

@@ -98,6 +98,22 @@ def test_fault_is_caught_at_its_step_and_named(
     assert len(report.runs[-1].steps) == step
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
+def test_a_bias_before_a_norm_is_held_to_the_rule(sides: Any, optimizer: str) -> None:
+    """Its gradient is rounding, which so small an epsilon makes steps as great as the rate of."""
+    report = compare(sides, optimizer, model="biased", epsilon=1e-14, lr=1e-4)
+    assert report.ok, text(report)
+    assert report.runs[0].band is None
+
+
+def test_a_bias_before_a_norm_off_the_rule_is_caught(sides: Any) -> None:
+    report = compare(sides, "adam", model="biased", fault="bias_moved_twice", epsilon=1e-14, lr=1e-4)
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.what, report.fault.path) == (1, "weight", "layer1.0.conv1.bias")
+    assert report.cause is not None
+    assert report.cause.name == "update rule"
+
+
 def test_dropout_is_turned_off(sides: Any) -> None:
     target = Target("dropout", f"{MODELS}:torch_dropout", f"{MODELS}:keras_basic", SHAPE)
     recipe = made("sgd", steps=2, epoch_steps=2)
