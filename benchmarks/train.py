@@ -22,6 +22,7 @@ from .measure import save
 from .steps import BATCH, MATRIX
 
 RESNET50_PRODUCTS = 4_089_184_256  # multiply-adds of one 224x224 image, in the convolutions and the classifier
+SERVES = 3  # rounds of one process
 ROOFLINE = BATCH * RESNET50_PRODUCTS / MATRIX**3  # a batch's multiply-adds in matrix products
 
 
@@ -89,15 +90,20 @@ Times = list[tuple[float, ...]]
 
 
 def side_by_side(bar: Bar, rounds: int) -> tuple[Times, Times]:
-    """Seconds of both, in turns: ABBA, so that a drift of the machine's speed cancels."""
-    workers = {} if bar.first else {name: Worker(name, warm_up=3) for name in (bar.work, bar.against)}
+    """Seconds of both, in turns: ABBA, so that a drift of the machine's speed cancels.
+
+    Where its memory happens to lie can make a process a tenth slower for as long as it lives, so each serves a few
+    rounds only.
+    """
     seconds: dict[str, Times] = {bar.work: [], bar.against: []}
+    workers: dict[str, Worker] = {}
     for number in range(rounds):
         for name in (bar.work, bar.against) if number % 2 == 0 else (bar.against, bar.work):
-            worker = workers.get(name) or Worker(name, warm_up=0)
-            seconds[name].append(worker.run())
-            if bar.first:
-                worker.close()
+            if bar.first or number % SERVES == 0:
+                if name in workers:
+                    workers.pop(name).close()
+                workers[name] = Worker(name, warm_up=0 if bar.first else 3)
+            seconds[name].append(workers[name].run())
     for worker in workers.values():
         worker.close()
     return seconds[bar.work], seconds[bar.against]

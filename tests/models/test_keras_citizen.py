@@ -136,6 +136,27 @@ def test_fit_learns_and_evaluate_and_predict_agree() -> None:
     assert accuracy == (logits.argmax(1) == y).mean()
 
 
+def test_a_train_step_is_traced_once() -> None:
+    """Variables made while it is traced would have TensorFlow trace it again."""
+    model = small(resnet_keras, num_classes=4)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), LOSS)
+    calls, plain = [], model.call
+    model.__dict__["call"] = lambda *args, **kwargs: calls.append(1) or plain(*args, **kwargs)
+    model.train_on_batch(X, Y)
+    model.train_on_batch(X, Y)
+    assert len(calls) == 1
+
+
+def test_what_is_thawed_after_compile_is_trained() -> None:
+    model = small(resnet_keras, num_classes=4)
+    model.fc.trainable = False
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), LOSS)
+    model.fc.trainable = True
+    before = numbers(model.fc.kernel).copy()
+    model.train_on_batch(X, Y)
+    assert not np.array_equal(numbers(model.fc.kernel), before)
+
+
 @pytest.mark.parametrize("count", [1, 4, 5])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 def test_predict_is_kerass(dtype: str, count: int) -> None:
