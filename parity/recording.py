@@ -3,6 +3,7 @@
 A file without a name, shared by its descriptor: gone when the last process that has it ends, however it ends.
 """
 
+import mmap
 import os
 import tempfile
 import weakref
@@ -36,6 +37,7 @@ class Shelf:
             weakref.finalize(self, self._file.close)
         self.descriptor: int = self._file.fileno() if descriptor is None else descriptor
         self.end = 0
+        self._mapped = np.empty(0, np.uint8)
 
     def put(self, array: Array) -> Place:
         """Append an array. Raises ParityError if the disk is full."""
@@ -64,6 +66,16 @@ class Shelf:
             if count == 0:
                 raise EOFError(f"a shelf ends at {offset}, before {place}")
             rest, offset = rest[count:], offset + count
+        return flat.transpose(np.argsort(place.order))
+
+    def view(self, place: Place) -> Array:
+        """The array at a place, not copied: it is what the file has there, now and later."""
+        size = int(np.prod(place.shape)) * np.dtype(place.dtype).itemsize
+        if size == 0:
+            return self.get(place)
+        if place.offset + size > len(self._mapped):
+            self._mapped = np.frombuffer(mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ), np.uint8)
+        flat = self._mapped[place.offset : place.offset + size].view(place.dtype).reshape(place.shape)
         return flat.transpose(np.argsort(place.order))
 
     def clear(self) -> None:

@@ -131,14 +131,16 @@ class LockStep:
         sizes: dict[str, float] = {}
         totals: dict[str, _Total] = {}
         pairs: dict[str, tuple[float, float]] = {}
-        for what, name in self.torch_keys:
-            ours = torch.answer()
+        found, others = torch.answer(), iter(keras.answer())
+        for (what, name), place in zip(self.torch_keys, found, strict=True):
+            if what == "band":
+                self._spread(place, totals)
+                continue
+            ours = torch.shelf.view(place)
             if what == "size":
                 sizes[name] = float(ours[0])
-            elif what == "band":
-                self._spread(ours, totals)
             else:
-                theirs = keras.answer()
+                theirs = keras.shelf.view(next(others))
                 if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
                     continue
                 totals.setdefault(what, _Total()).add(ours, theirs, name, self._floor(what, sizes.get(name, 0.0)))

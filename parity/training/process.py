@@ -1,4 +1,7 @@
-"""The half of a framework's process that stays here: asks, and gets answers in order."""
+"""The half of a framework's process that stays here: asks, and gets answers in order.
+
+What a step has made comes through a file that both have, each array copied once; all else through a pipe.
+"""
 
 import os
 import subprocess
@@ -8,6 +11,7 @@ from multiprocessing import Pipe
 from typing import Any, NoReturn
 
 from parity.errors import WorkerError
+from parity.recording import Shelf
 from parity.sides.messages import receive, send
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3"}
@@ -22,10 +26,12 @@ class TrainingProcess:
     def __init__(self, framework: str) -> None:
         self.framework = framework
         ours, theirs = Pipe()
+        self.shelf = Shelf()
+        shared = theirs.fileno(), self.shelf.descriptor
         self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "parity.training.worker", str(theirs.fileno()), framework],
-            pass_fds=[theirs.fileno()],
+            [sys.executable, "-m", "parity.training.worker", *map(str, shared), framework],
+            pass_fds=shared,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

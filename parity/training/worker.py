@@ -11,6 +11,7 @@ from typing import Any
 from parity.capture import LayerInfo, StepInfo
 from parity.compare import Array
 from parity.errors import ParityError, WorkerError
+from parity.recording import Shelf
 from parity.sides.messages import receive, send
 from parity.sides.worker import COLOURS, NUMBERS
 
@@ -25,8 +26,8 @@ class Stopped(Exception):
 class TrainingWorker:
     """Answers each request by the method of its name."""
 
-    def __init__(self, connection: Connection, framework: str) -> None:
-        self.connection, self.framework = connection, framework
+    def __init__(self, connection: Connection, shelf: Shelf, framework: str) -> None:
+        self.connection, self.shelf, self.framework = connection, shelf, framework
         self.spec = ""
         self.side: Any = None
         self.trainer: Any = None
@@ -93,7 +94,6 @@ class TrainingWorker:
 
     def steps(self, x: Array) -> list[StepInfo]:
         """The steps that the model takes, by which layers of other names find their partners."""
-        from parity.recording import Shelf
         from parity.sides.runner import Runner
 
         return list(Runner(self.side, Shelf()).prepare(x, "float64"))
@@ -116,11 +116,13 @@ class TrainingWorker:
         return list(self.trainer.draws(x, y))
 
     def train(self, recipe: Recipe, x: Array, y: Array, keys: list[Key], units: Any = ()) -> None:
-        """Train; after each step send what the keys name, then answer questions until told to go on."""
+        """Train; after each step shelve what the keys name, then answer questions until told to go on."""
 
         def visit(run: Any) -> None:
-            for key in keys:
-                send(self.connection, ("value", run.distances(self._own(keys)) if key[0] == "band" else run.read(key)))
+            self.shelf.end = 0  # over what the last step has left
+            own = self._own(keys)
+            made = [run.distances(own) if key[0] == "band" else self.shelf.put(run.read(key)) for key in keys]
+            send(self.connection, ("value", made))
             while True:
                 method, args = receive(self.connection)
                 if method == "stop":
@@ -138,8 +140,8 @@ class TrainingWorker:
 
 
 def main(argv: list[str]) -> None:
-    connection, framework = argv
-    TrainingWorker(Connection(int(connection)), framework).serve()
+    connection, shelf, framework = argv
+    TrainingWorker(Connection(int(connection)), Shelf(int(shelf)), framework).serve()
     os._exit(0)  # skip the frameworks' slow shutdown
 
 
