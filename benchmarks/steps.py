@@ -1,8 +1,8 @@
-"""One timed piece of work in a process of its own: `python -m benchmarks.steps NAME`.
+"""Timed pieces of work in a process of their own: `python -m benchmarks.steps WARM_UP NAME ...`.
 
-It prepares and warms up, prints "ready", and then, for every line on stdin, does the work once and prints the seconds
-that it took, and those that the processors worked for it.
-A process per implementation keeps the frameworks' threads and memory apart; `benchmarks.train` lets them take turns.
+It prepares and warms up, prints "ready", and then, for every name on a line of stdin, does that work once and prints
+the seconds that it took, and those that the processors worked for it.
+A process per framework keeps its threads and memory apart from the other's; `benchmarks.train` lets them take turns.
 """
 
 import sys
@@ -164,17 +164,18 @@ WORKS: dict[str, Callable[[], Work]] = {
 }
 
 
-def main(name: str, warm_up: int) -> None:
-    """Prepare the work `name`, do it `warm_up` times, and then once for every line on stdin."""
-    work = WORKS[name]()
-    for _ in range(warm_up):
-        work()
+def main(warm_up: int, names: list[str]) -> None:
+    """Prepare the works in this order, do each `warm_up` times, and then those that stdin names."""
+    works = {name: WORKS[name]() for name in names}
+    for work in works.values():
+        for _ in range(warm_up):
+            work()
     print("ready", flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
         start, worked = time.perf_counter(), time.process_time()
-        work()
+        works[line.strip()]()
         print(time.perf_counter() - start, time.process_time() - worked, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]), sys.argv[2:])

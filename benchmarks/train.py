@@ -1,7 +1,7 @@
 """Training steps and forward passes of both packages against the stock layers, keras.applications and torchvision.
 
-`python -m benchmarks.train [--rounds N] [--only TEXT]`. Each bar compares two implementations, each in a process of its
-own, that take turns, so that a busy moment of the machine meets both. The figure is the median of the ratios of
+`python -m benchmarks.train [--rounds N] [--only TEXT]`. Each bar compares two implementations, as a rule in two
+processes, that take turns, so that a busy moment of the machine meets both. The figure is the median of the ratios of
 neighbouring runs; beside it stands the same ratio of processor seconds, which other processes disturb less. `--only`
 measures anew the bars whose name contains the text, and leaves the others' figures as they are.
 """
@@ -25,6 +25,7 @@ from .steps import BATCH, MATRIX
 RESNET50_PRODUCTS = 4_089_184_256  # multiply-adds of one 224x224 image, in the convolutions and the classifier
 RESULT = RESULTS / "train.json"
 SERVES = 3  # rounds of one process
+MORE = 3  # times the rounds, where a figure between two bounds must be sharper
 ROOFLINE = BATCH * RESNET50_PRODUCTS / MATRIX**3  # a batch's multiply-adds in matrix products
 
 
@@ -33,7 +34,7 @@ class Bar:
     """`against` must take at least `least`, and at most `most`, times as long as `work`.
 
     first: the first step of a fresh process counts, tracing included. share: how many runs of `against` are compared.
-    more: times the rounds, where a figure between two bounds must be sharper.
+    together: both in one process, where the same code is to take the same time: where memory lies matters more.
     """
 
     work: str
@@ -42,7 +43,7 @@ class Bar:
     most: float = float("inf")
     first: bool = False
     share: float = 1.0
-    more: int = 1
+    together: bool = False
 
     @property
     def title(self) -> str:
@@ -58,8 +59,8 @@ BARS = [
     Bar("keras resnet50 step", "applications resnet50 step", 1.7, first=True),
     Bar("keras resnet50 predict", "applications resnet50 predict", 1.1),
     Bar("keras folded predict", "applications resnet50 predict", 1.25),
-    Bar("torch resnet50 step", "torchvision resnet50 step", 0.97, 1.03, more=4),
-    Bar("torch resnet50 forward", "torchvision resnet50 forward", 0.97, 1.03, more=8),
+    Bar("torch resnet50 step", "torchvision resnet50 step", 0.97, 1.03, together=True),
+    Bar("torch resnet50 forward", "torchvision resnet50 forward", 0.97, 1.03, together=True),
     Bar("torch folded forward", "torchvision resnet50 forward", 1.4),
     Bar("keras folded predict", "keras matrix product", 1 / 1.25, share=ROOFLINE),
     Bar("torch folded forward", "torch matrix product", 1 / 1.25, share=ROOFLINE),
@@ -67,10 +68,10 @@ BARS = [
 
 
 class Worker:
-    """A process that does one piece of work when asked."""
+    """A process that does the works of these names when asked."""
 
-    def __init__(self, name: str, warm_up: int) -> None:
-        command = [sys.executable, "-m", "benchmarks.steps", name, str(warm_up)]
+    def __init__(self, names: tuple[str, ...], warm_up: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.steps", str(warm_up), *names]
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
@@ -83,10 +84,10 @@ class Worker:
                 return line
         raise RuntimeError(f"{' '.join(map(str, self.process.args))} ended; run it by hand to see why")
 
-    def run(self) -> tuple[float, ...]:
-        """Do the work once: seconds, and seconds of the processors."""
+    def run(self, name: str) -> tuple[float, ...]:
+        """Do a work once: seconds, and seconds of the processors."""
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{name}\n")
         self.process.stdin.flush()
         return tuple(map(float, self._line().split()))
 
@@ -102,26 +103,36 @@ def side_by_side(bar: Bar, rounds: int) -> tuple[Times, Times]:
     """Seconds of both, in turns: ABBA, so that a drift of the machine's speed cancels.
 
     Where its memory happens to lie can make a process a tenth slower for as long as it lives, so each serves a few
-    rounds only.
+    rounds only, and with two works in one process the order in which they are made changes.
     """
     seconds: dict[str, Times] = {bar.work: [], bar.against: []}
     workers: dict[str, Worker] = {}
     for number in range(rounds):
-        for name in (bar.work, bar.against) if number % 2 == 0 else (bar.against, bar.work):
-            if bar.first or number % SERVES == 0:
-                if name in workers:
-                    workers.pop(name).close()
-                workers[name] = Worker(name, warm_up=0 if bar.first else 3)
-            seconds[name].append(workers[name].run())
-    for worker in workers.values():
+        order = (bar.work, bar.against) if number % 2 == 0 else (bar.against, bar.work)
+        if bar.first or number % SERVES == 0:
+            _replace(workers, bar, order)
+        for name in order:
+            seconds[name].append(workers[name].run(name))
+    for worker in set(workers.values()):
         worker.close()
     return seconds[bar.work], seconds[bar.against]
+
+
+def _replace(workers: dict[str, Worker], bar: Bar, order: tuple[str, ...]) -> None:
+    """Fresh processes for the ones that have served."""
+    for worker in set(workers.values()):
+        worker.close()
+    warm_up = 0 if bar.first else 3
+    if bar.together:
+        workers.update(dict.fromkeys(order, Worker(order, warm_up)))
+    else:
+        workers.update({name: Worker((name,), warm_up) for name in order})
 
 
 def measure(bar: Bar, rounds: int) -> dict[str, Any]:
     """The figures of one bar, and whether it is met."""
     load = [round(psutil.cpu_percent(1.0), 1)]
-    ours, theirs = side_by_side(bar, rounds * bar.more)
+    ours, theirs = side_by_side(bar, rounds * (MORE if bar.together else 1))
     load.append(round(psutil.cpu_percent(1.0), 1))
     ratios, worked = ([bar.share * b[i] / a[i] for a, b in zip(ours, theirs, strict=True)] for i in (0, 1))
     ratio = median(ratios)
