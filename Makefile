@@ -25,11 +25,14 @@ lint: .venv/.test
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 
+# Most of a test is one thread that traces and compiles, so two tests run side by side; a file's tests share what they made.
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile
+
 pytest: .venv/.test
-	$(PY) -m pytest
+	$(PYTEST)
 
 pytest-all: .venv/.test
-	$(PY) -m pytest -m ""
+	$(PYTEST) -m ""
 
 format: .venv/.test
 	$(PY) -m ruff check --fix
