@@ -2,10 +2,11 @@
 
 `python -m benchmarks.training [--only TEXT]` trains each variant both ways by every row of RECIPES and keeps the
 greatest difference of any tensor at any step, as a share of its scale: the line is 1e-9. It takes
-an hour on 2 cores. `--only` takes the runs whose name contains the text, and saves nothing.
+an hour on 2 cores. `--only` takes the runs whose name contains the text, and leaves the others' figures as they are.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from parity.training.recipe import Recipe, made
 from parity.training.result import LINE
 from parity.training.run import Options, compare_training
 
-from .measure import save
+from .measure import RESULTS, save
 
+RESULT = RESULTS / "training.json"
 VARIANTS = ("cifar_resnet20", "resnet18_d2l", "resnet18", "resnet50", "resnext50_32x4d")
 STEPS = 20
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -49,6 +51,12 @@ def recipe_of(variant: str, name: str) -> Recipe:
     return made(optimizer, steps=STEPS, **given, epsilon=epsilon)
 
 
+def title(variant: str, name: str) -> str:
+    """The row's name, with an epsilon that is not the usual one."""
+    epsilon = recipe_of(variant, name).epsilon
+    return f"{name}, epsilon {epsilon:g}" if variant in EPSILON and epsilon else name
+
+
 @contextmanager
 def sides() -> Iterator[tuple[TrainingProcess, TrainingProcess]]:
     """Both frameworks, each in a process that trains any number of models."""
@@ -70,7 +78,7 @@ def row(variant: str, name: str, processes: tuple[TrainingProcess, TrainingProce
     error, what, path = max(errors)
     return {
         "variant": variant,
-        "recipe": name + (f", epsilon {recipe.epsilon:g}" if variant in EPSILON and recipe.epsilon else ""),
+        "recipe": title(variant, name),
         "match": report.ok,
         "steps": len(run.steps),
         "greatest_difference": float(f"{error:.3g}"),
@@ -80,20 +88,27 @@ def row(variant: str, name: str, processes: tuple[TrainingProcess, TrainingProce
     }
 
 
+def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These figures, and of those kept so far the others, in the order of VARIANTS and RECIPES."""
+    kept = json.loads(RESULT.read_text())["runs"] if RESULT.exists() else []
+    found = {(row["variant"], row["recipe"]): row for row in (*kept, *rows)}
+    order = [(variant, title(variant, name)) for variant in VARIANTS for name in RECIPES]
+    return [found[key] for key in order if key in found]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train all, save the figures, and return 1 if any two runs parted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--only", default="", help="only runs whose name contains this; nothing is saved")
+    parser.add_argument("--only", default="", help="only runs whose name contains this")
     only = parser.parse_args(arguments).only
     rows = []
     for variant in VARIANTS:
         with sides() as processes:
             for name in RECIPES:
-                if only in f"{variant} {name}":
+                if only in f"{variant}: {name}":
                     rows.append(row(variant, name, processes))
                     print(rows[-1], file=sys.stderr, flush=True)
-    if not only:
-        save("training", {"dtype": "float64", "line": LINE, "runs": rows})
+    save("training", {"dtype": "float64", "line": LINE, "runs": merged(rows)})
     return 0 if rows and all(found["match"] for found in rows) else 1
 
 
