@@ -83,7 +83,7 @@ def prepare(name: str, description: str | None, download: Callable[[], Raw], arg
     parser.add_argument("--model", default="resnet18_d2l", metavar="NAME", help="any variant (resnet18_d2l)")
     parser.add_argument("--epochs", type=command.whole, metavar="N", help="5 for MNIST, 16 for digits")
     parser.add_argument("--batch-size", type=command.whole, default=32, metavar="N", help="(32)")
-    parser.add_argument("--learning-rate", type=command.positive, default=0.05, metavar="X", help="the first (0.05)")
+    parser.add_argument("--learning-rate", type=command.positive, default=0.02, metavar="X", help="the first (0.02)")
     parser.add_argument("--dropout", type=command.fraction, default=0.0, metavar="X", help="before the classifier (0)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and dropout (0)")
     parser.add_argument("--output", type=Path, default=Path("runs", name), metavar="FOLDER", help=f"(runs/{name})")
