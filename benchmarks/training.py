@@ -1,8 +1,8 @@
 """Lock-step training of whole variants: every optimizer, decay and schedule, 20 steps, in float64.
 
 `python -m benchmarks.training [--only TEXT]` trains each variant both ways by every row of RECIPES and keeps the
-greatest difference of any tensor at any step, as a share of its scale: the line is 1e-9. It takes
-an hour on 2 cores. `--only` takes the runs whose name contains the text, and leaves the others' figures as they are.
+greatest difference of any tensor at any step, as a share of its scale: the line is 1e-9. `--only` takes the runs whose
+name contains the text, and leaves the others' figures as they are.
 """
 
 import argparse
