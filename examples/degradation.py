@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--depths", type=int, nargs="+", choices=DEPTHS, default=[20, 56], metavar="N", help="(20 56)")
     parser.add_argument("--epochs", type=command.whole, default=10, metavar="N", help="(10)")
     parser.add_argument("--batch-size", type=command.whole, default=32, metavar="N", help="(32)")
-    parser.add_argument("--learning-rate", type=command.positive, default=0.1, metavar="X", help="the first (0.1)")
+    parser.add_argument("--learning-rate", type=command.positive, default=0.03, metavar="X", help="the first (0.03)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="(0)")
     parser.add_argument("--output", type=Path, default=Path("runs/degradation"), metavar="FOLDER")
     parser.add_argument("--resume", action="store_true", help="continue each network from its last checkpoint")
