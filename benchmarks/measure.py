@@ -86,6 +86,20 @@ def medians(runs: list[Run]) -> dict[str, float]:
     }
 
 
+Rows = list[dict[str, Any]]
+
+
+def merged(name: str, field: str, rows: Rows, columns: tuple[str, str], order: list[tuple[str, str]]) -> Rows:
+    """These rows, and of those kept in benchmarks/results/NAME.json under `field` the others.
+
+    columns: which two tell a row from the others; order: what they hold, row by row.
+    """
+    path = RESULTS / f"{name}.json"
+    kept = json.loads(path.read_text())[field] if path.exists() else []
+    found = {(row[columns[0]], row[columns[1]]): row for row in (*kept, *rows)}
+    return [found[key] for key in order if key in found]
+
+
 def save(name: str, figures: dict[str, Any]) -> None:
     """Write the figures with the versions and the machine's size to benchmarks/results/NAME.json."""
     machine = {"cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30)}

@@ -7,7 +7,6 @@ measures anew the bars whose name contains the text, and leaves the others' figu
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,11 +18,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from .measure import RESULTS, save
+from .measure import merged, save
 from .steps import BATCH, MATRIX
 
 RESNET50_PRODUCTS = 4_089_184_256  # multiply-adds of one 224x224 image, in the convolutions and the classifier
-RESULT = RESULTS / "train.json"
 SERVES = 3  # rounds of one process
 MORE = 3  # times the rounds, where a figure between two bounds must be sharper
 ROOFLINE = BATCH * RESNET50_PRODUCTS / MATRIX**3  # a batch's multiply-adds in matrix products
@@ -152,13 +150,6 @@ def measure(bar: Bar, rounds: int) -> dict[str, Any]:
     }
 
 
-def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """These figures, and of those kept so far the others, in the order of BARS."""
-    kept = json.loads(RESULT.read_text())["bars"] if RESULT.exists() else []
-    found = {(row["work"], row["against"]): row for row in (*kept, *rows)}
-    return [found[key] for bar in BARS if (key := (bar.title, bar.against)) in found]
-
-
 def table(rows: list[dict[str, Any]]) -> Table:
     """The figures for a terminal."""
     made = Table("work", "against", "seconds", "theirs", "times faster", "bar", "")
@@ -180,9 +171,10 @@ def main(arguments: list[str] | None = None) -> int:
     for bar in bars:
         rows.append(measure(bar, options.rounds))
         print(f"{rows[-1]['work']}: {rows[-1]['times_faster']}", file=sys.stderr, flush=True)
-    save("train", {"bars": merged(rows)})
+    order = [(bar.title, bar.against) for bar in BARS]
+    save("train", {"bars": merged("train", "bars", rows, ("work", "against"), order)})
     Console(width=140).print(table(rows))
-    return 0 if all(row["met"] for row in rows) else 1
+    return 0 if rows and all(row["met"] for row in rows) else 1
 
 
 if __name__ == "__main__":

@@ -6,22 +6,18 @@ name contains the text, and leaves the others' figures as they are.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from parity.targets import named
 from parity.train import small
-from parity.training.process import TrainingProcess
+from parity.training.process import TrainingProcess, both_frameworks
 from parity.training.recipe import Recipe, made
 from parity.training.result import LINE
 from parity.training.run import Options, compare_training
 
-from .measure import RESULTS, save
+from .measure import merged, save
 
-RESULT = RESULTS / "training.json"
 VARIANTS = ("cifar_resnet20", "resnet18_d2l", "resnet18", "resnet50", "resnext50_32x4d")
 STEPS = 20
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -57,17 +53,6 @@ def title(variant: str, name: str) -> str:
     return f"{name}, epsilon {epsilon:g}" if variant in EPSILON and epsilon else name
 
 
-@contextmanager
-def sides() -> Iterator[tuple[TrainingProcess, TrainingProcess]]:
-    """Both frameworks, each in a process that trains any number of models."""
-    torch, keras = TrainingProcess("torch"), TrainingProcess("keras")
-    try:
-        yield torch, keras
-    finally:
-        torch.close()
-        keras.close()
-
-
 def row(variant: str, name: str, processes: tuple[TrainingProcess, TrainingProcess]) -> dict[str, Any]:
     """The figures of one run."""
     options, target = Options("float64"), small(named(variant))
@@ -88,14 +73,6 @@ def row(variant: str, name: str, processes: tuple[TrainingProcess, TrainingProce
     }
 
 
-def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """These figures, and of those kept so far the others, in the order of VARIANTS and RECIPES."""
-    kept = json.loads(RESULT.read_text())["runs"] if RESULT.exists() else []
-    found = {(row["variant"], row["recipe"]): row for row in (*kept, *rows)}
-    order = [(variant, title(variant, name)) for variant in VARIANTS for name in RECIPES]
-    return [found[key] for key in order if key in found]
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Train all, save the figures, and return 1 if any two runs parted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
@@ -103,12 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
     only = parser.parse_args(arguments).only
     rows = []
     for variant in VARIANTS:
-        with sides() as processes:
-            for name in RECIPES:
-                if only in f"{variant}: {name}":
-                    rows.append(row(variant, name, processes))
-                    print(rows[-1], file=sys.stderr, flush=True)
-    save("training", {"dtype": "float64", "line": LINE, "runs": merged(rows)})
+        names = [name for name in RECIPES if only in f"{variant}: {name}"]
+        if not names:
+            continue
+        with both_frameworks() as processes:
+            for name in names:
+                rows.append(row(variant, name, processes))
+                print(rows[-1], file=sys.stderr, flush=True)
+    order = [(variant, title(variant, name)) for variant in VARIANTS for name in RECIPES]
+    runs = merged("training", "runs", rows, ("variant", "recipe"), order)
+    save("training", {"dtype": "float64", "line": LINE, "runs": runs})
     return 0 if rows and all(found["match"] for found in rows) else 1
 
 

@@ -15,8 +15,8 @@ from .report import Report
 from .sides.local import LocalSide
 from .sides.runner import Runner
 from .targets import is_model
-from .verify import compare_sides, shapes_of
-from .weights import check_shapes
+from .verify import compare_sides
+from .weights import check_shapes, shapes_of
 
 
 def check_models(

@@ -50,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
         help="cpu, cuda, mps: compare both frameworks on each, and say which a difference belongs to",
     )
     result.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="the weights to compare with, of a named TARGET; any file parity.convert reads",
+    )
+    result.add_argument(
         "--steps",
         type=positive,
         metavar="N",
@@ -93,6 +98,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return MATCH
     if arguments.all and arguments.steps:
         raise TargetError("--steps trains one TARGET, and --all names every one; leave one of the two out")
+    if arguments.checkpoint and arguments.steps:
+        raise TargetError("--steps trains from random weights, and --checkpoint gives others; leave one of the two out")
     if arguments.all:
         return _check_all(arguments, list(targets.variants()))
     target = chosen_target(arguments)

@@ -34,11 +34,6 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="whose arithmetic to compare; the float64 structure check is always run",
     )
-    parser.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        help="the weights to compare with, of a named TARGET; any file parity.convert reads",
-    )
     parser.add_argument("--batch-size", type=positive, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
 
@@ -71,7 +66,7 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
     """The target that was named. Raises TargetError."""
     from . import targets
 
-    checkpoint = getattr(arguments, "checkpoint", None)  # parity.train has none
+    checkpoint = getattr(arguments, "checkpoint", None)  # an option of parity.check alone
     if arguments.torch or arguments.keras:
         if checkpoint:
             raise TargetError(

@@ -141,15 +141,11 @@ def train(
     dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
     name_map: pairs of names (`pairs.name_map.NameMap`). Raises ParityError where that cannot be done.
     """
-    from .training.process import TrainingProcess
+    from .training.process import both_frameworks
     from .training.run import Options, compare_training
 
-    torch, keras = TrainingProcess("torch"), TrainingProcess("keras")
-    try:
+    with both_frameworks() as (torch, keras):
         return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs, name_map), progress)
-    finally:
-        torch.close()
-        keras.close()
 
 
 if __name__ == "__main__":

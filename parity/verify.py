@@ -21,7 +21,7 @@ from .probes import fitting_input
 from .recording import Recording
 from .report import Report
 from .runs import Progress, Ticks, recorded, structure
-from .weights import check_shapes
+from .weights import check_shapes, shapes_of
 
 CORES = os.cpu_count() or 1
 
@@ -95,10 +95,6 @@ def load_checkpoint(torch: Any, path: str, model: str, layers: list[LayerInfo]) 
     tensors = {name: tensor.value for name, tensor in read_source(Path(path), model).tensors.items()}
     check_shapes(shapes_of(layers), {name: array.shape for name, array in tensors.items()}, ("torch", path))
     torch.call("load", {name: torch.shelf.put(array) for name, array in tensors.items()})
-
-
-def shapes_of(layers: list[LayerInfo]) -> dict[str, tuple[int, ...]]:
-    return {f"{layer.path}.{name}": shape for layer in layers for name, shape in layer.weights.items()}
 
 
 def _check_used(layers: list[LayerInfo], sums: dict[str, Sums]) -> None:

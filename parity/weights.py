@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .capture import LayerInfo
 from .compare import Array
 from .errors import ParityError, UnmatchedError
 from .paths import Found
@@ -89,6 +90,11 @@ def to_torch(array: Array, axes: Axes) -> Array:
         wide = moved.reshape([axes.split[axis] for axis in axes.axes]).transpose(np.argsort(axes.axes))
         return np.ascontiguousarray(wide.reshape(axes.torch))
     return array if axes is None else np.ascontiguousarray(array.transpose(np.argsort(axes)))
+
+
+def shapes_of(layers: Iterable[LayerInfo]) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor, in torch's layout, by canonical name."""
+    return {f"{layer.path}.{name}": shape for layer in layers for name, shape in layer.weights.items()}
 
 
 def check_shapes(

@@ -158,14 +158,14 @@ def _download(url: str, path: Path, sha256: str) -> None:
         try:
             if _continued(url, part):
                 break
-        except (urllib.error.HTTPError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-            refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 416
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it holds the connection
-            if refused or number == TRIES - 1:
+        except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
+            if number == TRIES - 1 or (error.code < 500 and error.code != 416):
                 raise
-            if isinstance(error, urllib.error.HTTPError):  # what is there does not fit the file: start again
-                part.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)  # what is there does not fit the file: start again
+        except (TimeoutError, ConnectionError, http.client.HTTPException):
+            if number == TRIES - 1:
+                raise
     else:
         raise OSError(f"the connection broke {TRIES} times; what came is kept, and trying again goes on from there")
     digest = hashlib.sha256()

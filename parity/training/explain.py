@@ -12,8 +12,9 @@ import numpy as np
 
 from parity.capture import LayerInfo
 from parity.compare import Array
+from parity.weights import shapes_of
 
-from .names import STATISTICS
+from .names import STATISTICS, is_statistic
 from .recipe import Recipe
 from .result import LINE, Cause, Fault, Step
 from .stepping import Tensor, tensor_of
@@ -128,11 +129,9 @@ def _update(scene: Scene, fault: Fault) -> Cause | None:
 
 
 def _tensors(scene: Scene, side: str, process: Any) -> Iterator[tuple[str, Tensor]]:
-    for layer in scene.layers:
-        for tensor, shape in layer.weights.items():
-            name = f"{layer.path}.{tensor}"
-            if tensor not in STATISTICS:
-                yield name, tensor_of(process, scene.recipe, name, shape, scene.rate(side), scene.step.number)
+    for name, shape in shapes_of(scene.layers).items():
+        if not is_statistic(name):
+            yield name, tensor_of(process, scene.recipe, name, shape, scene.rate(side), scene.step.number)
 
 
 def _decayed(recipe: Recipe, tensors: dict[str, Tensor], wrong: dict[str, float], side: str) -> Cause | None:

@@ -13,7 +13,7 @@ from parity.pairs.pairing import pair, same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.probes import probe_input
 from parity.targets import Target
-from parity.weights import check_shapes
+from parity.weights import check_shapes, shapes_of
 
 from .names import SQUARES, Key, keys, slots
 from .recipe import Recipe, RecipeError
@@ -68,8 +68,7 @@ def built(
     if name_map is not None or not same_paths(*layers):
         layers = _paired(sides, layers, x, name_map)
     if weights == "copy":
-        shapes = [{f"{layer.path}.{n}": s for layer in side for n, s in layer.weights.items()} for side in layers]
-        check_shapes(shapes[0], shapes[1], NAMES)
+        check_shapes(shapes_of(layers[0]), shapes_of(layers[1]), NAMES)
         sides.keras.call("load", sides.torch.call("weights"))
     return [layer for layer in layers[0] if layer.weights]
 
@@ -132,11 +131,11 @@ class LockStep:
         totals: dict[str, _Total] = {}
         pairs: dict[str, tuple[float, float]] = {}
         found, others = torch.answer(), iter(keras.answer())
-        for (what, name), place in zip(self.torch_keys, found, strict=True):
+        for (what, name), made in zip(self.torch_keys, found, strict=True):
             if what == "band":
-                self._spread(place, totals)
+                self._spread(made, totals)
                 continue
-            ours = torch.shelf.view(place)
+            ours = torch.shelf.view(made)
             if what == "size":
                 sizes[name] = float(ours[0])
             else:
@@ -158,14 +157,15 @@ class LockStep:
         """
         if self.dtype != "float64" or self.sides.recipe.optimizer == "sgd":
             return False
-        greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))
-        if what == "gradient" and size and greatest <= LINE * size:
-            self.undetermined.add(name)
+        if what == "gradient" and size:
+            greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))
+            if greatest <= LINE * size:
+                self.undetermined.add(name)
         return what in (*slots(self.sides.recipe), "weight") and name in self.undetermined
 
     def _hold_to_rule(self, step: Step) -> None:
         """Judge the steps of undetermined parameters by the rule."""
-        shapes = {f"{layer.path}.{name}": shape for layer in self.layers for name, shape in layer.weights.items()}
+        shapes = shapes_of(self.layers)
         for name in self.undetermined:
             for process, rate in zip((self.sides.torch, self.sides.keras), step.rate, strict=True):
                 made = tensor_of(process, self.sides.recipe, name, shapes[name], rate, step.number)

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import Pipe
 from typing import Any, NoReturn
 
@@ -80,3 +82,14 @@ class TrainingProcess:
             self._process.kill()  # a framework's tidy shutdown takes seconds and nothing depends on it
             self._process.wait()
         self._log.close()
+
+
+@contextmanager
+def both_frameworks() -> Iterator[tuple[TrainingProcess, TrainingProcess]]:
+    """torch's process and Keras's, each of which trains any number of models, one after another."""
+    processes = TrainingProcess("torch"), TrainingProcess("keras")
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.close()

@@ -31,14 +31,12 @@ def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
 
 def _optimizer(recipe: Recipe) -> Iterator[Match]:
     name, eps = recipe.optimizer, f"{recipe.epsilon:g}"
-    if name != "sgd":
-        why = (
-            "its gradient is 0 but for rounding, which epsilon divides: in float64 each side's step is held to the rule"
-        )
-        yield Match("bias before a norm", "its own step", "its own step, then torch's", SETTING, why)
     if name == "sgd":
         yield from _sgd(recipe)
-    elif name in ("adam", "adamw"):
+        return
+    why = "its gradient is 0 but for rounding, which epsilon divides: in float64 each side's step is held to the rule"
+    yield Match("bias before a norm", "its own step", "its own step, then torch's", SETTING, why)
+    if name in ("adam", "adamw"):
         twin = "TorchAdam" if name == "adam" else "TorchAdamW"
         why = "Keras adds epsilon before the bias correction (epsilon hat): torch's is another one at each step"
         yield Match("epsilon", f"sqrt(v / c2) + {eps}", f"{twin}, for sqrt(v) + epsilon", TWIN, why)

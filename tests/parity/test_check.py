@@ -189,6 +189,7 @@ def test_the_weights_of_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["resnet18", "--checkpoint", str(tmp_path / "in.pth")], "must hold exactly the tensors of resnet18"),
         (["resnet18", "--checkpoint", str(tmp_path / "none.pth")], "is not there"),
         (["resnet18", "--checkpoint", "x.pth", "--weights", "keep"], "leave one out"),
+        (["resnet18", "--checkpoint", "x.pth", "--steps", "2"], "leave one of the two out"),
         (["--torch", "a:b", "--keras", "c:d", "--input-shape", "3", "--checkpoint", "x.pth"], "load it in them"),
     ):
         assert main(options) == 2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity.targets import Target
-from parity.training.process import TrainingProcess
+from parity.training.process import both_frameworks
 from parity.training.recipe import made
 from parity.training.report import text
 from parity.training.result import TrainingReport
@@ -21,10 +21,8 @@ MODELS = "tests.training.models"
 @pytest.fixture(scope="module")
 def sides() -> Iterator[tuple[Any, Any]]:
     """Both frameworks, started once: a process takes any number of models, one after another."""
-    torch, keras = TrainingProcess("torch"), TrainingProcess("keras")
-    yield torch, keras
-    torch.close()
-    keras.close()
+    with both_frameworks() as processes:
+        yield processes
 
 
 def compare(sides: Any, optimizer: str, model: str = "basic", fault: str = "", **given: Any) -> TrainingReport:
