@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from .capture import LayerInfo, StepInfo
@@ -124,9 +125,15 @@ def different_weights(found: dict[str, Difference]) -> Iterator[StaticDifference
     """The tensors of two models compared as they are that differ as data: an input need not show it."""
     for name, each in found.items():
         path, _, tensor = name.rpartition(".")
-        at = "" if each.where is None else f" at {list(each.where)}"
-        how = f"{each.greatest:.2g} away{at}" if each.finite else "NaN or infinity"
-        yield StaticDifference(path, tensor, "the reference", how)
+        yield StaticDifference(path, tensor, *_sizes(each))
+
+
+def _sizes(found: Difference) -> tuple[str, str]:
+    """How large a tensor is in torch, and how far from it Keras's is."""
+    if not found.finite:
+        return ("finite", "NaN or infinite") if isfinite(found.scale) else ("NaN or infinite", "not comparable")
+    at = "" if found.where is None else f" at {list(found.where)}"
+    return f"at most {found.scale:.2g}", f"{found.greatest:.2g} away from it{at}"
 
 
 def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:

@@ -109,11 +109,16 @@ class Report:
 
     @property
     def first(self) -> str | None:
+        return self.first_layer.path if self.first_layer else None
+
+    @property
+    def first_layer(self) -> LayerResult | None:
+        """The layer that `first` names, with its numbers."""
         differing = {difference.path for difference in self.settings}
         for layer in self.layers:
             if layer.path in differing or any(not fault.startswith("gradient") for fault in layer.faults):
-                return layer.path
-        return next((layer.path for layer in reversed(self.layers) if layer.faults), None)
+                return layer
+        return next((layer for layer in reversed(self.layers) if layer.faults), None)
 
     def to_json(self) -> dict[str, Any]:
         """The document that `--json` writes (schema 1). NaN and infinity become null: JSON has neither."""
@@ -207,19 +212,22 @@ def stages(report: Report) -> Iterator[tuple[str, list[LayerResult]]]:
 def print_report(report: Report, console: Any, layers: str = "summary", quiet: bool = False) -> None:
     """Print the report: `layers` is "all", "failed" or "summary". `console` is rich's."""
     if not quiet:
-        console.print(_table(report, layers))
+        table = _table(report, layers)
+        if table.row_count:
+            console.print(table)
         _print_detail(report, console)
-    console.print(headline(report), style="bold green" if report.ok else "bold red", highlight=False)
+    console.print(headline(report), style="bold green" if report.ok else "bold red", highlight=False, soft_wrap=True)
 
 
 def headline(report: Report) -> str:
     """The verdict in one sentence."""
-    count, settings, s = len(report.layers), len(report.settings), "" if " and " in report.target else "s"
+    count, settings = len(report.layers), len(report.settings)
+    s, its = ("", "their") if " and " in report.target else ("s", "its")
     if report.ok:
         worst = max(report.layers, key=lambda layer: layer.inherited.error)
         same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
         return (
-            f"MATCH: {report.target} compute{s} the same {same} in PyTorch and Keras; in float64 its {count} layers "
+            f"MATCH: {report.target} compute{s} the same {same} in PyTorch and Keras; in float64 {its} {count} layers "
             f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
         )
     failed = sum(not layer.ok for layer in report.layers)
@@ -268,7 +276,7 @@ def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
         f"{max(layer.keras.rms for layer in group):.1e}",
     )
     added = max((layer.gradient.worst("added") or 0.0 for layer in group if layer.gradient), default=None)
-    return (*numbers, "" if added is None else _size(added)) if trained else numbers
+    return (*numbers, "" if added is None else f"{added:.1e}") if trained else numbers
 
 
 def _size(error: float) -> str:
@@ -299,7 +307,7 @@ def detail(report: Report) -> Iterator[str]:
         yield _where(report)
         yield from _gradients(report)
         return
-    first = next((layer for layer in report.layers if layer.path == report.first), None)
+    first = report.first_layer
     if first is not None:
         yield f"first failure: {first.path} ({first.kind}, {'x'.join(map(str, first.step.shape))}): " + _why(
             report, first
@@ -371,7 +379,8 @@ def _pairs(report: Report) -> Iterator[str]:
 def _why(report: Report, layer: LayerResult) -> str:
     dtype = report.environment.get("dtype", "float32")
     if "not finite" in layer.faults:
-        return "NaN or infinity"
+        sides = [name for name, side in (("torch", layer.torch), ("Keras", layer.keras)) if not side.finite]
+        return f"its outputs hold NaN or infinity in {' and in '.join(sides) or 'float64'}"
     if "structure" in layer.faults:
         return _gap(layer)
     if "arithmetic" in layer.faults:

@@ -95,7 +95,9 @@ def _precision(evidence: Evidence) -> Cause:
     found = f"{side} errs by {errors[worse]:.1e} where the other side errs by {errors[1 - worse]:.1e}"
     if best is not None and left[best] <= errors[worse] / 3:
         return Cause(
-            "reduced precision", evidence.path, f"{found}; numbers rounded to {best} leave {left[best]:.1e} of it"
+            "reduced precision",
+            evidence.path,
+            f"{found}; computed on numbers rounded to {best}, {left[best]:.1e} of that is left",
         )
     return Cause("unknown", evidence.path, f"{found}, and no reduced format explains it")
 

@@ -50,7 +50,7 @@ def explain(
     rows = {layer.path: layer for layer in report.layers}
     hidden = [entry for entry in report.static if entry.field in WEIGHTS and not rows[entry.path].faults]
     for entry in hidden[:EXPLAINED]:
-        what = f"{entry.field} is {entry.keras} in Keras; the layer's output on this input does not show it"
+        what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras; this input does not show it"
         yield Cause("weight not copied", entry.path, what)
     for entry in settings:
         if entry.field == "dtype":

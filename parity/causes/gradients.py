@@ -34,8 +34,10 @@ def _cause(row: LayerResult, added: dict[Name, Measured], torch: Any, info: Laye
     found: Iterator[tuple[str, str]] = iter(())
     if row.kind == "batch_norm" and info is not None:
         found = _norm(row.step.key, added, torch, info)
-    name, evidence = next(found, None) or next(_missing(row, added, torch), None) or ("unknown", "")
-    return Cause(name, row.path, evidence or why(row.gradient, dtype) + "; nothing tried explains it")
+    unknown = "unknown", f"nothing tried explains that {why(row.gradient, dtype)}"
+    tried = (next(guesses, None) for guesses in (found, _scaled(row, added, torch), _missing(row, added, torch)))
+    name, evidence = next(filter(None, tried), unknown)
+    return Cause(name, row.path, evidence)
 
 
 def _norm(key: str, added: dict[Name, Measured], torch: Any, info: LayerInfo) -> Iterator[tuple[str, str]]:
@@ -146,6 +148,37 @@ def _missing(row: LayerResult, added: dict[Name, Measured], torch: Any) -> Itera
                     f"what reaches {key} lacks in {side} just what {row.path} sends back: with it the gap closes from "
                     f"{gap:.1e} to {left:.1e}; look for a detach or a stop_gradient",
                 )
+
+
+def _scaled(row: LayerResult, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, str]]:
+    """All that is wrong is one constant times the other side's: a loss or a gradient that is weighted otherwise."""
+    assert row.gradient is not None
+    factors, left = set(), 0.0
+    wrong = {name: tensor for name, tensor in row.gradient.tensors.items() if not structure_ok(tensor.added)}
+    for name in wrong:
+        which = _name(row, name)
+        measured, ours = added.get(which), torch.call("kept_gradient", *which)
+        factor = None if measured is None or measured.array is None else ref.factor(ours, measured.array)
+        if measured is None or measured.array is None or not factor:  # no gradient at all is another fault
+            return
+        factors.add(f"{factor:.6g}")
+        left = max(left, difference(factor * ours, measured.array).error)
+    if len(factors) == 1 and left <= STRUCTURE_LINE:
+        gap = max(tensor.added.error for tensor in wrong.values())
+        what = " and ".join(words(name) for name in wrong)
+        yield (
+            "constant factor",
+            f"Keras's is {factors.pop()} times torch's, in {what}: the gap closes from {gap:.1e} to {left:.1e}",
+        )
+
+
+def _name(row: LayerResult, tensor: str) -> Name:
+    """Under what name a row's tensor was measured."""
+    if tensor.startswith("input "):
+        return "gradient", tensor.removeprefix("input ")
+    if tensor == "output":
+        return "output", row.step.key
+    return ("into", f"{row.step.key}<0") if tensor == "input" else ("tensor", f"{row.path}.{tensor}")
 
 
 def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, float, float]]:

@@ -32,6 +32,10 @@ def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _activation(evidence, target))
     for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _outputs(evidence, base))
+    factor = ref.factor(evidence.torch, evidence.keras)
+    if factor is not None:
+        what = f"Keras's output is {factor:.6g} times torch's"
+        yield "constant factor", factor * evidence.torch, evidence.keras, what
 
 
 def same(a: Array, b: Array) -> bool:
@@ -278,7 +282,7 @@ def _outputs(evidence: Evidence, base: Array) -> Iterator[Guess]:
         yield cause, function(base), f"applies {name}, the other side does not"
     yield from _misread(base)
     for name, shortcut in evidence.nearby.items():
-        if shortcut.shape == base.shape:
+        if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
             yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"
     for one, a in evidence.nearby.items():
         for other, b in evidence.nearby.items():

@@ -123,3 +123,10 @@ def rounded(x: Array, dtype: str) -> Array:
 def all_pads(total: Sequence[int]) -> list[Pads]:
     """Every way to split a number of padding pixels per axis into before and after."""
     return [list(choice) for choice in product(*([(b, t - b) for b in range(t + 1)] for t in total))]
+
+
+def factor(ours: Array, theirs: Array) -> float | None:
+    """By how much `ours` must be multiplied to come nearest to `theirs`; None where that says nothing."""
+    a, b = ours.reshape(-1), theirs.reshape(-1)
+    square = float(np.dot(a, a))
+    return float(np.dot(a, b)) / square if a.size == b.size > 1 and 0 < square < np.inf else None

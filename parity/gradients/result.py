@@ -94,14 +94,20 @@ def why(gradient: Gradient, dtype: str) -> str:
     if "gradient" in tensor.faults(dtype):
         if not found.finite:
             return f"{WORDS.get(name, name)} in training has NaN or infinity"
-        at = "" if found.where is None else f" at {list(found.where)}"
-        return (
-            f"from the same input and upstream gradient, {words(name)} differs by at most {found.greatest:.2e}{at}, "
-            f"{found.error:.1e} of its scale {found.scale:.3g} (allowed {STRUCTURE_LINE:.0e})"
-        )
+        return f"from the same input and upstream gradient, {words(name)} {_gap(found)}"
     return (
         f"in {dtype} {words(name)} is off float64 by {tensor.torch.rms:.1e} (rms) in torch and {tensor.keras.rms:.1e} "
         f"in Keras; beside the better one {tensor.allowed(dtype):.1e} is allowed"
+    )
+
+
+def _gap(found: Difference) -> str:
+    at = "" if found.where is None else f" at {list(found.where)}"
+    if found.scale == 0:
+        return f"is zero in torch and up to {found.greatest:.2e}{at} in Keras"
+    return (
+        f"differs by at most {found.greatest:.2e}{at}, {found.error:.1e} of its scale {found.scale:.3g} "
+        f"(allowed {STRUCTURE_LINE:.0e})"
     )
 
 

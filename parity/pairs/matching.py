@@ -63,7 +63,8 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> Wiring:
                 watch.add(feeds)
                 only_theirs = other in loose[1] and source not in loose[0]
                 makers = (theirs, other) if only_theirs else (ours, source)
-                steps[feeds] = _watched(feeds, makers[0].get(makers[1]), theirs.get(other), ours.get(feeds), step)
+                glue = ours.get(feeds) or theirs.get(feeds)
+                steps[feeds] = _watched(feeds, makers[0].get(makers[1]), theirs.get(other), glue, step)
         steps[key] = step
     if len(steps) < 2:  # the model's output alone is no layer
         raise ParityError(

@@ -117,7 +117,7 @@ class KerasSide:
 
     def environment(self) -> dict[str, Any]:
         backend = keras.backend.backend()
-        device = self.device or "as Keras chooses"
+        device = self.device or keras_devices()[-1]  # Keras chooses an accelerator where it sees one
         found = {"keras": keras.__version__, "backend": backend, "device": device, "tf32": self.tf32}
         if backend == "jax":
             import jax

@@ -69,7 +69,8 @@ def mismatch() -> Any:
     }
     layers["layer2.0.add"]["structure"] = {"inherited": 0.2, "added": 0.0}
     layers["layer2.0.relu#2"]["structure"] = {"inherited": None, "added": 1e-16}
-    layers["fc"] |= {"verdict": "mismatch", "faults": ["not finite"], "why": "NaN or infinity"}
+    why = "its outputs hold NaN or infinity in Keras"
+    layers["fc"] |= {"verdict": "mismatch", "faults": ["not finite"], "why": why}
     layers["fc"]["structure"] = {"inherited": None, "added": None}
     cells = [[0.7 if 27 in (y, x) else 0.0 for x in range(28)] for y in range(28)]
     border = {"size": [28, 28], "cells": cells, "channels": [0.7] * 64, "channel_count": 128}

@@ -49,8 +49,10 @@ def test_missing_shortcut(path: str, side: str) -> None:
     report = parity.check(torch_model, keras_model, x)
     assert report.cause is not None
     assert report.cause.name == "shortcut missing"
-    assert report.cause.path.startswith(path)
+    assert report.cause.path == f"{path}.{'glue' if side == 'torch' else 'add'}"  # torch names its additions
     assert report.first == report.cause.path
+    assert report.first_layer is not None
+    assert report.first_layer.faults == ("structure",)
 
 
 @pytest.mark.parametrize("path", BLOCKS)

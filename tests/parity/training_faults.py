@@ -137,7 +137,7 @@ TRAINING_FAULTS = [
     Fault("biased running variance", NORM, "biased variance", _biased_torch, _biased_keras),
     Fault("unbiased batch variance", NORM, "biased variance", _unbiased_torch, _unbiased_keras),
     Fault("frozen parameter", CONV, "missing gradient", _freeze_torch, set_attribute("trainable", False)),
-    Fault("doubled gradient", CONV, "unknown", _doubled_torch, before(_doubled, "call")),
+    Fault("doubled gradient", CONV, "constant factor", _doubled_torch, before(_doubled, "call")),
 ]
 
 
