@@ -107,7 +107,7 @@ def _statistic(scene: Scene, fault: Fault) -> Cause | None:
     if what == "running_var" and _near(theirs, kept + ratio * (ours - kept)) and momentum:
         count, side = (1 / (1 - ratio), "Keras") if ratio < 1 else (1 / (1 - 1 / ratio), "torch")
         told = f"the batch's variance in {name} is {ratio:.6g} of torch's in Keras"
-        return Cause("biased running variance", path, f"{told}: {side} divides by n = {count:.1f}, not by n - 1")
+        return Cause("biased running variance", path, f"{told}: {side} divides by n = {count:.4g}, not by n - 1")
     return None
 
 

@@ -153,9 +153,10 @@ class LockStep:
         """Whether this is a step of a parameter that has no gradient: a bias before a norm, whose terms cancel.
 
         What is left of them is rounding. Adam and its like divide it by its own size, and so make of it any step up to
-        the rate. Each side's step is then held to the rule (`_hold_to_rule`), with that side's own rounding.
+        the rate. Each side's step is then held to the rule (`_hold_to_rule`), with that side's own rounding. A band
+        needs no such care: the nudged runs' biases wander as far.
         """
-        if self.dtype != "float64" or self.sides.recipe.optimizer == "sgd":
+        if self.band is not None or self.sides.recipe.optimizer == "sgd":
             return False
         if what == "gradient" and size:
             greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))

@@ -3,7 +3,8 @@
 import io
 from typing import Any
 
-from .result import Number, Run, TrainingReport
+from .names import STATISTICS
+from .result import Fault, Number, Run, TrainingReport
 
 
 def print_report(report: TrainingReport, console: Any, quiet: bool = False) -> None:
@@ -13,7 +14,7 @@ def print_report(report: TrainingReport, console: Any, quiet: bool = False) -> N
         for run in report.runs:
             console.print(_run(run))
     for line in verdict(report):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def text(report: TrainingReport) -> str:
@@ -72,15 +73,19 @@ def verdict(report: TrainingReport) -> list[str]:
     fault = report.fault
     if fault is None:
         return [f"MATCH: {report.target} trains alike in PyTorch and Keras; {'; '.join(map(_summary, report.runs))}"]
-    where = f" of {fault.path}" if fault.path else ""
-    lines = [
-        f"first difference: step {fault.step}, the {fault.what}{where}, {fault.error:.1e} in {fault.dtype} "
-        f"(allowed {fault.allowed:.1e})"
-    ]
+    where = f"step {fault.step}, {_number(fault)}"
+    lines = [f"first difference: {where}, {fault.error:.1e} in {fault.dtype} (allowed {fault.allowed:.1e})"]
     if report.cause is not None:
         at = f" at {report.cause.path}" if report.cause.path else ""
         lines.append(f"cause: {report.cause.name}{at}: {report.cause.evidence}")
-    return [*lines, f"MISMATCH: {report.target} does not train alike: step {fault.step}, the {fault.what}"]
+    return [*lines, f"MISMATCH: {report.target} does not train alike: {where}"]
+
+
+def _number(fault: Fault) -> str:
+    """What differs, in words: a tensor of the model is its path, the gradient or state that belongs to it says so."""
+    if not fault.path:
+        return f"the {fault.what}"
+    return fault.path if fault.what in ("weight", *STATISTICS) else f"the {fault.what} of {fault.path}"
 
 
 def _summary(run: Run) -> str:

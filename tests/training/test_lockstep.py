@@ -94,6 +94,10 @@ def test_fault_is_caught_at_its_step_and_named(
     assert report.cause.name == cause, text(report)
     assert report.cause.path == path or not path
     assert len(report.runs[-1].steps) == step
+    last = text(report).splitlines()[-1]
+    assert last.startswith(f"MISMATCH: basic does not train alike: step {step}, ")
+    assert report.fault.path in last
+    assert last.count(report.fault.what) == 1 or report.fault.what == "weight"
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
