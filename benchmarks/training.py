@@ -45,7 +45,7 @@ SLOWED: Settings = {
     **{name: {"lr": 1e-5} for name in ("sgd", "momentum", "nesterov")},
     **{name: {"lr": 1e-4, "epsilon": 1e-5} for name in ("adam", "adamw", "adagrad")},
     "rmsprop": {"lr": 1e-5, "epsilon": 1e-5},
-    "adadelta": {"lr": 1e-2, "epsilon": 1e-3},
+    "adadelta": {"lr": 1e-4, "epsilon": 1e-2},
 }
 CALMER = {"resnet18_d2l": SMOOTHED, "resnet50": SLOWED, "resnext50_32x4d": SLOWED}
 

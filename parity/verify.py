@@ -15,7 +15,7 @@ from .compare import Array
 from .errors import UnmatchedError
 from .gradients.run import add_gradients
 from .judge import Options, Sums, different_weights, make_report
-from .pairs.matching import NAMES, match_steps, raise_on_unknown
+from .pairs.matching import NAMES, Wiring, match_steps, raise_on_unknown
 from .pairs.prepare import prepared, with_pairing
 from .probes import fitting_input
 from .recording import Recording
@@ -58,7 +58,7 @@ def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Option
         recording = recorded(torch, recording, x, options.dtype, wiring)
         ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
         structure(recording, keras, wiring, sums, ticks)
-    _check_used(torch_layers, sums)
+    _check_used(torch_layers, sums, wiring)
     environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
     report = replace(report, static=report.static + tuple(different_weights(weights)))
@@ -97,8 +97,9 @@ def load_checkpoint(torch: Any, path: str, model: str, layers: list[LayerInfo]) 
     torch.call("load", {name: torch.shelf.put(array) for name, array in tensors.items()})
 
 
-def _check_used(layers: list[LayerInfo], sums: dict[str, Sums]) -> None:
-    ran = {entry.step.path.partition("#")[0] for entry in sums.values()}
+def _check_used(layers: list[LayerInfo], sums: dict[str, Sums], wiring: Wiring) -> None:
+    steps = [entry.step.path for entry in sums.values()] + [key for keys in wiring.loose for key in keys]
+    ran = {path.partition("#")[0] for path in steps}
     idle = [layer.path for layer in layers if layer.weights and layer.path not in ran]
     if idle:
         raise UnmatchedError(

@@ -25,7 +25,8 @@ def explain(
     """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers."""
     faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
     settings = [entry for entry in report.static if entry.field in ("momentum", "dtype")][:EXPLAINED]
-    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in settings])
+    loose = tuple(keys[:NEARBY] for keys in wiring.loose)
+    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in settings] + loose[1])
     near = {layer.step.key: _nearby(layer.step, wiring) for layer in faulty}
     seen = _look(torch, keras, wiring, want, x, str(report.environment["dtype"]))
     infos = [{layer.path: layer for layer in side} for side in layers]
@@ -42,6 +43,7 @@ def explain(
             for side, info in zip((torch, keras), infos, strict=True)
         ]
         nearby = {wiring.steps[other].path: seen.output(other) for other in near.get(key, ())}
+        nearby |= seen.alone(loose, layer.step.shape)
         low = None if "structure" in layer.faults else seen.lows(key)
         inputs = seen.steps[key].inputs
         return Evidence(layer.path, seen.output(key), seen.keras[key], inputs, (configs[0], configs[1]), nearby, low)
@@ -74,6 +76,13 @@ class _Seen:
         """torch's output in float64."""
         return self._get(self.recording.outputs[key])
 
+    def alone(self, loose: tuple[list[str], ...], shape: tuple[int, ...]) -> dict[str, Array]:
+        """What steps of one side only gave, of a shape: a layer of a shortcut that the other side leaves out."""
+        places = {key: self.recording.outputs[key] for key in loose[0] if key in self.recording.outputs}
+        ours = {key: self._get(place) for key, place in places.items() if sorted(place.shape) == sorted(shape)}
+        theirs = {key: self.keras[key] for key in loose[1] if key in self.keras}
+        return {key: array for key, array in (ours | theirs).items() if array.shape == shape}
+
     def lows(self, key: str) -> tuple[Array, Array] | None:
         """Both outputs in the asked dtype."""
         place, other = self.recording.lows.get(key), self.keras_lows.get(key)
@@ -87,11 +96,12 @@ class _Seen:
 def _look(torch: Any, keras: Any, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> _Seen:
     """Run both sides on x once more and keep the numbers of the steps in `want`."""
     look = Look(wiring.watch, want)
-    recording = torch.call("record", x, dtype, look).only(wiring.steps)
+    recording = torch.call("record", x, dtype, look)
+    shared = recording.only(wiring.steps)
     keras.call("prepare", x, dtype)
-    keras.ask("compare", recording, look)
+    keras.ask("compare", shared, look)
     lows = {found.key: found.low for found in keras.stream() if found.key in want}
-    keras.ask("forced", recording, look)
+    keras.ask("forced", shared, look)
     outputs = {found.key: found.output for found in keras.stream() if found.key in want}
     torch.ask("replay", look)
     return _Seen(torch, recording, {step.key: step for step in torch.stream()}, outputs, lows)

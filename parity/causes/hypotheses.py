@@ -5,6 +5,7 @@ output names the cause. Adding a cause is adding a row or a line to the kind's l
 """
 
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
     for target, side in ((evidence.keras, "Keras"), (evidence.torch, "torch")):
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _activation(evidence, target))
     for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):
-        yield from ((n, p, target, f"{side} {w}") for n, p, w in _outputs(evidence, base))
+        yield from ((n, p, target, f"{side} {w}") for n, p, w in _outputs(evidence, base, target))
     factor = ref.factor(evidence.torch, evidence.keras)
     if factor is not None:
         what = f"Keras's output is {factor:.6g} times torch's"
@@ -115,9 +116,13 @@ SETTING_CAUSES = {
 }
 
 
+NO_SETTINGS = {"momentum", "bias"}  # it shows in training alone; a bias more or less is a weight more or less
+
+
 def _settings(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:
     """torch's layer with Keras's settings: each that differs, then all of them."""
-    wrong = {k: v for k, v in theirs.static.items() if ours.static.get(k) != v and k in ours.static and k != "momentum"}
+    shared = (ours.static.keys() & theirs.static.keys()) - NO_SETTINGS
+    wrong = {k: v for k, v in theirs.static.items() if k in shared and ours.static[k] != v}
     for chosen in [{k: v} for k, v in wrong.items()] + ([wrong] if len(wrong) > 1 else []):
         predicted = run(ours, evidence.inputs, **chosen)
         if predicted is not None:
@@ -275,7 +280,7 @@ def _changed(a: Array, b: Array) -> str:
     return f"{np.count_nonzero(a != b)} of {a.size} numbers differ"
 
 
-def _outputs(evidence: Evidence, base: Array) -> Iterator[Guess]:
+def _outputs(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
     """One side's output made from the other's: an activation, a slope, a shortcut more."""
     for name, function in ref.ACTIVATIONS.items():
         cause = "softmax on one side" if name == "softmax" else "missing or extra activation"
@@ -284,10 +289,18 @@ def _outputs(evidence: Evidence, base: Array) -> Iterator[Guess]:
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
             yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"
-    for one, a in evidence.nearby.items():
-        for other, b in evidence.nearby.items():
-            if one != other and a.shape == b.shape == base.shape:
-                yield "shortcut projected", base - a + b, f"adds {other} as the shortcut instead of {one}"
+    if target.shape == base.shape:
+        yield from _other_shortcuts(evidence.nearby, base, target)
+
+
+def _other_shortcuts(nearby: dict[str, Array], base: Array, target: Array) -> Iterator[Guess]:
+    """Another tensor added; of many pairs only those that agree at a few places are worth the whole arrays."""
+    spots = np.unravel_index(np.linspace(0, base.size - 1, 32).astype(int), base.shape)
+    few = {name: array[spots] for name, array in nearby.items() if array.shape == base.shape}
+    for (one, a), (other, b) in permutations(few.items(), 2):
+        if np.allclose(base[spots] - a + b, target[spots]):
+            what = f"adds {other} as the shortcut instead of {one}"
+            yield "shortcut projected", base - nearby[one] + nearby[other], what
 
 
 def _activation(evidence: Evidence, target: Array) -> Iterator[Guess]:

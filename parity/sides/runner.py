@@ -37,7 +37,10 @@ class Compared:
 
 @dataclass(frozen=True)
 class Forced:
-    """What one step adds, fed the other side's numbers, and its own output if a Look wants it."""
+    """What one step adds, fed the other side's numbers, and its own output if a Look wants it.
+
+    A step that the other side has not is there only if it is wanted, and adds nothing.
+    """
 
     key: str
     added: Difference
@@ -151,8 +154,10 @@ class Runner:
 
         def visit(step: Step) -> Array | None:
             place = recording.outputs.get(step.key)
-            if place is None:
-                return None  # the other side has no such step: its output stays as it is
+            if place is None:  # the other side has no such step: its output stays as it is
+                if step.key in look.want:
+                    later.put(Forced, step.key, Difference(), step.output)
+                return None
             theirs = self.theirs.get(place)
             later.put(_forced, step, theirs, step.key in look.want)
             return theirs

@@ -5,7 +5,7 @@ setting or a weight) after the weights were copied, and says which cause a check
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -17,16 +17,24 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Fault:
-    """`plant[side](layer)` breaks a layer of `kind`; `cause` is the name that the report must give."""
+    """`plant[side](layer)` breaks a layer of `kind`; `cause` is the name that the report must give.
+
+    at: the name below the place, in torch's or Keras's fault, that the report must blame; "" is the place itself.
+    """
 
     name: str
     kind: str
     cause: str
     torch: Callable[[Any], None]
     keras: Callable[[Any], None]
+    at: dict[str, str] = field(default_factory=dict)
 
     def plant(self, layer: Any, side: str) -> None:
         (self.torch if side == "torch" else self.keras)(layer)
+
+    def blamed(self, path: str, side: str) -> str:
+        """The path that the report must give for this fault at a path."""
+        return f"{path}.{self.at[side]}" if self.at else path
 
 
 def behave(layer: Any, **methods: Any) -> None:
@@ -223,7 +231,129 @@ def _reads_nchw_keras(x: Any) -> Any:
     return ops.reshape(ops.transpose(x, (0, 3, 1, 2)), (n, h, w, c))
 
 
+def _shifted_torch(x: torch.Tensor) -> torch.Tensor:
+    """Rounded to TF32's and float16's eleven digits, by float32's own rounding (Dekker 1971); float64 stays."""
+    if x.dtype != torch.float32:
+        return x
+    shifted = x * 8193.0
+    return shifted - (shifted - x)
+
+
+def _shifted_keras(x: Any) -> Any:
+    if keras.backend.standardize_dtype(x.dtype) != "float32":
+        return x
+    shifted = x * 8193.0
+    return shifted - (shifted - x)
+
+
+def _in_tf32_torch(layer: Any) -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(_shifted_torch(x), _shifted_torch(self.weight), self.bias)
+
+    behave(layer, forward=forward)
+
+
+def _in_tf32_keras(layer: Any) -> None:
+    original = type(layer).convolution_op
+    behave(layer, convolution_op=lambda self, x, kernel: original(self, _shifted_keras(x), _shifted_keras(kernel)))
+
+
+def _biased_torch(layer: Any) -> None:
+    """A norm that takes (n - 1) / n of the variance it declares, n numbers a channel."""
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        n = x.numel() // x.shape[1]
+        variance = self.running_var * (n - 1) / n
+        return F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, False, 0.0, self.eps)
+
+    behave(layer, forward=forward)
+
+
+def _biased_keras(layer: Any) -> None:
+    def call(self: Any, x: Any, training: Any = None, mask: Any = None) -> Any:
+        n = int(np.prod(x.shape[:3]))
+        variance = ops.cast(self.moving_variance, x.dtype) * (n - 1) / n
+        return ops.batch_normalization(x, self.moving_mean, variance, -1, self.beta, self.gamma, self.epsilon)
+
+    behave(layer, call=call)
+
+
+def _without_bias_torch(layer: Any) -> None:
+    original = type(layer).forward
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        bias, self.bias = self.bias, None
+        out = original(self, x)
+        self.bias = bias
+        return out
+
+    behave(layer, forward=forward)
+
+
+def _without_bias_keras(layer: Any) -> None:
+    original = type(layer).call
+
+    def call(self: Any, x: Any, training: Any = None) -> Any:
+        self.use_bias = False
+        out = original(self, x)
+        self.use_bias = True
+        return out
+
+    behave(layer, call=call)
+
+
+def _with_bias_torch(layer: Any) -> None:
+    draw = np.random.default_rng(1).standard_normal(layer.out_channels)
+    layer.bias = torch.nn.Parameter(torch.tensor(draw, dtype=torch.float32))
+
+
+def _with_bias_keras(layer: Any) -> None:
+    layer.add_bias()
+    layer.bias.assign(np.random.default_rng(1).standard_normal(layer.filters))
+
+
+def _branch(block: Any, x: Any) -> Any:
+    """All of a block before the addition, in either framework."""
+    out = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x)))))
+    return block.bn3(block.conv3(block.relu(out))) if hasattr(block, "conv3") else out
+
+
+def _no_shortcut_torch(block: Any) -> None:
+    behave(block, forward=lambda self, x: self.relu(_branch(self, x)))
+
+
+def _no_shortcut_keras(block: Any) -> None:
+    behave(block, call=lambda self, x: self.relu(_branch(self, x)))
+
+
+def _bare_projection_torch(block: Any) -> None:
+    behave(block.downsample, forward=lambda self, x: self[0](x))
+
+
+def _bare_projection_keras(block: Any) -> None:
+    behave(block.downsample, call=lambda self, x: self.layers[0](x))
+
+
+def _moved_torch(block: Any) -> None:
+    block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
+
+
+def _moved_keras(block: Any) -> None:
+    block.conv1.strides, block.conv2.strides = (2, 2), (1, 1)
+
+
+def _softmax_torch(model: Any) -> None:
+    original = type(model).forward
+    behave(model, forward=lambda self, x: torch.softmax(original(self, x), 1))
+
+
+def _softmax_keras(model: Any) -> None:
+    original = type(model).call
+    behave(model, call=lambda self, x, **given: ops.softmax(original(self, x, **given)))
+
+
 CONV, NORM, RELU, FIRST, STRIDED, GROUPED = "conv", "norm", "relu", "first conv", "strided conv", "grouped conv"
+BIASED, BLOCK, PROJECTED, MOVABLE, OUTPUT = "biased conv", "block", "projecting block", "block of stride 2", "output"
 
 FAULTS = [
     Fault(
@@ -312,4 +442,33 @@ FAULTS = [
         lambda layer: keras_conv(layer, weight=rolled),
     ),
     Fault("not a number", CONV, "NaN or infinity", _nan_torch, _nan_keras),
+    Fault("one layer in TF32", CONV, "reduced precision", _in_tf32_torch, _in_tf32_keras),
+    Fault("biased variance", NORM, "biased variance", _biased_torch, _biased_keras),
+    Fault("bias left out", BIASED, "missing or extra bias", _without_bias_torch, _without_bias_keras),
+    Fault("bias too many", CONV, "missing or extra bias", _with_bias_torch, _with_bias_keras),
+    Fault(
+        "shortcut missing",
+        BLOCK,
+        "shortcut missing",
+        _no_shortcut_torch,
+        _no_shortcut_keras,
+        {"torch": "glue", "keras": "add"},  # torch names its additions, Keras does not
+    ),
+    Fault(
+        "shortcut without its norm",
+        PROJECTED,
+        "shortcut projected",
+        _bare_projection_torch,
+        _bare_projection_keras,
+        {"torch": "add", "keras": "add"},
+    ),
+    Fault(
+        "stride moved",
+        MOVABLE,
+        "stride on the wrong convolution",
+        _moved_torch,
+        _moved_keras,
+        {"torch": "conv1", "keras": "conv1"},
+    ),
+    Fault("softmax", OUTPUT, "softmax on one side", _softmax_torch, _softmax_keras),
 ]

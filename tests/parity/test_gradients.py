@@ -12,8 +12,8 @@ import parity
 import resnet_keras
 import resnet_torch
 
+from .families import layer_at, randomize
 from .faults import Fault
-from .test_faults import layer_at, randomize
 from .training_faults import CONV, NORM, TRAINING_FAULTS, detach_branch, detach_shortcut
 
 V = resnet_torch.VARIANTS

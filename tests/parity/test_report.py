@@ -8,8 +8,8 @@ import torch
 import parity
 from parity.report import text
 
+from .families import layer_at, make
 from .faults import FAULTS
-from .test_faults import layer_at, make
 
 
 def planted(name: str, path: str, side: str = "keras", **options: Any) -> list[str]:

@@ -11,7 +11,7 @@ import parity.report
 import resnet_keras
 import resnet_torch
 
-from .test_faults import randomize
+from .families import randomize
 
 QUICK = ("cifar_resnet20", "cifar_plain20", "resnet18_d2l", "plain18", "resnext50_32x4d", "resnet50_keras")
 SIZES = {"odd and even": (33, 32), "even and odd": (48, 49)}
