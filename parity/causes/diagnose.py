@@ -5,6 +5,7 @@ other side's settings and weights. It holds if prediction and output agree as eq
 name is only given to a fault that this has reproduced; anything else is "unknown", with its numbers.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from parity.compare import STRUCTURE_LINE, Array, difference, structure_ok
 from parity.report import Cause
 
 from . import reference as ref
-from .evidence import Evidence
+from .evidence import Config, Evidence
 from .hypotheses import predictions, run
 from .where import error_map
 
@@ -87,10 +88,8 @@ def _precision(evidence: Evidence) -> Cause:
     side, low, config = ("torch", "Keras")[worse], evidence.low[worse], evidence.configs[worse]
     left = {}
     for dtype in ("tf32", "bfloat16", "float16"):
-        weights = {k: ref.rounded(v, dtype) for k, v in config.weights.items() if k in ("weight", "bias")}
-        out = run(config, tuple(ref.rounded(x, dtype) for x in evidence.inputs), **weights)
-        if out is not None:
-            left[dtype] = min(difference(low, out).rms, difference(low, ref.rounded(out, dtype)).rms)
+        outputs = _in_dtype(config, evidence.inputs, dtype)
+        left[dtype] = min((difference(low, out).rms for out in outputs), default=float("inf"))
     best = min(left, key=lambda dtype: left[dtype], default=None)
     found = f"{side} errs by {errors[worse]:.1e} where the other side errs by {errors[1 - worse]:.1e}"
     if best is not None and left[best] <= errors[worse] / 3:
@@ -100,6 +99,20 @@ def _precision(evidence: Evidence) -> Cause:
             f"{found}; computed on numbers rounded to {best}, {left[best]:.1e} of that is left",
         )
     return Cause("unknown", evidence.path, f"{found}, and no reduced format explains it")
+
+
+def _in_dtype(config: Config, inputs: tuple[Array, ...], dtype: str) -> Iterator[Array]:
+    """A layer's output from rounded numbers: itself not rounded, rounded, or rounded before its bias is added."""
+    weights = {k: ref.rounded(v, dtype) for k, v in config.weights.items() if k in ("weight", "bias")}
+    rounded = tuple(ref.rounded(x, dtype) for x in inputs)
+    out = run(config, rounded, **weights)
+    if out is None:
+        return
+    yield out
+    yield ref.rounded(out, dtype)
+    product = run(config, rounded, **weights | {"bias": None}) if "bias" in weights else None
+    if product is not None:
+        yield ref.rounded(product, dtype) + ref.channels(config.weights["bias"], product)
 
 
 def dtype_cause(path: str, torch: str, keras: str, evidence: Evidence) -> Cause:

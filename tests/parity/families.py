@@ -10,7 +10,7 @@ import parity
 import resnet_keras
 import resnet_torch
 
-from .faults import BIASED, BLOCK, CONV, FIRST, GROUPED, MOVABLE, NORM, OUTPUT, PROJECTED, RELU, STRIDED
+from .faults import BARE, BIASED, BLOCK, CONV, FIRST, GROUPED, MOVABLE, NORM, OUTPUT, PROJECTED, RELU, STRIDED
 
 ROWS = resnet_torch.VARIANTS
 FOUR = {"depths": (1, 1, 1, 1)}
@@ -18,7 +18,8 @@ CONFIGS = {
     "basic": (ROWS["cifar_resnet20"], (32, 32)),
     "bottleneck": (replace(ROWS["resnet50_v1"], depths=(1, 1, 1), widths=(16, 32, 64)), (32, 32)),
     "resnext": (replace(ROWS["resnext50_32x4d"], depths=(1, 1, 1), widths=(64, 64, 64), groups=8), (64, 64)),
-    "imagenet": (replace(ROWS["resnet18"], **FOUR, widths=(16, 16, 32, 32), bias=True), (64, 64)),
+    "imagenet": (replace(ROWS["resnet18"], **FOUR, widths=(16, 16, 32, 32)), (64, 64)),
+    "biased imagenet": (replace(ROWS["resnet18"], **FOUR, widths=(16, 16, 32, 32), bias=True), (64, 64)),
     "v1.5": (replace(ROWS["resnet50"], **FOUR, widths=(8, 8, 16, 16)), (64, 64)),
     "deep resnext": (replace(ROWS["resnext50_32x4d"], **FOUR, widths=(64, 64, 64, 64), groups=8), (64, 64)),
     "cifar resnext": (
@@ -36,7 +37,8 @@ SUITED = {
     FIRST: ("basic", "bottleneck", "resnext"),
     STRIDED: ("imagenet", "v1.5", "deep resnext"),
     GROUPED: ("resnext", "deep resnext", "cifar resnext"),
-    BIASED: ("imagenet", "keras", "d2l"),
+    BIASED: ("biased imagenet", "keras", "d2l"),
+    BARE: ("basic", "bottleneck", "resnext"),
     BLOCK: ("basic", "bottleneck", "resnext"),
     PROJECTED: ("imagenet", "v1.5", "deep resnext"),
     MOVABLE: ("v1.5", "wide", "deep resnext"),
@@ -88,6 +90,7 @@ FITS: dict[str, Any] = {
     STRIDED: lambda path, m: _convolution(m, 3) and m.stride == (2, 2),
     GROUPED: lambda path, m: _convolution(m) and m.groups > 1,
     BIASED: lambda path, m: _convolution(m) and m.bias is not None,
+    BARE: lambda path, m: _convolution(m) and m.bias is None,
     BLOCK: lambda path, m: hasattr(m, "downsample"),
     PROJECTED: lambda path, m: isinstance(getattr(m, "downsample", None), nn.Sequential),
     MOVABLE: lambda path, m: hasattr(m, "conv3") and hasattr(m, "downsample") and m.conv2.stride == (2, 2),

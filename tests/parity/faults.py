@@ -61,8 +61,11 @@ def keras_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bo
         left, right, top, bottom = pads(ops.transpose(x, (0, 3, 1, 2))) if pads else reach
         kernel = ops.transpose(weight(ops.transpose(ops.convert_to_tensor(self.kernel), (3, 2, 0, 1))), (2, 3, 1, 0))
         x = ops.pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]])
-        dilation = change.get("dilation", self.dilation_rate)
-        out = ops.conv(x, kernel, change.get("stride", self.strides), "valid", "channels_last", dilation)
+        dilation, (down, right) = change.get("dilation", self.dilation_rate), self.strides
+        if dilation == self.dilation_rate:
+            out = ops.conv(x, kernel, self.strides, "valid", "channels_last", dilation)
+        else:  # Keras refuses stride and dilation together
+            out = ops.conv(x, kernel, 1, "valid", "channels_last", dilation)[:, ::down, ::right]
         return out + self.bias if self.bias is not None and bias else out
 
     behave(layer, call=call)
@@ -147,17 +150,15 @@ def rolled(w: Any) -> Any:
 
 
 def _in_bfloat16_torch(layer: Any) -> None:
-    original = type(layer).forward
+    original = type(layer)._conv_forward
 
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+    def convolution(self: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         if x.dtype != torch.float32:
-            return original(self, x)
-        low = F.conv2d(
-            x.bfloat16(), self.weight.bfloat16(), None, self.stride, self.padding, self.dilation, self.groups
-        )
+            return original(self, x, weight, bias)
+        low = original(self, x.bfloat16(), weight.bfloat16(), None if bias is None else bias.bfloat16())
         return low.float()
 
-    behave(layer, forward=forward)
+    behave(layer, _conv_forward=convolution)
 
 
 def _in_bfloat16_keras(layer: Any) -> None:
@@ -247,10 +248,9 @@ def _shifted_keras(x: Any) -> Any:
 
 
 def _in_tf32_torch(layer: Any) -> None:
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(_shifted_torch(x), _shifted_torch(self.weight), self.bias)
-
-    behave(layer, forward=forward)
+    original = type(layer)._conv_forward
+    rounded = {"_conv_forward": lambda self, x, w, b: original(self, _shifted_torch(x), _shifted_torch(w), b)}
+    behave(layer, **rounded)
 
 
 def _in_tf32_keras(layer: Any) -> None:
@@ -353,7 +353,8 @@ def _softmax_keras(model: Any) -> None:
 
 
 CONV, NORM, RELU, FIRST, STRIDED, GROUPED = "conv", "norm", "relu", "first conv", "strided conv", "grouped conv"
-BIASED, BLOCK, PROJECTED, MOVABLE, OUTPUT = "biased conv", "block", "projecting block", "block of stride 2", "output"
+BIASED, BARE, BLOCK, PROJECTED = "biased conv", "conv without bias", "block", "projecting block"
+MOVABLE, OUTPUT = "block of stride 2", "output"
 
 FAULTS = [
     Fault(
@@ -442,10 +443,11 @@ FAULTS = [
         lambda layer: keras_conv(layer, weight=rolled),
     ),
     Fault("not a number", CONV, "NaN or infinity", _nan_torch, _nan_keras),
+    Fault("biased layer in bfloat16", BIASED, "reduced precision", _in_bfloat16_torch, _in_bfloat16_keras),
     Fault("one layer in TF32", CONV, "reduced precision", _in_tf32_torch, _in_tf32_keras),
     Fault("biased variance", NORM, "biased variance", _biased_torch, _biased_keras),
     Fault("bias left out", BIASED, "missing or extra bias", _without_bias_torch, _without_bias_keras),
-    Fault("bias too many", CONV, "missing or extra bias", _with_bias_torch, _with_bias_keras),
+    Fault("bias too many", BARE, "missing or extra bias", _with_bias_torch, _with_bias_keras),
     Fault(
         "shortcut missing",
         BLOCK,
