@@ -8,18 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-import numpy as np
 import torch
 from keras import ops
 from torch.nn import functional as F
+
+from . import planting
+
+CONV, NORM, RELU, FIRST, STRIDED, GROUPED = "conv", "norm", "relu", "first conv", "strided conv", "grouped conv"
+BIASED, BARE, BLOCK, PROJECTED = "biased conv", "conv without bias", "block", "projecting block"
+MOVABLE, OUTPUT = "block of stride 2", "output"
 
 
 @dataclass(frozen=True)
 class Fault:
     """`plant[side](layer)` breaks a layer of `kind`; `cause` is the name that the report must give.
 
-    at: the name below the place, in torch's or Keras's fault, that the report must blame; "" is the place itself.
+    at: by side, the name below the place that the report must blame; the place itself where there is none.
     """
 
     name: str
@@ -37,440 +41,137 @@ class Fault:
         return f"{path}.{self.at[side]}" if self.at else path
 
 
-def behave(layer: Any, **methods: Any) -> None:
-    """Give one layer other methods, and nothing else: its class becomes a subclass of its own."""
-    layer.__class__ = type(type(layer).__name__, (type(layer),), methods)
-
-
-def torch_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bool = True, **change: Any) -> None:
-    """A torch convolution with another kernel, padding, bias or setting."""
-
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        sides = pads(x) if pads else [self.padding[1]] * 2 + [self.padding[0]] * 2
-        options = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups} | change
-        return F.conv2d(F.pad(x, sides), weight(self.weight), self.bias if bias else None, **options)
-
-    behave(layer, forward=forward)
-
-
-def keras_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bool = True, **change: Any) -> None:
-    """A Keras convolution with another kernel (given and taken in torch's layout), padding, bias or setting."""
-
-    def call(self: Any, x: Any, training: Any = None) -> Any:
-        reach = [self.pixels] * 2 * 2
-        left, right, top, bottom = pads(ops.transpose(x, (0, 3, 1, 2))) if pads else reach
-        kernel = ops.transpose(weight(ops.transpose(ops.convert_to_tensor(self.kernel), (3, 2, 0, 1))), (2, 3, 1, 0))
-        x = ops.pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]])
-        dilation, (down, right) = change.get("dilation", self.dilation_rate), self.strides
-        if dilation == self.dilation_rate:
-            out = ops.conv(x, kernel, self.strides, "valid", "channels_last", dilation)
-        else:  # Keras refuses stride and dilation together
-            out = ops.conv(x, kernel, 1, "valid", "channels_last", dilation)[:, ::down, ::right]
-        return out + self.bias if self.bias is not None and bias else out
-
-    behave(layer, call=call)
-
-
-def same_pads(x: Any) -> list[int]:
-    """What TensorFlow's "same" pads for a 3x3 of stride 2: nothing before and one after, on even sizes."""
-    return [(1 - s % 2 == 0) * 1 if i == 0 else 1 for s in (x.shape[3], x.shape[2]) for i in (0, 1)]
-
-
-def torch_norm(layer: Any, batch: bool = False) -> None:
-    """A torch batch norm stuck in training mode."""
-
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
-
-    behave(layer, forward=forward)
-
-
-def keras_norm(layer: Any) -> None:
-    """A Keras batch norm stuck in training mode."""
-
-    def call(self: Any, x: Any, training: Any = None, mask: Any = None) -> Any:
-        mean, variance = ops.moments(x, (0, 1, 2))
-        return ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
-
-    behave(layer, call=call)
-
-
-def swap_torch(one: str, other: str) -> Callable[[Any], None]:
-    def plant(layer: Any) -> None:
-        a, b = getattr(layer, one).detach().clone(), getattr(layer, other).detach().clone()
-        with torch.no_grad():
-            getattr(layer, one).copy_(b.abs() if "var" in one else b)
-            getattr(layer, other).copy_(a.abs() if "var" in other else a)
-
-    return plant
-
-
-def swap_keras(one: str, other: str) -> Callable[[Any], None]:
-    def plant(layer: Any) -> None:
-        a, b = (ops.convert_to_numpy(getattr(layer, name)) for name in (one, other))
-        getattr(layer, one).assign(np.abs(b) if "var" in one else b)
-        getattr(layer, other).assign(np.abs(a) if "var" in other else a)
-
-    return plant
-
-
-def after(function: Any, native: str) -> Callable[[Any], None]:
-    """An activation too many behind a layer."""
-
-    def plant(layer: Any) -> None:
-        original = getattr(type(layer), native)
-        behave(layer, **{native: lambda self, *args, **kwargs: function(original(self, *args, **kwargs))})
-
-    return plant
-
-
-def instead(function: Any, native: str) -> Callable[[Any], None]:
-    """Something else computed by a layer of one input."""
-    return lambda layer: behave(layer, **{native: lambda self, x, *args, **kwargs: function(x)})
-
-
-def before(function: Any, native: str) -> Callable[[Any], None]:
-    """A layer that reads its input wrongly."""
-
-    def plant(layer: Any) -> None:
-        original = getattr(type(layer), native)
-        behave(layer, **{native: lambda self, x, *args, **kwargs: original(self, function(x), *args, **kwargs)})
-
-    return plant
-
-
-def set_attribute(name: str, value: Any) -> Callable[[Any], None]:
-    return lambda layer: setattr(layer, name, value)
-
-
-def rolled(w: Any) -> Any:
-    """The second group first: eight groups or more, of the outputs."""
-    step = w.shape[0] // 8
-    return torch.roll(w, step, 0) if isinstance(w, torch.Tensor) else ops.roll(w, step, 0)
-
-
-def _in_bfloat16_torch(layer: Any) -> None:
-    original = type(layer)._conv_forward
-
-    def convolution(self: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        if x.dtype != torch.float32:
-            return original(self, x, weight, bias)
-        low = original(self, x.bfloat16(), weight.bfloat16(), None if bias is None else bias.bfloat16())
-        return low.float()
-
-    behave(layer, _conv_forward=convolution)
-
-
-def _in_bfloat16_keras(layer: Any) -> None:
-    original = type(layer).convolution_op
-
-    def convolution_op(self: Any, x: Any, kernel: Any) -> Any:
-        if keras.backend.standardize_dtype(x.dtype) != "float32":
-            return original(self, x, kernel)
-        rounded = original(self, *(ops.cast(ops.cast(t, "bfloat16"), "float32") for t in (x, kernel)))
-        return ops.cast(ops.cast(rounded, "bfloat16"), "float32")
-
-    behave(layer, convolution_op=convolution_op)
-
-
-def _off_torch(layer: Any) -> None:
-    with torch.no_grad():
-        layer.weight.view(-1)[layer.weight.abs().argmax()] *= 1 + 1e-6
-
-
-def _off_keras(layer: Any) -> None:
-    kernel = ops.convert_to_numpy(layer.kernel).copy()
-    kernel.flat[np.abs(kernel).argmax()] *= 1 + 1e-6
-    layer.kernel.assign(kernel)
-
-
-def _permuted_torch(layer: Any) -> None:
-    with torch.no_grad():
-        layer.weight[[0, 1]] = layer.weight[[1, 0]]
-
-
-def _permuted_keras(layer: Any) -> None:
-    kernel = ops.convert_to_numpy(layer.kernel).copy()
-    kernel[..., [0, 1]] = kernel[..., [1, 0]]
-    layer.kernel.assign(kernel)
-
-
-def _zeroed_torch(layer: Any) -> None:
-    torch.nn.init.normal_(layer.weight, std=0.02)
-
-
-def _zeroed_keras(layer: Any) -> None:
-    layer.kernel.assign(np.random.default_rng(1).normal(0, 0.02, layer.kernel.shape))
-
-
-def _nan_torch(layer: Any) -> None:
-    with torch.no_grad():
-        layer.weight.view(-1)[3] = float("nan")
-
-
-def _nan_keras(layer: Any) -> None:
-    kernel = ops.convert_to_numpy(layer.kernel).copy()
-    kernel.flat[3] = np.nan
-    layer.kernel.assign(kernel)
-
-
-def _transposed(w: Any) -> Any:
-    return w.swapaxes(-1, -2) if isinstance(w, torch.Tensor) else ops.swapaxes(w, -1, -2)
-
-
-def _in_out(w: Any) -> Any:
-    return w.swapaxes(0, 1) if isinstance(w, torch.Tensor) else ops.swapaxes(w, 0, 1)
-
-
-def _reads_nchw_torch(x: torch.Tensor) -> torch.Tensor:
-    last = x.contiguous().reshape(x.shape[0], *x.shape[2:], x.shape[1])
-    return last.permute(0, 3, 1, 2).contiguous()
-
-
-def _reads_nchw_keras(x: Any) -> Any:
-    n, h, w, c = x.shape
-    return ops.reshape(ops.transpose(x, (0, 3, 1, 2)), (n, h, w, c))
-
-
-def _shifted_torch(x: torch.Tensor) -> torch.Tensor:
-    """Rounded to TF32's and float16's eleven digits, by float32's own rounding (Dekker 1971); float64 stays."""
-    if x.dtype != torch.float32:
-        return x
-    shifted = x * 8193.0
-    return shifted - (shifted - x)
-
-
-def _shifted_keras(x: Any) -> Any:
-    if keras.backend.standardize_dtype(x.dtype) != "float32":
-        return x
-    shifted = x * 8193.0
-    return shifted - (shifted - x)
-
-
-def _in_tf32_torch(layer: Any) -> None:
-    original = type(layer)._conv_forward
-    rounded = {"_conv_forward": lambda self, x, w, b: original(self, _shifted_torch(x), _shifted_torch(w), b)}
-    behave(layer, **rounded)
-
-
-def _in_tf32_keras(layer: Any) -> None:
-    original = type(layer).convolution_op
-    behave(layer, convolution_op=lambda self, x, kernel: original(self, _shifted_keras(x), _shifted_keras(kernel)))
-
-
-def _biased_torch(layer: Any) -> None:
-    """A norm that takes (n - 1) / n of the variance it declares, n numbers a channel."""
-
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        n = x.numel() // x.shape[1]
-        variance = self.running_var * (n - 1) / n
-        return F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, False, 0.0, self.eps)
-
-    behave(layer, forward=forward)
-
-
-def _biased_keras(layer: Any) -> None:
-    def call(self: Any, x: Any, training: Any = None, mask: Any = None) -> Any:
-        n = int(np.prod(x.shape[:3]))
-        variance = ops.cast(self.moving_variance, x.dtype) * (n - 1) / n
-        return ops.batch_normalization(x, self.moving_mean, variance, -1, self.beta, self.gamma, self.epsilon)
-
-    behave(layer, call=call)
-
-
-def _without_bias_torch(layer: Any) -> None:
-    original = type(layer).forward
-
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        bias, self.bias = self.bias, None
-        out = original(self, x)
-        self.bias = bias
-        return out
-
-    behave(layer, forward=forward)
-
-
-def _without_bias_keras(layer: Any) -> None:
-    original = type(layer).call
-
-    def call(self: Any, x: Any, training: Any = None) -> Any:
-        self.use_bias = False
-        out = original(self, x)
-        self.use_bias = True
-        return out
-
-    behave(layer, call=call)
-
-
-def _with_bias_torch(layer: Any) -> None:
-    draw = np.random.default_rng(1).standard_normal(layer.out_channels)
-    layer.bias = torch.nn.Parameter(torch.tensor(draw, dtype=torch.float32))
-
-
-def _with_bias_keras(layer: Any) -> None:
-    layer.add_bias()
-    layer.bias.assign(np.random.default_rng(1).standard_normal(layer.filters))
-
-
-def _branch(block: Any, x: Any) -> Any:
-    """All of a block before the addition, in either framework."""
-    out = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x)))))
-    return block.bn3(block.conv3(block.relu(out))) if hasattr(block, "conv3") else out
-
-
-def _no_shortcut_torch(block: Any) -> None:
-    behave(block, forward=lambda self, x: self.relu(_branch(self, x)))
-
-
-def _no_shortcut_keras(block: Any) -> None:
-    behave(block, call=lambda self, x: self.relu(_branch(self, x)))
-
-
-def _bare_projection_torch(block: Any) -> None:
-    behave(block.downsample, forward=lambda self, x: self[0](x))
-
-
-def _bare_projection_keras(block: Any) -> None:
-    behave(block.downsample, call=lambda self, x: self.layers[0](x))
-
-
-def _moved_torch(block: Any) -> None:
-    block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
-
-
-def _moved_keras(block: Any) -> None:
-    block.conv1.strides, block.conv2.strides = (2, 2), (1, 1)
-
-
-def _softmax_torch(model: Any) -> None:
-    original = type(model).forward
-    behave(model, forward=lambda self, x: torch.softmax(original(self, x), 1))
-
-
-def _softmax_keras(model: Any) -> None:
-    original = type(model).call
-    behave(model, call=lambda self, x, **given: ops.softmax(original(self, x, **given)))
-
-
-CONV, NORM, RELU, FIRST, STRIDED, GROUPED = "conv", "norm", "relu", "first conv", "strided conv", "grouped conv"
-BIASED, BARE, BLOCK, PROJECTED = "biased conv", "conv without bias", "block", "projecting block"
-MOVABLE, OUTPUT = "block of stride 2", "output"
-
 FAULTS = [
     Fault(
         "asymmetric padding",
         STRIDED,
         "asymmetric padding",
-        lambda layer: torch_conv(layer, pads=same_pads),
-        lambda layer: keras_conv(layer, pads=same_pads),
+        lambda layer: planting.torch_conv(layer, pads=planting.same_pads),
+        lambda layer: planting.keras_conv(layer, pads=planting.same_pads),
     ),
-    Fault("epsilon", NORM, "BN eps", set_attribute("eps", 1.001e-5), set_attribute("epsilon", 1.001e-5)),
-    Fault("training mode", NORM, "BN train/eval mode", torch_norm, keras_norm),
-    Fault("momentum", NORM, "BN momentum", set_attribute("momentum", 0.01), set_attribute("momentum", 0.99)),
+    Fault(
+        "epsilon", NORM, "BN eps", planting.set_attribute("eps", 1.001e-5), planting.set_attribute("epsilon", 1.001e-5)
+    ),
+    Fault("training mode", NORM, "BN train/eval mode", planting.torch_norm, planting.keras_norm),
+    Fault(
+        "momentum",
+        NORM,
+        "BN momentum",
+        planting.set_attribute("momentum", 0.01),
+        planting.set_attribute("momentum", 0.99),
+    ),
     Fault(
         "mean and variance",
         NORM,
         "mean and variance swapped",
-        swap_torch("running_mean", "running_var"),
-        swap_keras("moving_mean", "moving_variance"),
+        planting.swap_torch("running_mean", "running_var"),
+        planting.swap_keras("moving_mean", "moving_variance"),
     ),
-    Fault("gamma and beta", NORM, "gamma and beta swapped", swap_torch("weight", "bias"), swap_keras("gamma", "beta")),
+    Fault(
+        "gamma and beta",
+        NORM,
+        "gamma and beta swapped",
+        planting.swap_torch("weight", "bias"),
+        planting.swap_keras("gamma", "beta"),
+    ),
     Fault(
         "spatially transposed",
         CONV,
         "kernel spatially transposed",
-        lambda layer: torch_conv(layer, weight=_transposed),
-        lambda layer: keras_conv(layer, weight=_transposed),
+        lambda layer: planting.torch_conv(layer, weight=planting.transposed),
+        lambda layer: planting.keras_conv(layer, weight=planting.transposed),
     ),
     Fault(
         "in/out transposed",
         CONV,
         "kernel in/out transposed",
-        lambda layer: torch_conv(layer, weight=_in_out),
-        lambda layer: keras_conv(layer, weight=_in_out),
+        lambda layer: planting.torch_conv(layer, weight=planting.in_out),
+        lambda layer: planting.keras_conv(layer, weight=planting.in_out),
     ),
     Fault(
         "dilated",
         CONV,
         "wrong dilation",
-        lambda layer: torch_conv(layer, pads=lambda x: [2] * 4, dilation=2),
-        lambda layer: keras_conv(layer, pads=lambda x: [2] * 4, dilation=2),
+        lambda layer: planting.torch_conv(layer, pads=lambda x: [2] * 4, dilation=2),
+        lambda layer: planting.keras_conv(layer, pads=lambda x: [2] * 4, dilation=2),
     ),
     Fault(
         "activation too many",
         NORM,
         "missing or extra activation",
-        after(torch.tanh, "forward"),
-        after(ops.tanh, "call"),
+        planting.after(torch.tanh, "forward"),
+        planting.after(ops.tanh, "call"),
     ),
     Fault(
         "activation missing",
         RELU,
         "missing or extra activation",
-        instead(torch.clone, "forward"),
-        instead(ops.copy, "call"),
+        planting.instead(torch.clone, "forward"),
+        planting.instead(ops.copy, "call"),
     ),
     Fault(
         "slope",
         RELU,
         "activation slope",
-        instead(lambda x: F.leaky_relu(x, 0.01), "forward"),
-        instead(lambda x: ops.where(x > 0, x, 0.01 * x), "call"),
+        planting.instead(lambda x: F.leaky_relu(x, 0.01), "forward"),
+        planting.instead(lambda x: ops.where(x > 0, x, 0.01 * x), "call"),
     ),
     Fault(
         "channels reversed",
         FIRST,
         "channel order of the input",
-        before(lambda x: x.flip(1), "forward"),
-        before(lambda x: ops.flip(x, -1), "call"),
+        planting.before(lambda x: x.flip(1), "forward"),
+        planting.before(lambda x: ops.flip(x, -1), "call"),
     ),
     Fault(
         "layout",
         CONV,
         "layout read as the other",
-        before(_reads_nchw_torch, "forward"),
-        before(_reads_nchw_keras, "call"),
+        planting.before(planting.reads_nchw_torch, "forward"),
+        planting.before(planting.reads_nchw_keras, "call"),
     ),
-    Fault("one layer in bfloat16", CONV, "reduced precision", _in_bfloat16_torch, _in_bfloat16_keras),
-    Fault("not copied", CONV, "weight not copied", _zeroed_torch, _zeroed_keras),
-    Fault("one weight off by 1e-6", CONV, "weight not copied", _off_torch, _off_keras),
-    Fault("one channel permuted", CONV, "weight not copied", _permuted_torch, _permuted_keras),
+    Fault("one layer in bfloat16", CONV, "reduced precision", planting.in_bfloat16_torch, planting.in_bfloat16_keras),
+    Fault("not copied", CONV, "weight not copied", planting.zeroed_torch, planting.zeroed_keras),
+    Fault("one weight off by 1e-6", CONV, "weight not copied", planting.off_torch, planting.off_keras),
+    Fault("one channel permuted", CONV, "weight not copied", planting.permuted_torch, planting.permuted_keras),
     Fault(
         "group order",
         GROUPED,
         "group order",
-        lambda layer: torch_conv(layer, weight=rolled),
-        lambda layer: keras_conv(layer, weight=rolled),
+        lambda layer: planting.torch_conv(layer, weight=planting.rolled),
+        lambda layer: planting.keras_conv(layer, weight=planting.rolled),
     ),
-    Fault("not a number", CONV, "NaN or infinity", _nan_torch, _nan_keras),
-    Fault("biased layer in bfloat16", BIASED, "reduced precision", _in_bfloat16_torch, _in_bfloat16_keras),
-    Fault("one layer in TF32", CONV, "reduced precision", _in_tf32_torch, _in_tf32_keras),
-    Fault("biased variance", NORM, "biased variance", _biased_torch, _biased_keras),
-    Fault("bias left out", BIASED, "missing or extra bias", _without_bias_torch, _without_bias_keras),
-    Fault("bias too many", BARE, "missing or extra bias", _with_bias_torch, _with_bias_keras),
+    Fault("not a number", CONV, "NaN or infinity", planting.nan_torch, planting.nan_keras),
+    Fault(
+        "biased layer in bfloat16", BIASED, "reduced precision", planting.in_bfloat16_torch, planting.in_bfloat16_keras
+    ),
+    Fault("one layer in TF32", CONV, "reduced precision", planting.in_tf32_torch, planting.in_tf32_keras),
+    Fault("biased variance", NORM, "biased variance", planting.biased_torch, planting.biased_keras),
+    Fault("bias left out", BIASED, "missing or extra bias", planting.without_bias_torch, planting.without_bias_keras),
+    Fault("bias too many", BARE, "missing or extra bias", planting.with_bias_torch, planting.with_bias_keras),
     Fault(
         "shortcut missing",
         BLOCK,
         "shortcut missing",
-        _no_shortcut_torch,
-        _no_shortcut_keras,
+        planting.no_shortcut_torch,
+        planting.no_shortcut_keras,
         {"torch": "glue", "keras": "add"},  # torch names its additions, Keras does not
     ),
     Fault(
         "shortcut without its norm",
         PROJECTED,
         "shortcut projected",
-        _bare_projection_torch,
-        _bare_projection_keras,
+        planting.bare_projection_torch,
+        planting.bare_projection_keras,
         {"torch": "add", "keras": "add"},
     ),
     Fault(
         "stride moved",
         MOVABLE,
         "stride on the wrong convolution",
-        _moved_torch,
-        _moved_keras,
+        planting.moved_torch,
+        planting.moved_keras,
         {"torch": "conv1", "keras": "conv1"},
     ),
-    Fault("softmax", OUTPUT, "softmax on one side", _softmax_torch, _softmax_keras),
+    Fault("softmax", OUTPUT, "softmax on one side", planting.softmax_torch, planting.softmax_keras),
 ]

@@ -17,7 +17,7 @@ import resnet_torch
 from parity.errors import UnmatchedError
 
 from .families import layer_at, make, randomize
-from .faults import behave
+from .planting import behave
 
 BLOCKS = ("layer1.0", "layer2.1", "layer3.2")
 

@@ -10,7 +10,8 @@ from keras import ops
 from torch import nn
 from torch.nn import functional as F
 
-from .faults import Fault, before, behave, set_attribute
+from .faults import Fault
+from .planting import before, behave, set_attribute
 
 CONV, NORM, RELU = "conv", "norm", "relu"
 
