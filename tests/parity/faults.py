@@ -41,6 +41,10 @@ class Fault:
         return f"{path}.{self.at[side]}" if self.at else path
 
 
+def lowered(dtype: str) -> tuple[Callable[[Any], None], Callable[[Any], None]]:
+    return planting.lowered_torch(getattr(torch, dtype)), planting.lowered_keras(dtype)
+
+
 FAULTS = [
     Fault(
         "asymmetric padding",
@@ -130,7 +134,9 @@ FAULTS = [
         planting.before(planting.reads_nchw_torch, "forward"),
         planting.before(planting.reads_nchw_keras, "call"),
     ),
-    Fault("one layer in bfloat16", CONV, "reduced precision", planting.in_bfloat16_torch, planting.in_bfloat16_keras),
+    Fault("one layer in bfloat16", CONV, "reduced precision", *lowered("bfloat16")),
+    Fault("one layer in float16", CONV, "reduced precision", *lowered("float16")),
+    Fault("biased layer in bfloat16", BIASED, "reduced precision", *lowered("bfloat16")),
     Fault("not copied", CONV, "weight not copied", planting.zeroed_torch, planting.zeroed_keras),
     Fault("one weight off by 1e-6", CONV, "weight not copied", planting.off_torch, planting.off_keras),
     Fault("one channel permuted", CONV, "weight not copied", planting.permuted_torch, planting.permuted_keras),
@@ -142,9 +148,6 @@ FAULTS = [
         lambda layer: planting.keras_conv(layer, weight=planting.rolled),
     ),
     Fault("not a number", CONV, "NaN or infinity", planting.nan_torch, planting.nan_keras),
-    Fault(
-        "biased layer in bfloat16", BIASED, "reduced precision", planting.in_bfloat16_torch, planting.in_bfloat16_keras
-    ),
     Fault("one layer in TF32", CONV, "reduced precision", planting.in_tf32_torch, planting.in_tf32_keras),
     Fault("biased variance", NORM, "biased variance", planting.biased_torch, planting.biased_keras),
     Fault("bias left out", BIASED, "missing or extra bias", planting.without_bias_torch, planting.without_bias_keras),

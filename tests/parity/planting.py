@@ -122,28 +122,38 @@ def rolled(w: Any) -> Any:
     return torch.roll(w, step, 0) if isinstance(w, torch.Tensor) else ops.roll(w, step, 0)
 
 
-def in_bfloat16_torch(layer: Any) -> None:
-    original = type(layer)._conv_forward
+def lowered_torch(dtype: torch.dtype) -> Callable[[Any], None]:
+    """A torch convolution that computes in a lower dtype where the model computes in float32."""
 
-    def convolution(self: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        if x.dtype != torch.float32:
-            return original(self, x, weight, bias)
-        low = original(self, x.bfloat16(), weight.bfloat16(), None if bias is None else bias.bfloat16())
-        return low.float()
+    def plant(layer: Any) -> None:
+        original = type(layer)._conv_forward
 
-    behave(layer, _conv_forward=convolution)
+        def convolution(self: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+            if x.dtype != torch.float32:
+                return original(self, x, weight, bias)
+            low = original(self, x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
+            return low.float()
+
+        behave(layer, _conv_forward=convolution)
+
+    return plant
 
 
-def in_bfloat16_keras(layer: Any) -> None:
-    original = type(layer).convolution_op
+def lowered_keras(dtype: str) -> Callable[[Any], None]:
+    """A Keras convolution of rounded numbers, whose output is rounded before its bias is added."""
 
-    def convolution_op(self: Any, x: Any, kernel: Any) -> Any:
-        if keras.backend.standardize_dtype(x.dtype) != "float32":
-            return original(self, x, kernel)
-        rounded = original(self, *(ops.cast(ops.cast(t, "bfloat16"), "float32") for t in (x, kernel)))
-        return ops.cast(ops.cast(rounded, "bfloat16"), "float32")
+    def plant(layer: Any) -> None:
+        original = type(layer).convolution_op
 
-    behave(layer, convolution_op=convolution_op)
+        def convolution_op(self: Any, x: Any, kernel: Any) -> Any:
+            if keras.backend.standardize_dtype(x.dtype) != "float32":
+                return original(self, x, kernel)
+            rounded = original(self, *(ops.cast(ops.cast(t, dtype), "float32") for t in (x, kernel)))
+            return ops.cast(ops.cast(rounded, dtype), "float32")
+
+        behave(layer, convolution_op=convolution_op)
+
+    return plant
 
 
 def off_torch(layer: Any) -> None:
