@@ -314,10 +314,14 @@ def detail(report: Report) -> Iterator[str]:
         )
     for cause in report.causes:
         yield f"cause: {cause.name} at {cause.path}: {cause.evidence}"
+    explained = {cause.path for cause in report.causes}
+    rest = sum(bool(layer.faults) and layer.path not in explained for layer in report.layers)
+    if rest:
+        yield f"causes were looked for in the first layers at fault alone; mend these, and check the other {rest} again"
     for entry in report.settings[:20]:
         yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
     if len(report.settings) > 20:
-        yield f"  and {len(report.settings) - 20} settings more; --json lists all"
+        yield f"  and {len(report.settings) - 20} more; --json lists all"
 
 
 def _gradients(report: Report) -> Iterator[str]:

@@ -63,6 +63,16 @@ def test_a_weight_that_was_not_copied_is_sized_on_both_sides() -> None:
     assert (entry.torch, entry.keras) == ("at most 0.25", "0.25 away from it at [3, 5]")
 
 
+def test_of_many_faults_the_rest_are_counted() -> None:
+    torch_model, keras_model, x = make("basic")
+    for module in torch_model.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.normal_(module.weight, std=0.1)
+    lines = text(parity.check(torch_model, keras_model, x)).splitlines()
+    assert len([line for line in lines if line.startswith("cause: ")]) == 12
+    assert any(line.endswith("mend these, and check the other 8 again") for line in lines)
+
+
 @pytest.mark.parametrize("side", ["torch", "keras"])
 def test_a_gradient_that_one_side_has_not(side: str) -> None:
     torch_model, keras_model, x = make("basic")
