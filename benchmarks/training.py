@@ -47,7 +47,7 @@ SLOWED: Settings = {
     "rmsprop": {"lr": 1e-5, "epsilon": 1e-5},
     "adadelta": {"lr": 1e-4, "epsilon": 1e-2},
 }
-CALMER = {"resnet18_d2l": SMOOTHED, "resnet50": SLOWED, "resnext50_32x4d": SLOWED}
+CALMER = {"resnet18": SMOOTHED, "resnet18_d2l": SMOOTHED, "resnet50": SLOWED, "resnext50_32x4d": SLOWED}
 
 
 def recipe_of(variant: str, name: str) -> Recipe:
