@@ -104,7 +104,7 @@ from IPython.display import Image
 import parity
 from examples import plots, port_your_model
 from examples.port_your_model import Net, port, probe, trained_looking
-from parity.report import text
+from parity.terminal import text
 
 print(getsource(Net))
 %%

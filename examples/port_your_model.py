@@ -122,7 +122,7 @@ def picture(reports: Sequence[tuple[str, Any]]) -> Any:
 
 def main(argv: list[str] | None = None) -> None:
     """Print the report of every attempt and save the picture."""
-    from parity.report import text
+    from parity.terminal import text
 
     from . import plots
 

@@ -41,7 +41,7 @@ def check(
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:
     """`check` for a test: raise AssertionError, with the text of the terminal report, unless the models match."""
-    from .report import text
+    from .terminal import text
 
     report = check(torch_model, keras_model, x, **options)
     if not report.ok:

@@ -124,7 +124,7 @@ def print_to_terminal(report: Any, arguments: argparse.Namespace) -> None:
     """The terminal report."""
     from rich.console import Console
 
-    from .report import print_report
+    from .terminal import print_report
 
     print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.layers, arguments.quiet)
 

@@ -127,7 +127,7 @@ def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, writt
 
 def _verified(found: Source, draft: Path) -> "Report":
     from .convert_verify import check_conversion
-    from .report import text
+    from .terminal import text
 
     report = check_conversion(found, draft)
     if not report.ok:

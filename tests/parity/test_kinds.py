@@ -12,7 +12,8 @@ import pytest
 import parity
 from parity.errors import ParityError
 from parity.kinds import KINDS
-from parity.report import Report, text
+from parity.report import Report
+from parity.terminal import text
 
 from .pairs import CASES, Case, randomized
 

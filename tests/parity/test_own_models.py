@@ -11,7 +11,8 @@ from torch import nn
 
 import parity
 from parity.errors import ParityError, UnmatchedError
-from parity.report import Report, text
+from parity.report import Report
+from parity.terminal import text
 
 from . import own_models as own
 from .pairs import randomized

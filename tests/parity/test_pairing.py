@@ -13,9 +13,10 @@ from parity.errors import ParityError, UnmatchedError
 from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Pairing, pair
 from parity.recording import Shelf
-from parity.report import Report, text
+from parity.report import Report
 from parity.sides.local import LocalSide
 from parity.sides.runner import Runner
+from parity.terminal import text
 
 from . import own_models as own
 from .pairs import randomized

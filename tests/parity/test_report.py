@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import parity
-from parity.report import text
+from parity.terminal import text
 
 from .families import layer_at, make
 from .faults import FAULTS

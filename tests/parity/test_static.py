@@ -12,7 +12,8 @@ import resnet_keras
 import resnet_torch
 from parity.initializers import keras_initial
 from parity.paths import walk_keras
-from parity.report import Report, text
+from parity.report import Report
+from parity.terminal import text
 
 X = np.random.default_rng(0).standard_normal((2, 3, 12, 12))
 

@@ -7,7 +7,7 @@ import pytest
 
 import parity
 import parity.api
-import parity.report
+import parity.terminal
 import resnet_keras
 import resnet_torch
 
@@ -24,7 +24,7 @@ def check_variant(name: str, size: tuple[int, int], gradients: bool = False) -> 
     x = np.random.default_rng(1).standard_normal((2, torch_model.config.in_channels, *size)).astype(np.float32)
     randomize(torch_model, x)
     report = parity.check(torch_model, keras_model, x, weights="copy", gradients=gradients)
-    assert report.ok, parity.report.text(report)
+    assert report.ok, parity.terminal.text(report)
     assert not gradients or sum(layer.gradient is not None for layer in report.layers) > len(report.layers) / 2
     worst = max(report.layers, key=lambda layer: layer.inherited.error)
     assert worst.inherited.error <= DISAGREEMENT, (worst.path, worst.inherited.error)
