@@ -55,6 +55,11 @@ class Difference:
         return _ratio(self.greatest, self.scale) if self.finite else float("nan")
 
     @property
+    def at(self) -> str:
+        """Where the greatest difference is, to follow a number in a sentence; nothing where that is not known."""
+        return "" if self.where is None else f" at {list(self.where)}"
+
+    @property
     def rms(self) -> float:
         """Root mean square of the difference over that of the reference; NaN where either side is not finite."""
         return _ratio(self.square**0.5, self.reference_square**0.5) if self.finite else float("nan")

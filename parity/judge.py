@@ -132,8 +132,7 @@ def _sizes(found: Difference) -> tuple[str, str]:
     """How large a tensor is in torch, and how far from it Keras's is."""
     if not found.finite:
         return ("finite", "NaN or infinite") if isfinite(found.scale) else ("NaN or infinite", "not comparable")
-    at = "" if found.where is None else f" at {list(found.where)}"
-    return f"at most {found.scale:.2g}", f"{found.greatest:.2g} away from it{at}"
+    return f"at most {found.scale:.2g}", f"{found.greatest:.2g} away from it{found.at}"
 
 
 def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:

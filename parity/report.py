@@ -234,8 +234,7 @@ def gap(layer: LayerResult) -> str:
     found = layer.inherited
     if found.greatest == float("inf"):
         return "the outputs have different shapes"
-    at = "" if found.where is None else f" at {list(found.where)}"
     return (
-        f"float64 outputs differ by at most {found.greatest:.2e}{at}, {found.error:.1e} of the layer's scale "
+        f"float64 outputs differ by at most {found.greatest:.2e}{found.at}, {found.error:.1e} of the layer's scale "
         f"{found.scale:.3g} (allowed {STRUCTURE_LINE:.0e})"
     )

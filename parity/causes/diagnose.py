@@ -90,9 +90,9 @@ def _precision(evidence: Evidence) -> Cause:
     for dtype in ("tf32", "bfloat16", "float16"):
         outputs = _in_dtype(config, evidence.inputs, dtype)
         left[dtype] = min((difference(low, out).rms for out in outputs), default=float("inf"))
-    best = min(left, key=lambda dtype: left[dtype], default=None)
+    best = min(left, key=lambda dtype: left[dtype])
     found = f"{side} errs by {errors[worse]:.1e} where the other side errs by {errors[1 - worse]:.1e}"
-    if best is not None and left[best] <= errors[worse] / 3:
+    if left[best] <= errors[worse] / 3:
         return Cause(
             "reduced precision",
             evidence.path,

@@ -102,11 +102,10 @@ def why(gradient: Gradient, dtype: str) -> str:
 
 
 def _gap(found: Difference) -> str:
-    at = "" if found.where is None else f" at {list(found.where)}"
     if found.scale == 0:
-        return f"is zero in torch and up to {found.greatest:.2e}{at} in Keras"
+        return f"is zero in torch and up to {found.greatest:.2e}{found.at} in Keras"
     return (
-        f"differs by at most {found.greatest:.2e}{at}, {found.error:.1e} of its scale {found.scale:.3g} "
+        f"differs by at most {found.greatest:.2e}{found.at}, {found.error:.1e} of its scale {found.scale:.3g} "
         f"(allowed {STRUCTURE_LINE:.0e})"
     )
 

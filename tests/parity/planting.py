@@ -15,31 +15,31 @@ def behave(layer: Any, **methods: Any) -> None:
     layer.__class__ = type(type(layer).__name__, (type(layer),), methods)
 
 
-def torch_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bool = True, **change: Any) -> None:
-    """A torch convolution with another kernel, padding, bias or setting."""
+def torch_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, dilation: int | None = None) -> None:
+    """A torch convolution with another kernel, padding or dilation."""
 
     def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
         sides = pads(x) if pads else [self.padding[1]] * 2 + [self.padding[0]] * 2
-        options = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups} | change
-        return F.conv2d(F.pad(x, sides), weight(self.weight), self.bias if bias else None, **options)
+        apart = dilation or self.dilation
+        return F.conv2d(F.pad(x, sides), weight(self.weight), self.bias, self.stride, 0, apart, self.groups)
 
     behave(layer, forward=forward)
 
 
-def keras_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, bias: bool = True, **change: Any) -> None:
-    """A Keras convolution with another kernel (given and taken in torch's layout), padding, bias or setting."""
+def keras_conv(layer: Any, weight: Any = lambda w: w, pads: Any = None, dilation: int | None = None) -> None:
+    """A Keras convolution with another kernel (given and taken in torch's layout), padding or dilation."""
 
     def call(self: Any, x: Any, training: Any = None) -> Any:
         reach = [self.pixels] * 2 * 2
         left, right, top, bottom = pads(ops.transpose(x, (0, 3, 1, 2))) if pads else reach
         kernel = ops.transpose(weight(ops.transpose(ops.convert_to_tensor(self.kernel), (3, 2, 0, 1))), (2, 3, 1, 0))
         x = ops.pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]])
-        dilation, (down, right) = change.get("dilation", self.dilation_rate), self.strides
-        if dilation == self.dilation_rate:
-            out = ops.conv(x, kernel, self.strides, "valid", "channels_last", dilation)
+        if dilation is None:
+            out = ops.conv(x, kernel, self.strides, "valid", "channels_last", self.dilation_rate)
         else:  # Keras refuses stride and dilation together
-            out = ops.conv(x, kernel, 1, "valid", "channels_last", dilation)[:, ::down, ::right]
-        return out + self.bias if self.bias is not None and bias else out
+            every, other = self.strides
+            out = ops.conv(x, kernel, 1, "valid", "channels_last", dilation)[:, ::every, ::other]
+        return out + self.bias if self.bias is not None else out
 
     behave(layer, call=call)
 
@@ -49,7 +49,7 @@ def same_pads(x: Any) -> list[int]:
     return [(1 - s % 2 == 0) * 1 if i == 0 else 1 for s in (x.shape[3], x.shape[2]) for i in (0, 1)]
 
 
-def torch_norm(layer: Any, batch: bool = False) -> None:
+def torch_norm(layer: Any) -> None:
     """A torch batch norm stuck in training mode."""
 
     def forward(self: Any, x: torch.Tensor) -> torch.Tensor:

@@ -52,9 +52,9 @@ def test_stride_on_the_wrong_convolution() -> None:
 
 
 class Small(nn.Module):
-    def __init__(self, bias: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3, bias=bias)
+        self.conv = nn.Conv2d(3, 8, 3)
         self.pool = nn.MaxPool2d(3, 2, padding=1)
         self.fc = nn.Linear(8, 5)
 
@@ -63,9 +63,9 @@ class Small(nn.Module):
 
 
 class SmallKeras(keras.Model):
-    def __init__(self, bias: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.conv = keras.layers.Conv2D(8, 3, use_bias=bias)
+        self.conv = keras.layers.Conv2D(8, 3)
         self.pool = resnet_keras.layers.MaxPooling2D(3, 2, padding=1)
         self.fc = keras.layers.Dense(5)
 
