@@ -10,10 +10,9 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from parity.targets import named
-from parity.train import small
-from parity.training.process import TrainingProcess, both_frameworks
-from parity.training.run import Options, compare_training
+from parity.checks.training.run import Options, compare_training, small
+from parity.models.targets import named
+from parity.runners.training_process import TrainingProcess, both_frameworks
 
 from .measure import save
 from .training import recipe_of

@@ -59,7 +59,7 @@ def _chunk(start: int, stop: int) -> int:
 
 
 def _save(count: int, alarms: list[str], errors: list[float], ratios: list[float]) -> None:
-    from parity.compare import ARITHMETIC_FACTOR, STRUCTURE_LINE
+    from parity.verdict.difference import ARITHMETIC_FACTOR, STRUCTURE_LINE
 
     from .measure import save
 
@@ -80,7 +80,7 @@ def _distribution(values: list[float]) -> dict[str, float]:
 
 def rounding_ratio(layer: Any) -> float | None:
     """How many times the coarser side's rounding error exceeds the finer's, unless both are below the floor."""
-    from parity.compare import ARITHMETIC_FLOOR, ROUNDING
+    from parity.verdict.difference import ARITHMETIC_FLOOR, ROUNDING
 
     low, high = sorted((layer.torch.rms, layer.keras.rms))
     floor = ARITHMETIC_FLOOR * ROUNDING["float32"]
@@ -119,7 +119,7 @@ def check_network(seed: int) -> tuple[Any, dict[str, Any]]:
     import parity
     import resnet_keras
     import resnet_torch
-    from parity.sides.torch_side import TorchSide
+    from parity.frameworks.torch.side import TorchSide
 
     draw = np.random.default_rng(seed)
     config = random_config(draw)

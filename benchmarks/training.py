@@ -9,12 +9,11 @@ import argparse
 import sys
 from typing import Any
 
-from parity.targets import named
-from parity.train import small
-from parity.training.process import TrainingProcess, both_frameworks
-from parity.training.recipe import Recipe, made
-from parity.training.result import LINE
-from parity.training.run import Options, compare_training
+from parity.checks.training.run import Options, compare_training, small
+from parity.models.recipe import Recipe, made
+from parity.models.targets import named
+from parity.runners.training_process import TrainingProcess, both_frameworks
+from parity.verdict.training import LINE
 
 from .measure import merged, save
 

@@ -33,7 +33,7 @@ import parity
 import resnet_torch
 from examples import data, gradient_flow, mnist_keras, mnist_torch, plots, resnext_forms, tour
 from examples.start import resnet_keras
-from parity.report import headline
+from parity.checks.report import headline
 %%
 ## The same block
 
@@ -104,7 +104,7 @@ from IPython.display import Image
 import parity
 from examples import plots, port_your_model
 from examples.port_your_model import Net, port, probe, trained_looking
-from parity.terminal import text
+from parity.reports.terminal.check import text
 
 print(getsource(Net))
 %%

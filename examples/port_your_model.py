@@ -101,7 +101,7 @@ def attempts() -> list[tuple[str, Any]]:
 
 def picture(reports: Sequence[tuple[str, Any]]) -> Any:
     """The float64 difference of every layer, one curve for each attempt."""
-    from parity.compare import STRUCTURE_LINE
+    from parity.verdict.difference import STRUCTURE_LINE
 
     from . import plots
 
@@ -122,7 +122,7 @@ def picture(reports: Sequence[tuple[str, Any]]) -> Any:
 
 def main(argv: list[str] | None = None) -> None:
     """Print the report of every attempt and save the picture."""
-    from parity.terminal import text
+    from parity.reports.terminal.check import text
 
     from . import plots
 

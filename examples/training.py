@@ -102,7 +102,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def named(model: str) -> None:
     """Raise `parity.errors.TargetError`, with the nearest names, unless there is such a variant."""
-    from parity import targets
+    from parity.models import targets
 
     targets.named(model)
 

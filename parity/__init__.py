@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import os
 
-    from .convert import Conversion
-    from .report import Report
+    from .checkpoints.convert import Conversion
+    from .checks.report import Report
 
 __all__ = ["assert_parity", "check", "convert", "copy_weights"]
 
@@ -26,7 +26,7 @@ def check(
     weights: str = "keep",
     gradients: bool = False,
 ) -> "Report":
-    """Compare two models that are in memory, on the input `x`, and return a `parity.report.Report`.
+    """Compare two models that are in memory, on the input `x`, and return a `parity.checks.report.Report`.
 
     x: an array (N, C, ...) in torch's order. dtype: whose arithmetic is compared beside the float64 structure.
     weights: "keep" compares the models as they are; "copy" first copies torch's weights into the Keras model.
@@ -34,14 +34,14 @@ def check(
     Both models are left as they were, but for copied weights. Raises `parity.errors.ParityError` where the models
     cannot be compared (layers without partner, unknown weights, nothing to compare).
     """
-    from .api import check_models
+    from .checks.memory import check_models
 
     return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients)
 
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:
     """`check` for a test: raise AssertionError, with the text of the terminal report, unless the models match."""
-    from .terminal import text
+    from .reports.terminal.check import text
 
     report = check(torch_model, keras_model, x, **options)
     if not report.ok:
@@ -57,7 +57,7 @@ def copy_weights(source: Any, destination: Any, x: Any = None) -> None:
     bit. Raises `parity.errors.ParityError`, before anything is changed, listing all that is
     missing on either side or has another shape.
     """
-    from .api import copy_model_weights
+    from .checks.memory import copy_model_weights
 
     copy_model_weights(source, destination, x)
 
@@ -72,10 +72,11 @@ def convert(
     """Convert a checkpoint between `.pth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras` and `.h5`.
 
     model: the named variant, where the tensors fit more than one. verify: also check that both models compute the
-    same. naming: whose names to write (`parity.naming.SCHEMES`), by default our own of the destination's framework.
+    same. naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our
+    own of the destination's framework.
     Every tensor is used once, nothing in a file is executed, and the destination appears whole or not at all. Raises
     `parity.errors.CheckpointError`, with the whole list of what does not fit.
     """
-    from .convert import convert as convert_file
+    from .checkpoints.convert import convert as convert_file
 
     return convert_file(source, destination, model, verify, naming)

@@ -6,14 +6,11 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 import argparse
 import shlex
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
-from .callable_module import make_callable
-from .command import (
+from .checks.target import _check
+from .cli import (
     ERROR,
     MATCH,
     MISMATCH,
@@ -22,6 +19,7 @@ from .command import (
     check_outputs,
     chosen_target,
     deliver,
+    make_callable,
     name_map_of,
     positive,
     print_to_terminal,
@@ -29,6 +27,8 @@ from .command import (
     write,
 )
 from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
+from .models.recipe import RecipeError, made
+from .models.targets import Target
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from . import targets
+    from .models import targets
 
     if arguments.list:
         print("\n".join(targets.variants()))
@@ -104,74 +104,13 @@ def _run(arguments: argparse.Namespace) -> int:
         return _check_all(arguments, list(targets.variants()))
     target = chosen_target(arguments)
     if arguments.steps:
-        from .training.after_check import check_and_train
-
         return check_and_train(target, lambda: _check(target, arguments), arguments)
     return deliver(_check(target, arguments), arguments)
 
 
-def _check(target: Any, arguments: argparse.Namespace) -> Any:
-    from .sides.process import SideProcess
-
-    name_map = name_map_of(arguments.map)
-    with tempfile.TemporaryFile(prefix="parity-") as file, ExitStack() as stack:
-
-        def start(framework: str, device: str) -> Any:
-            process = SideProcess(framework, getattr(target, framework), file.fileno(), device)
-            stack.callback(process.end)
-            return process
-
-        if arguments.devices == ("cpu",):
-            processes = [start(framework, "cpu") for framework in ("torch", "keras")]
-            return _compare(target, arguments, processes, file.fileno(), name_map)
-        return _compare_devices(target, arguments, start, file.fileno(), name_map)
-
-
-def _compare(target: Any, arguments: argparse.Namespace, processes: list[Any], shelf: int, name_map: Any) -> Any:
-    from .recording import Shelf
-    from .sides.remote import RemoteSide
-    from .verify import compare_sides
-
-    torch, keras = (RemoteSide(process, Shelf(shelf)) for process in processes)
-    options, x = _options(target, arguments, name_map)
-    with progress_bar(arguments) as progress:
-        return compare_sides(target.name, x, torch, keras, options, progress)
-
-
-def _compare_devices(target: Any, arguments: argparse.Namespace, start: Any, shelf: int, name_map: Any) -> Any:
-    from .devices import matrix, require
-    from .recording import Shelf
-    from .sides.remote import RemoteSide
-
-    @contextmanager
-    def open_side(framework: str, device: str) -> Iterator[Any]:
-        process = start(framework, device)
-        yield RemoteSide(process, Shelf(shelf))
-        process.end()
-
-    devices = arguments.devices
-    require(devices, open_side)
-    options, x = _options(target, arguments, name_map)
-    cells = matrix(x, devices, options, open_side)
-    processes = [start(framework, devices[0]) for framework in ("torch", "keras")]
-    return replace(_compare(target, arguments, processes, shelf, name_map), devices=cells)
-
-
-def _options(target: Any, arguments: argparse.Namespace, name_map: Any) -> tuple[Any, Any]:
-    from .judge import Options
-    from .probes import probe_input
-
-    plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-    checkpoint = None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target)
-    options = Options(
-        *plain, checkpoint is None, name_map=name_map, gradients=arguments.gradients, checkpoint=checkpoint
-    )
-    return options, probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
-
-
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
     """Check every variant; one that cannot be compared does not keep the others from it."""
-    from . import targets
+    from .models import targets
 
     documents, codes = [], []
     for name in names:
@@ -191,7 +130,7 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
 
 
 def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[str, Any]:
-    from .report import error_json
+    from .checks.report import error_json
 
     lists = (error.torch, error.keras) if isinstance(error, UnmatchedError) else ([], [])
     return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
@@ -199,12 +138,46 @@ def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[s
 
 def _check_models(*args: Any, **kwargs: Any) -> Any:
     """What `parity.check` does once this module hides the function of that name."""
-    from .api import check_models
+    from .checks.memory import check_models
 
     return check_models(*args, **{"dtype": "float32", "weights": "keep"} | kwargs)
 
 
 make_callable(__name__, _check_models)
+
+DTYPES = {"float64": "float64", "float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def check_and_train(target: Target, check: Callable[[], Any], arguments: argparse.Namespace) -> int:
+    """Check, train for `arguments.steps` steps with SGD and momentum, write and print both; the exit code.
+
+    The document is the check's with the training's under "training", and its verdict is a match if both are.
+    Raises ParityError where either cannot be done.
+    """
+    from .checks.training.run import train
+    from .reports.terminal.training import print_report
+
+    if arguments.dtype not in DTYPES:
+        raise RecipeError(
+            f"--steps trains in one of {', '.join(DTYPES)}, and --dtype is {arguments.dtype}, with its loss scaled; "
+            "choose one of these"
+        )
+    recipe = made("momentum", steps=arguments.steps, batch_size=arguments.batch_size, seed=arguments.seed)
+    report = check()
+    name_map = name_map_of(arguments.map)
+    with progress_bar(arguments) as progress:
+        dtype = DTYPES[arguments.dtype]
+        training = train(target, recipe, dtype, arguments.weights, name_map=name_map, progress=progress)
+    ok = report.ok and training.ok
+    document = report.to_json() | {"training": training.to_json()}
+    write(arguments, document | {"verdict": "match" if ok else "mismatch"})
+    if arguments.json != "-":
+        from rich.console import Console
+
+        print_to_terminal(report, arguments)
+        print_report(training, Console(soft_wrap=True), arguments.quiet)
+    return MATCH if ok else MISMATCH
+
 
 if __name__ == "__main__":
     sys.exit(main())

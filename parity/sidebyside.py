@@ -5,12 +5,16 @@ two columns in the terminal. Exit code 2: a definition without its twin, an unkn
 """
 
 import argparse
+import json
 import shlex
+import subprocess
 import sys
+from typing import Any
 
 from .errors import ParityError
-from .output import check_writable, write_text
-from .pages import require
+from .reports.files import check_writable, write_text
+from .reports.pages import require
+from .reports.sidebyside.measured import EXAMPLES, Document
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,21 +50,21 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     require()
     check_writable("--output", arguments.output)
-    from .pages import measured
-    from .pages.sidebyside_page import page_sections, sidebyside_page
-    from .pages.source import chosen, twins
+    from .reports.sidebyside import measured
+    from .reports.sidebyside.sidebyside_page import page_sections, sidebyside_page
+    from .reports.sidebyside.source import chosen, twins
 
     every = twins()
     shown = chosen(every, arguments.names)
     documents = measured.read(arguments.measured or [])
     if arguments.output is None:
-        from .pages.columns import print_columns
+        from .reports.sidebyside.columns import print_columns
 
         print_columns(page_sections(every, shown, documents))
         return
     page_sections(every, shown, [])  # a definition or note that does not fit is found before the measurements
     if not arguments.measured:
-        documents = measured.measure(list(dict.fromkeys(one.path.partition(".")[0] for one in shown)), _progress)
+        documents = measure(list(dict.fromkeys(one.path.partition(".")[0] for one in shown)), _progress)
     command = shlex.join(["python", "-m", "parity.sidebyside", "--output", "page.html", *arguments.names])
     write_text(
         "--output", arguments.output, sidebyside_page(page_sections(every, shown, documents), documents, command)
@@ -70,6 +74,22 @@ def _run(arguments: argparse.Namespace) -> None:
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(text, file=sys.stderr, flush=True)
+
+
+def measure(classes: list[str], progress: Any) -> list[Document]:
+    """Run parity.check on what the examples of `classes` need, one after another. Raises ParityError if it cannot."""
+    wanted = list(dict.fromkeys(EXAMPLES[name] for name in classes if name in EXAMPLES))
+    runs = {example.target: example.arguments for example in wanted}
+    found = []
+    for target, arguments in runs.items():
+        progress(f"measuring {target}")
+        command = [sys.executable, "-m", "parity.check", *arguments, "--json", "-"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 1):
+            reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise ParityError(f"{' '.join(['parity.check', *arguments])} must run, and did not: {reason}")
+        found.append(json.loads(done.stdout))
+    return found
 
 
 if __name__ == "__main__":

@@ -12,19 +12,16 @@ import argparse
 import json
 import shlex
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .command import ERROR, MATCH, MISMATCH, check_outputs, chosen_target, name_map_of, progress_bar, shape_of
+from .checks.training.run import SIDE, small, train
+from .cli import ERROR, MATCH, MISMATCH, check_outputs, chosen_target, name_map_of, progress_bar, shape_of
 from .errors import ParityError, TargetError
-from .output import write_text
-from .training.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
+from .models.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
+from .reports.files import write_text
 
 if TYPE_CHECKING:
-    from .targets import Target
-    from .training.result import TrainingReport
-
-SIDE = 64  # pixels of an image, where the variant is made for more: every layer trains, at a tenth of the time
+    from .verdict.training import TrainingReport
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,13 +93,13 @@ def deliver(report: "TrainingReport", arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_text("--json", arguments.json, json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
     if arguments.html:
-        from .pages.training_page import training_page
+        from .reports.pages.training_page import training_page
 
         write_text("--html", arguments.html, training_page(report.to_json(), arguments.command))
     if arguments.json != "-":
         from rich.console import Console
 
-        from .training.report import print_report
+        from .reports.terminal.training import print_report
 
         print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.quiet)
     return MATCH if report.ok else MISMATCH
@@ -119,33 +116,6 @@ def _compared(arguments: argparse.Namespace) -> "TrainingReport":
     given = {"dtype": arguments.dtype, "weights": arguments.weights, "runs": arguments.runs}
     with progress_bar(arguments) as progress:
         return train(target, recipe, **given, name_map=name_map_of(arguments.map), progress=progress)
-
-
-def small(target: "Target") -> "Target":
-    """The target with images of no more than 64 pixels a side."""
-    channels, *size = target.input_shape
-    return replace(target, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
-
-
-def train(
-    target: "Target",
-    recipe: Recipe,
-    dtype: str = "float32",
-    weights: str = "copy",
-    runs: int = 4,
-    name_map: Any = None,
-    progress: Any = lambda text, done, total: None,
-) -> "TrainingReport":
-    """Train the target's two models in lock-step, each in a process of its own.
-
-    dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
-    name_map: pairs of names (`pairs.name_map.NameMap`). Raises ParityError where that cannot be done.
-    """
-    from .training.process import both_frameworks
-    from .training.run import Options, compare_training
-
-    with both_frameworks() as (torch, keras):
-        return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs, name_map), progress)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,6 @@
 """The residual family in PyTorch: blocks, networks, and one builder per named variant."""
 
-from .blocks import (
-    BasicBlock,
-    Bottleneck,
-    Residual,
-    ResNeXtA,
-    ResNeXtB,
-    ResNeXtC,
-    carry_resnext_weights,
-)
+from .blocks import BasicBlock, Bottleneck, Residual, ResNeXtA, ResNeXtB, ResNeXtC, carry_resnext_weights
 from .configs import VARIANTS, ResNetConfig
 from .fold import fold_batch_norm
 from .layers import intermediate_outputs

@@ -5,17 +5,17 @@ other side's settings and weights. It holds if prediction and output agree as eq
 name is only given to a fault that this has reproduced; anything else is "unknown", with its numbers.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from parity.compare import STRUCTURE_LINE, Array, difference, structure_ok
-from parity.report import Cause
+from parity.models.arrays import Array
+from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 
-from . import reference as ref
-from .evidence import Config, Evidence
-from .hypotheses import predictions, run
+from .cause import Cause
+from .evidence import Evidence
+from .hypotheses import predictions
+from .precision import _precision
 from .where import error_map
 
 
@@ -78,64 +78,3 @@ def _unexplained(evidence: Evidence) -> str:
 
 def _few(hit: Array) -> str:
     return ", ".join(map(str, hit[:6])) + (", ..." if len(hit) > 6 else "")
-
-
-def _precision(evidence: Evidence) -> Cause:
-    """Which reduced format explains the coarser side's error: the layer with rounded input, weights and output."""
-    assert evidence.low is not None
-    errors = [difference(low, out).rms for low, out in zip(evidence.low, (evidence.torch, evidence.keras), strict=True)]
-    worse = int(errors[1] > errors[0])
-    side, low, config = ("torch", "Keras")[worse], evidence.low[worse], evidence.configs[worse]
-    left = {}
-    for dtype in ("tf32", "bfloat16", "float16"):
-        outputs = _in_dtype(config, evidence.inputs, dtype)
-        left[dtype] = min((difference(low, out).rms for out in outputs), default=float("inf"))
-    best = min(left, key=lambda dtype: left[dtype])
-    found = f"{side} errs by {errors[worse]:.1e} where the other side errs by {errors[1 - worse]:.1e}"
-    if left[best] <= errors[worse] / 3:
-        return Cause(
-            "reduced precision",
-            evidence.path,
-            f"{found}; computed on numbers rounded to {best}, {left[best]:.1e} of that is left",
-        )
-    return Cause("unknown", evidence.path, f"{found}, and no reduced format explains it")
-
-
-def _in_dtype(config: Config, inputs: tuple[Array, ...], dtype: str) -> Iterator[Array]:
-    """A layer's output from rounded numbers: itself not rounded, rounded, or rounded before its bias is added."""
-    weights = {k: ref.rounded(v, dtype) for k, v in config.weights.items() if k in ("weight", "bias")}
-    rounded = tuple(ref.rounded(x, dtype) for x in inputs)
-    out = run(config, rounded, **weights)
-    if out is None:
-        return
-    yield out
-    yield ref.rounded(out, dtype)
-    product = run(config, rounded, **weights | {"bias": None}) if "bias" in weights else None
-    if product is not None:
-        yield ref.rounded(product, dtype) + ref.channels(config.weights["bias"], product)
-
-
-def dtype_cause(path: str, torch: str, keras: str, evidence: Evidence) -> Cause:
-    """Two dtypes that differ: how far the coarser one's rounding moves the layer's output."""
-    coarse, side = (keras, "Keras") if keras in COARSE else (torch, "torch")
-    what = f"it computes in {torch} in torch and in {keras} in Keras"
-    if coarse in COARSE:
-        config = evidence.configs[0]
-        weights = {name: ref.rounded(value, coarse) for name, value in config.weights.items()}
-        out = run(config, tuple(ref.rounded(x, coarse) for x in evidence.inputs), **weights)
-        if out is not None:
-            moved = difference(ref.rounded(out, coarse), evidence.torch).error
-            what += f"; rounded as {side} does, its input, weights and output move by {moved:.1e} of its scale"
-    return Cause("reduced precision", path, what)
-
-
-COARSE = ("bfloat16", "float16")
-
-
-def momentum_cause(path: str, torch: float, keras: float, running: Array, x: Array) -> Cause:
-    """A momentum that differs, proven on the running mean that one training step on x (N, C, ...) would leave."""
-    batch, _ = ref.batch_statistics(x)
-    after = [(1 - m) * running + m * batch for m in (torch, keras)]
-    gap = difference(after[1], after[0]).error
-    what = f"one training step would leave running means {gap:.1e} apart with {torch:g} in torch and {keras:g} in Keras"
-    return Cause("BN momentum", path, f"{what}, and 0 apart with the same")

@@ -1,11 +1,14 @@
 """What is known of one faulty step: its input, both outputs, and what the layer is on either side, as plain data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity.compare import Array, difference
+from parity.models.arrays import Array
+from parity.verdict.difference import difference, structure_ok
 
 Weights = dict[str, Array]
+
 Static = dict[str, Any]
 
 
@@ -37,3 +40,13 @@ class Evidence:
     @property
     def gap(self) -> float:
         return difference(self.keras, self.torch).error
+
+
+Guess = tuple[str, Array, str]
+
+Changes = Iterator[tuple[str, dict[str, Any], str]]
+
+
+def same(a: Array, b: Array) -> bool:
+    """Whether two float64 arrays agree as the results of equal programs do."""
+    return structure_ok(difference(a, b))

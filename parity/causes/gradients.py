@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from parity.capture import LayerInfo
-from parity.compare import STRUCTURE_LINE, Array, difference, structure_ok
-from parity.gradients.forcing import Measured, Name, sized
-from parity.gradients.result import why, words
-from parity.report import Cause, LayerResult, Report
+from parity.checks.report import Report
+from parity.models.arrays import Array
+from parity.models.layers import LayerInfo
+from parity.verdict.difference import STRUCTURE_LINE, difference, sized, structure_ok
+from parity.verdict.gradients import why, words
+from parity.verdict.measured import Measured, Name
+from parity.verdict.results import LayerResult
 
 from . import reference as ref
+from .cause import Cause
 
 EXPLAINED = 12  # faults whose cause is looked for
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.compare import Array
+from parity.models.arrays import Array
+
+from . import reference as ref
+from .evidence import Config, Static, Weights
 
 Pads = Sequence[tuple[int, int]]
 
@@ -130,3 +133,67 @@ def factor(ours: Array, theirs: Array) -> float | None:
     a, b = ours.reshape(-1), theirs.reshape(-1)
     square = float(np.dot(a, a))
     return float(np.dot(a, b)) / square if a.size == b.size > 1 and 0 < square < np.inf else None
+
+
+def run(config: Config, inputs: tuple[Array, ...], **changes: Any) -> Array | None:
+    """The layer's output from its data alone, with `changes` to its weights or settings; None for other kinds."""
+    runner = RUNNERS.get(config.kind)
+    if runner is None or not inputs:
+        return None
+    weights = config.weights | {k: v for k, v in changes.items() if k in WEIGHT_NAMES}
+    static = config.static | {k: v for k, v in changes.items() if k not in WEIGHT_NAMES}
+    try:
+        return runner(inputs[0], {k: v for k, v in weights.items() if v is not None}, static)
+    except (ValueError, KeyError):  # the change does not fit this layer: no prediction
+        return None
+
+
+WEIGHT_NAMES = {"weight", "bias", "running_mean", "running_var"}
+
+
+def _pads(x: Array, static: Static) -> ref.Pads:
+    if static["padding"] == "same":
+        dilation = static.get("dilation", [1] * (x.ndim - 2))
+        return ref.same_pads(x.shape[2:], static["kernel_size"], static["stride"], dilation)
+    return [tuple(p) if isinstance(p, tuple | list) else (p, p) for p in static["padding"]]
+
+
+def _run_conv(x: Array, weights: Weights, static: Static) -> Array:
+    groups = x.shape[1] // weights["weight"].shape[1]
+    pads = _pads(x, static)
+    return ref.conv(x, weights["weight"], weights.get("bias"), static["stride"], pads, static["dilation"], groups)
+
+
+def _run_norm(x: Array, weights: Weights, static: Static) -> Array:
+    names = ("weight", "bias", "running_mean", "running_var")
+    neutral = {"weight": np.ones(x.shape[1]), "bias": np.zeros(x.shape[1])}
+    gamma, beta, mean, variance = ((neutral | weights)[name] for name in names)
+    return ref.batch_norm(x, gamma, beta, mean, variance, static["eps"])
+
+
+def _run_dense(x: Array, weights: Weights, static: Static) -> Array:
+    out = x @ weights["weight"].T
+    return out + weights["bias"] if "bias" in weights else out
+
+
+def _run_leaky_relu(x: Array, weights: Weights, static: Static) -> Array:
+    return np.where(x > 0, x, static["slope"] * x)
+
+
+def _run_max_pool(x: Array, weights: Weights, static: Static) -> Array:
+    value = static.get("pad_value", -np.inf)
+    return ref.pool(x, np.max, static["kernel_size"], static["stride"], _pads(x, static), value)
+
+
+def _run_avg_pool(x: Array, weights: Weights, static: Static) -> Array:
+    return ref.pool(x, np.mean, static["kernel_size"], static["stride"], _pads(x, static), 0.0)
+
+
+RUNNERS: dict[str, Callable[[Array, Weights, Static], Array]] = {
+    "conv": _run_conv,
+    "batch_norm": _run_norm,
+    "dense": _run_dense,
+    "max_pool": _run_max_pool,
+    "avg_pool": _run_avg_pool,
+    "leaky_relu": _run_leaky_relu,
+}

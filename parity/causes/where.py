@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.compare import Array
+from parity.models.arrays import Array
 
 SIDE, CHANNELS = 32, 64  # at most so many squares each way, and so many channels or groups of channels
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from parity.capture import StepInfo
+from parity.models.steps import StepInfo
 
 COMMUTATIVE = ("add", "multiply", "maximum", "minimum", "average")
 

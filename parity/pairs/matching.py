@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from parity.capture import LayerInfo, StepInfo
 from parity.errors import ParityError, UnmatchedError
+from parity.models.layers import LayerInfo
+from parity.models.steps import StepInfo
 
 NAMES = ("torch", "keras")
 
@@ -18,7 +19,9 @@ def raise_on_unmatched(ours: list[LayerInfo], theirs: list[LayerInfo], names: tu
 
 def raise_on_unknown(unknown: list[list[str]], names: tuple[str, str]) -> None:
     """Raise UnmatchedError if either model has weights that no row of the table of kinds knows."""
-    _raise_lists("every weight must belong to a layer of a known kind (parity/kinds.py)", unknown, unknown, names)
+    _raise_lists(
+        "every weight must belong to a layer of a known kind (parity/models/kinds.py)", unknown, unknown, names
+    )
 
 
 def _raise_lists(rule: str, texts: list[list[str]], lists: list[list[str]], names: tuple[str, str]) -> None:

@@ -10,14 +10,24 @@ could be exchanged are told apart by a guess. Steps without weights are paired w
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from parity.capture import LayerInfo, Names
-from parity.report import Pair
+from parity.models.layers import LayerInfo
+from parity.models.steps import Names
 
 from .name_map import NameMap
 from .partners import Found, Model, Steps, by_place, by_weights, path_of
 
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
+
 PADDED = ("conv", "max_pool", "avg_pool")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two steps that are compared although their names differ. by: "order" or "map"."""
+
+    torch: str
+    keras: str
+    by: str
 
 
 @dataclass(frozen=True)

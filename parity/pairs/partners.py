@@ -3,8 +3,9 @@
 from collections import Counter
 from difflib import SequenceMatcher
 
-from parity.capture import LayerInfo, StepInfo
 from parity.errors import UnmatchedError
+from parity.models.layers import LayerInfo
+from parity.models.steps import StepInfo
 
 from .flow import Flow
 

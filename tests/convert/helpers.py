@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from parity.checkpoints.checkpoint import Labels
+from parity.checkpoints.files import write
+from parity.checkpoints.recognize import Architecture, expected_shapes
+from parity.checkpoints.tensors import Tensor
 from parity.convert import main
-from parity.formats.files import Labels, write
-from parity.formats.recognize import Architecture, expected_shapes
-from parity.formats.tensors import Tensor
-from parity.targets import variants
+from parity.models.targets import variants
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = "cifar_resnet20"

@@ -12,9 +12,10 @@ import safetensors.numpy
 import torch
 
 import parity
+from parity.checkpoints.checkpoint import Labels
+from parity.checkpoints.files import read, write
+from parity.checkpoints.tensors import Tensor, differing
 from parity.errors import CheckpointError
-from parity.formats.files import Labels, read, write
-from parity.formats.tensors import Tensor, differing
 
 from .helpers import PYTHON, ROOT, SMALL, convert, random_tensors, same, save_safetensors
 
@@ -169,7 +170,7 @@ def test_verify_proves_and_refuses(
 ) -> None:
     assert convert(source, tmp_path / f"out{suffix}", "--verify") == 0
     assert "both models compute the same" in capsys.readouterr().out
-    from parity import convert_verify
+    from parity.checks import conversion as convert_verify
 
     load = convert_verify._load
     monkeypatch.setattr(
@@ -242,7 +243,7 @@ def test_one_wrong_bit_is_seen_when_reading_back(
         bits.reshape(-1).view("u4")[-1] ^= 1
         write(path, [*tensors[:-1], Tensor(tensors[-1].name, bits)], labels)
 
-    import parity.convert as module
+    import parity.checkpoints.convert as module
 
     monkeypatch.setattr(module, "write", flipped)
     assert convert(source, tmp_path / f"out{suffix}") == 2

@@ -18,7 +18,7 @@ import torch
 import parity
 import resnet_keras
 import resnet_torch
-from parity.formats.files import SUFFIXES, read
+from parity.checkpoints.files import SUFFIXES, read
 
 from .helpers import PYTHON, ROOT, SMALL, convert, random_tensors, same, save_safetensors
 
@@ -48,7 +48,7 @@ def keras_model(name: str = SMALL, **options: Any) -> Any:
 
 
 def keras_arrays(model: Any) -> dict[str, np.ndarray]:
-    from parity.sides.keras_side import KerasSide
+    from parity.frameworks.keras.side import KerasSide
 
     return dict(KerasSide(model).weights())
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import resnet_torch
-from parity.formats.naming import (
+from parity.checkpoints.naming import (
     _WEIGHTS,
     COUNTER,
     SCHEMES,
@@ -16,9 +16,9 @@ from parity.formats.naming import (
     to_canonical,
     to_stored,
 )
-from parity.formats.recognize import Architecture, candidates
-from parity.kinds import KINDS
-from parity.targets import variants
+from parity.checkpoints.recognize import Architecture, candidates
+from parity.models.kinds import KINDS
+from parity.models.targets import variants
 
 from .helpers import all_shapes
 

@@ -18,8 +18,8 @@ import torch
 import parity
 import resnet_keras
 import resnet_torch
-from parity.sides.keras_side import KerasSide
-from parity.sides.torch_side import TorchSide
+from parity.frameworks.keras.side import KerasSide
+from parity.frameworks.torch.side import TorchSide
 from resnet_torch import weights as published
 
 from .helpers import PYTHON, ROOT, random_tensors, same, save_safetensors

@@ -20,7 +20,7 @@ import safetensors.numpy
 import torch
 
 import parity
-from parity.formats.files import read
+from parity.checkpoints.files import read
 
 from .helpers import PYTHON, ROOT, SMALL, convert, random_tensors, same, save_safetensors
 from .mutations import mutate
@@ -234,7 +234,7 @@ def test_a_crashing_or_endless_library_stops_nothing_else(
     tmp_path: Path, valid: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The process that opens HDF5 files of unknown origin may die or hang: neither reaches this one."""
-    import parity.formats.hdf5 as module
+    import parity.checkpoints.hdf5 as module
 
     for body, told in [("import os; os.abort()", "made the library stop"), ("while True: pass", "must open within")]:
         (tmp_path / "hdf5_index.py").write_text(body)

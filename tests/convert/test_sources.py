@@ -16,9 +16,9 @@ import torch
 import parity
 import resnet_keras
 import resnet_torch
-from parity.formats.source import read_source
-from parity.sides.keras_side import KerasSide
-from parity.sides.torch_side import TorchSide
+from parity.checkpoints.source import read_source
+from parity.frameworks.keras.side import KerasSide
+from parity.frameworks.torch.side import TorchSide
 
 BOUND = 1e-12
 OPERATORS = torch.library.Library("torchvision", "FRAGMENT")

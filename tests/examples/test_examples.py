@@ -9,7 +9,7 @@ import torch
 
 import parity
 from examples import command, data, degradation, gradient_flow, port_your_model, resnext_forms, transfer
-from parity.compare import STRUCTURE_LINE
+from parity.verdict.difference import STRUCTURE_LINE
 
 from .helpers import is_png, small_mnist
 

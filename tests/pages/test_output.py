@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parity.errors import UnwritableError
-from parity.output import check_writable, write_text
+from parity.reports.files import check_writable, write_text
 
 
 def test_it_replaces_what_was_there_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from parity.causes.where import error_map
-from parity.pages.heatmap import heatmap
-from parity.pages.plot import HEIGHT, error_plot
-from parity.pages.report_page import overview_page, report_page
-from parity.pages.report_view import layer_views, stages, tree
+from parity.reports.pages.heatmap import heatmap
+from parity.reports.pages.plot import HEIGHT, error_plot
+from parity.reports.pages.report_page import overview_page, report_page
+from parity.reports.pages.report_view import layer_views, stages, tree
 
 from .browser import DESKTOP, PHONE, Opened, needs_browser
 from .documents import mismatch, resnet50, step
@@ -326,8 +326,9 @@ def test_a_page_that_cannot_be_written_is_known_before_the_run(capsys: Any) -> N
 
 
 def test_without_the_libraries_one_sentence_says_what_to_install(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
-    from parity import pages, sidebyside
+    from parity import sidebyside
     from parity.check import main
+    from parity.reports import pages
 
     monkeypatch.setattr(pages, "NEEDED", ("jinja2", "no_such_library"))
     assert main(["resnet152", "--html", str(tmp_path / "report.html")]) == 2

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from parity import sidebyside
-from parity.pages import measured
-from parity.pages.measured import facts
+from parity.reports.sidebyside import measured
+from parity.reports.sidebyside.measured import facts
 
 from .browser import DESKTOP, PHONE, Opened, needs_browser
 from .documents import resnet50

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from parity.pages.notes import NOTES, Note, StaleNoteError, attached
-from parity.pages.source import UnpairedError, chosen, read_pair, sections, twins
-from parity.pages.tokens import lines
+from parity.reports.sidebyside.notes import NOTES, Note, StaleNoteError, attached
+from parity.reports.sidebyside.source import UnpairedError, chosen, read_pair, sections, twins
+from parity.reports.sidebyside.tokens import lines
 
 TORCH, KERAS = read_pair("blocks.py")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from parity.pages.curves import HEIGHT, curves
-from parity.pages.training_page import training_page
+from parity.reports.pages.curves import HEIGHT, curves
+from parity.reports.pages.training_page import training_page
 
 from .browser import DESKTOP, PHONE, Opened, needs_browser
 from .documents import training
@@ -76,7 +76,7 @@ def test_the_command_writes_it(monkeypatch: Any, tmp_path: Path, capsys: Any) ->
     from types import SimpleNamespace
 
     from parity import train
-    from parity.training import report
+    from parity.reports.terminal import training as report
 
     done = SimpleNamespace(ok=False, to_json=training)
     monkeypatch.setattr(train, "_compared", lambda arguments: done)

@@ -59,7 +59,7 @@ def make(name: str) -> tuple[Any, Any, Any]:
 
 
 def randomize(model: Any, x: Any) -> None:
-    from parity.sides.torch_side import TorchSide
+    from parity.frameworks.torch.side import TorchSide
 
     TorchSide(model).randomize(x.astype(np.float64), seed=0)
 

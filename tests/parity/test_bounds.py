@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import false_alarms
-from parity.compare import ARITHMETIC_FACTOR, STRUCTURE_LINE
+from parity.verdict.difference import ARITHMETIC_FACTOR, STRUCTURE_LINE
 
 RESULT = Path(false_alarms.__file__).parent / "results" / "false_alarms.json"
 

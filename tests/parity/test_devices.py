@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from parity.cells import Cell, belongs, judged, sentence
 from parity.check import main
-from parity.compare import Difference
+from parity.verdict.devices import Cell, belongs, judged, sentence
+from parity.verdict.difference import Difference
 
 GOOD = Difference(1e-15, (0,), 1.0, 1e-30, 1.0, 1)
 WRONG = Difference(1e-3, (0,), 1.0, 1e-6, 1.0, 1)
@@ -57,7 +57,7 @@ def test_what_a_difference_belongs_to(changed: dict[str, tuple[Difference, Diffe
 
 
 def test_a_wrong_cell_is_a_mismatch() -> None:
-    from parity.report import Report
+    from parity.checks.report import Report
 
     wrong = cells(keras_cuda=BROKEN)
     report = Report("x", (), environment={"dtype": "float32"}, devices=wrong)
@@ -79,7 +79,7 @@ def test_devices_that_are_not_here(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell runs for real: the CPU stands for the other device, in its own processes."""
     from parity import check
-    from parity.sides import process
+    from parity.runners import process
 
     started: list[tuple[str, str]] = []
     real = process.SideProcess
@@ -89,7 +89,7 @@ def test_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return real(framework, spec, shelf, "cpu")
 
     monkeypatch.setattr(process, "SideProcess", on_cpu)
-    monkeypatch.setattr("parity.devices.require", lambda *_: None)
+    monkeypatch.setattr("parity.checks.devices.require", lambda *_: None)
     output = tmp_path / "r.json"
     arguments = [
         "cifar_resnet20",

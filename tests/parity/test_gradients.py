@@ -53,7 +53,7 @@ def worst(report: Any, name: str) -> float:
 @pytest.mark.parametrize("family", list(CONFIGS))
 def test_a_training_step_of_every_block_matches(family: str) -> None:
     report = parity.check(*make(family), gradients=True)
-    assert report.ok, parity.terminal.text(report)
+    assert report.ok, parity.reports.terminal.check.text(report)
     assert report.causes == ()
     assert worst(report, "added") < 1e-12
 
@@ -89,7 +89,7 @@ def test_json() -> None:
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
 def test_other_dtypes(dtype: str) -> None:
     report = parity.check(*make("bottleneck"), gradients=True, dtype=dtype)
-    assert report.ok, parity.terminal.text(report)
+    assert report.ok, parity.reports.terminal.check.text(report)
 
 
 def where(torch_model: Any, kind: str) -> list[str]:
@@ -105,7 +105,7 @@ def test_faults_of_a_layer(fault: Fault, side: str) -> None:
     fault.plant(layer_at(torch_model if side == "torch" else keras_model, path), side)
     assert parity.check(torch_model, keras_model, x).ok
     report = parity.check(torch_model, keras_model, x, gradients=True)
-    assert [layer.path for layer in report.layers if layer.faults] == [path], parity.terminal.text(report)
+    assert [layer.path for layer in report.layers if layer.faults] == [path], parity.reports.terminal.check.text(report)
     assert report.first == path
     assert [(cause.name, cause.path) for cause in report.causes] == [(fault.cause, path)], report.causes
 
@@ -119,7 +119,7 @@ def test_detached_shortcut(family: str, block: str, side: str) -> None:
     detach_shortcut(layer_at(torch_model if side == "torch" else keras_model, block), side)
     report = parity.check(torch_model, keras_model, x, gradients=True)
     faulty = [layer.path for layer in report.layers if layer.faults]
-    assert len(faulty) == 1, parity.terminal.text(report)
+    assert len(faulty) == 1, parity.reports.terminal.check.text(report)
     assert faulty[0].startswith(block + ".")
     assert report.cause is not None
     assert report.cause.name == "missing gradient", report.cause
@@ -133,7 +133,7 @@ def test_detached_branch(side: str) -> None:
     detach_branch(layer_at(torch_model if side == "torch" else keras_model, "layer2.1"), side)
     report = parity.check(torch_model, keras_model, x, gradients=True)
     faulty = [layer.path for layer in report.layers if layer.faults]
-    assert len(faulty) == 1, parity.terminal.text(report)
+    assert len(faulty) == 1, parity.reports.terminal.check.text(report)
     assert faulty[0].startswith("layer2.1.")
     assert report.cause is not None
     assert report.cause.name == "missing gradient", report.cause
@@ -153,7 +153,7 @@ def test_frozen_on_both_sides_matches() -> None:
     torch_model.bn1.eval().requires_grad_(False)
     keras_model.bn1.trainable = False
     report = parity.check(torch_model, keras_model, x, gradients=True)
-    assert report.ok, parity.terminal.text(report)
+    assert report.ok, parity.reports.terminal.check.text(report)
 
 
 def state(torch_model: Any, keras_model: Any) -> tuple[Any, ...]:

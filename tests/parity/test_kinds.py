@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import parity
+from parity.checks.report import Report
 from parity.errors import ParityError
-from parity.kinds import KINDS
-from parity.report import Report
-from parity.terminal import text
+from parity.models.kinds import KINDS
+from parity.reports.terminal.check import text
 
 from .pairs import CASES, Case, randomized
 

@@ -10,9 +10,9 @@ import pytest
 from torch import nn
 
 import parity
+from parity.checks.report import Report
 from parity.errors import ParityError, UnmatchedError
-from parity.report import Report
-from parity.terminal import text
+from parity.reports.terminal.check import text
 
 from . import own_models as own
 from .pairs import randomized
@@ -98,7 +98,7 @@ def test_numbers_in_a_sequential_are_no_names() -> None:
 
 def test_seeing_changes_nothing() -> None:
     """Outputs with and without the tracers, bit for bit, for every style; fused activations included."""
-    from parity.api import side_of
+    from parity.frameworks.build import side_of
 
     models = [own.TorchFunctions(), own.keras_functional(), own.keras_subclassed(), own.keras_plain("gelu")]
     models += [keras.Sequential([keras.Input((12, 12, 3)), keras.layers.SeparableConv2D(4, 3, activation="relu")])]

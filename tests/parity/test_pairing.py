@@ -7,16 +7,17 @@ import pytest
 from torch import nn
 
 import parity
-from parity.api import side_of
-from parity.capture import LayerInfo, StepInfo
+from parity.checks.report import Report
 from parity.errors import ParityError, UnmatchedError
+from parity.frameworks.build import side_of
+from parity.models.layers import LayerInfo
+from parity.models.steps import StepInfo
 from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Pairing, pair
-from parity.recording import Shelf
-from parity.report import Report
-from parity.sides.local import LocalSide
-from parity.sides.runner import Runner
-from parity.terminal import text
+from parity.reports.terminal.check import text
+from parity.runners.local import LocalSide
+from parity.runners.recorder import Runner
+from parity.runners.recording import Shelf
 
 from . import own_models as own
 from .pairs import randomized
@@ -44,8 +45,8 @@ def paired(torch_model: nn.Module, keras_model: object, rules: dict[str, str] | 
 
 
 def compared(torch_model: nn.Module, keras_model: object, rules: dict[str, str]) -> Report:
-    from parity.judge import Options
-    from parity.verify import compare_sides
+    from parity.checks.forward import compare_sides
+    from parity.checks.options import Options
 
     shelf = Shelf()
     sides = LocalSide(side_of(randomized(torch_model)), shelf), LocalSide(side_of(keras_model), shelf)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import parity
-from parity.terminal import text
+from parity.reports.terminal.check import text
 
 from .families import layer_at, make
 from .faults import FAULTS

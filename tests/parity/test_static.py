@@ -10,10 +10,10 @@ from torch import nn
 import parity
 import resnet_keras
 import resnet_torch
-from parity.initializers import keras_initial
-from parity.paths import walk_keras
-from parity.report import Report
-from parity.terminal import text
+from parity.checks.report import Report
+from parity.frameworks.keras.settings import keras_initial
+from parity.frameworks.keras.walk import walk_keras
+from parity.reports.terminal.check import text
 
 X = np.random.default_rng(0).standard_normal((2, 3, 12, 12))
 

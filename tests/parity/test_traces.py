@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.capture import capture_main
 from parity.check import main as check
-from parity.traces.commands import capture_main, compare_main
-from parity.traces.file import read_trace
+from parity.compare import compare_main
+from parity.runners.trace import read_trace
 
 EQUAL = ["cifar_resnet20", "--input-shape", "3,17,16"]
 OTHER = ["--torch", "resnet_torch:resnet50", "--keras", "resnet_keras:resnet50_v1", "--input-shape", "3,33,32"]

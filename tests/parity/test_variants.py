@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import parity
-import parity.api
-import parity.terminal
+import parity.checks.memory
+import parity.reports.terminal.check
 import resnet_keras
 import resnet_torch
 
@@ -24,7 +24,7 @@ def check_variant(name: str, size: tuple[int, int], gradients: bool = False) -> 
     x = np.random.default_rng(1).standard_normal((2, torch_model.config.in_channels, *size)).astype(np.float32)
     randomize(torch_model, x)
     report = parity.check(torch_model, keras_model, x, weights="copy", gradients=gradients)
-    assert report.ok, parity.terminal.text(report)
+    assert report.ok, parity.reports.terminal.check.text(report)
     assert not gradients or sum(layer.gradient is not None for layer in report.layers) > len(report.layers) / 2
     worst = max(report.layers, key=lambda layer: layer.inherited.error)
     assert worst.inherited.error <= DISAGREEMENT, (worst.path, worst.inherited.error)
@@ -66,7 +66,7 @@ def test_watching_changes_nothing() -> None:
     parity.copy_weights(torch_model, keras_model)
     seen: dict[str, Any] = {}
     before = [np.asarray(keras_model(x.transpose(0, 2, 3, 1))), torch_output(torch_model, x)]
-    for side in (parity.api.side_of(torch_model), parity.api.side_of(keras_model)):
+    for side in (parity.checks.memory.side_of(torch_model), parity.checks.memory.side_of(keras_model)):
         side.trace(x.astype(np.float64), "float32", lambda step, side=side: seen.update({side.framework: step.output}))
     assert np.array_equal(seen["keras"], before[0])
     assert np.array_equal(seen["torch"], before[1])

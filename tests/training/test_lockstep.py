@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.targets import Target
-from parity.training.process import both_frameworks
-from parity.training.recipe import made
-from parity.training.report import text
-from parity.training.result import TrainingReport
-from parity.training.run import Options, compare_training
+from parity.checks.training.run import Options, compare_training
+from parity.models.recipe import made
+from parity.models.targets import Target
+from parity.reports.terminal.training import text
+from parity.runners.training_process import both_frameworks
+from parity.verdict.training import TrainingReport
 
 from .models import ROWS, SHAPE
 
@@ -143,7 +143,7 @@ def test_other_dtypes_stay_in_the_band(sides: Any, dtype: str) -> None:
 
 def test_rounding_that_training_magnifies_is_no_fault(sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where float64 itself passes the line (here a line drawn into the rounding), runs nudged by one unit decide."""
-    monkeypatch.setattr("parity.training.lockstep.LINE", 5e-15)
+    monkeypatch.setattr("parity.checks.training.lockstep.LINE", 5e-15)
     report = compare(sides, "momentum", model="bottleneck", lr=0.3, steps=8, batch_size=4)
     assert report.ok, text(report)
     run = report.runs[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import benchmarks
 from benchmarks import bands, training
-from parity.training.result import LINE
+from parity.verdict.training import LINE
 
 RESULTS = Path(benchmarks.__file__).parent / "results"
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from parity.training import keras_optimizers, keras_twins, torch_optimizers
-from parity.training.names import slots
-from parity.training.recipe import OPTIMIZERS, SCHEDULES, Recipe, RecipeError, made
-from parity.training.reference import Before, update
-from parity.training.result import Band, Number, Run, Step
-from parity.training.rules import matches
+from parity.causes.optimizers import Before, update
+from parity.checks.training.rules import matches
+from parity.frameworks.keras import optimizers as keras_optimizers, twins as keras_twins
+from parity.frameworks.torch import optimizers as torch_optimizers
+from parity.models.keys import slots
+from parity.models.recipe import OPTIMIZERS, SCHEDULES, Recipe, RecipeError, made
+from parity.verdict.training import Band, Number, Run, Step
 
 RECIPES = [
     *(made(name) for name in OPTIMIZERS),

@@ -1,0 +1,53 @@
+"""What is done to an output on one side alone: an activation, a bias, a shortcut."""
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+
+from parity.models.arrays import Array
+
+from . import reference as ref
+from .evidence import Evidence, Guess, same
+from .inputs import _misread
+
+
+def _outputs(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
+    """One side's output made from the other's: an activation, a slope, a shortcut more."""
+    for name, function in ref.ACTIVATIONS.items():
+        cause = "softmax on one side" if name == "softmax" else "missing or extra activation"
+        yield cause, function(base), f"applies {name}, the other side does not"
+    yield from _misread(base)
+    for name, shortcut in evidence.nearby.items():
+        if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
+            yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"
+    if target.shape == base.shape:
+        yield from _other_shortcuts(evidence.nearby, base, target)
+
+
+def _other_shortcuts(nearby: dict[str, Array], base: Array, target: Array) -> Iterator[Guess]:
+    """Another tensor added; of many pairs only those that agree at a few places are worth the whole arrays."""
+    spots = np.unravel_index(np.linspace(0, base.size - 1, 32).astype(int), base.shape)
+    few = {name: array[spots] for name, array in nearby.items() if array.shape == base.shape}
+    whole = {name for name in few if np.array_equal(nearby[name], base)}  # instead of all there is, anything can stand
+    for (one, a), (other, b) in permutations(few.items(), 2):
+        if one not in whole and np.allclose(base[spots] - a + b, target[spots]):
+            what = f"adds {other} as the shortcut instead of {one}"
+            yield "shortcut projected", base - nearby[one] + nearby[other], what
+
+
+def _activation(evidence: Evidence, target: Array) -> Iterator[Guess]:
+    """An activation layer that does nothing, or has another slope below zero, or is another one."""
+    if evidence.configs[0].kind not in ref.ACTIVATIONS or not evidence.inputs:
+        return
+    x = evidence.inputs[0]
+    if same(ref.ACTIVATIONS[evidence.configs[0].kind](x), target):
+        return  # this side does what it declares
+    yield "missing or extra activation", x, "passes its input on, the other side does not"
+    at = np.unravel_index(int(x.argmin()), x.shape)
+    if target.shape == x.shape and x[at] < 0:
+        slope = float(target[at] / x[at])
+        yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
+    for name, function in ref.ACTIVATIONS.items():
+        if name != evidence.configs[0].kind:
+            yield "another activation", function(x), f"applies {name}"

@@ -1,0 +1,46 @@
+"""One parameter's step on one side, beside the step that the rule makes of the same gradient."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.keys import slots
+from parity.models.recipe import Recipe
+
+from .optimizers import Before, update
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A parameter's step: what it started from and what it became."""
+
+    name: str
+    before: Before
+    weight: Array
+    state: dict[str, Array]
+
+    def gap(self, recipe: Recipe, **changes: Any) -> float:
+        """How far the step is from the recipe's, as a share of each number's scale."""
+        weight, state = update(recipe, replace(self.before, **changes))
+        pairs = [(weight, self.weight), *((state[slot], self.state[slot]) for slot in state)]
+        return max(_gap(wanted, found) for wanted, found in pairs)
+
+
+def _gap(wanted: Array, found: Array) -> float:
+    # A state that is nothing but a cancelled gradient's rounding has no scale of its own.
+    scale = max(float(np.abs(found).max(initial=0.0)), 1e-30)
+    return float(np.abs(wanted - found).max(initial=0.0)) / scale
+
+
+def tensor_of(process: Any, recipe: Recipe, name: str, shape: tuple[int, ...], rate: float, step: int) -> Tensor:
+    """The step that a side, which waits after it, has made of a parameter of this (torch) shape."""
+    kept = {slot: process.call("before", (slot, name)) for slot in slots(recipe)}
+    after = {slot: process.call("read", (slot, name)) for slot in kept}
+    weight, gradient = process.call("before", ("weight", name)), process.call("read", ("gradient", name))
+    before = Before(weight, gradient, kept, rate, step, recipe.decays(shape))
+    return Tensor(name, before, process.call("read", ("weight", name)), after)
+
+
+__all__ = ["Tensor", "tensor_of"]

@@ -1,0 +1,133 @@
+"""One file in, another out: read, renamed, written beside the destination, read back bit for bit, then moved there."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parity.errors import CheckpointError
+
+from .checkpoint import Labels
+from .files import format_of, layout_of, read, write
+from .naming import OWN, SCHEMES, Scheme, scheme_named
+from .recognize import Architecture
+from .source import Source, read_source
+from .tensors import Tensor, differing
+
+if TYPE_CHECKING:
+    from parity.checks.report import Report
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted: the variant, whose names the source had, and what was decided or left out on the way."""
+
+    source: Path
+    destination: Path
+    architecture: Architecture
+    scheme: str
+    tensors: int
+    notes: tuple[str, ...]
+    report: "Report | None" = None
+
+    def __str__(self) -> str:
+        read = f"{self.source}: {self.architecture}, with {self.scheme} names"
+        written = f"{self.destination}: {self.tensors} tensors written, read back and equal bit for bit"
+        verified = ["both models compute the same"] if self.report else []
+        return "\n".join(printable(line) for line in (read, *self.notes, written, *verified))
+
+
+class VerifyError(CheckpointError):
+    """The two models, each with its file's weights, do not compute the same: exit code 1."""
+
+
+def convert(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    model: str | None = None,
+    verify: bool = False,
+    naming: str | None = None,
+) -> Conversion:
+    """See `parity.convert`."""
+    origin, written = Path(source), Path(destination)
+    goal = Path(os.path.realpath(destination))  # through a link, as other tools write
+    scheme = _scheme(naming, format_of(written))
+    if goal.is_dir() or not goal.parent.is_dir():
+        what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
+        raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
+    found = read_source(origin, model)
+    tensors, notes = found.renamed(scheme, format_of(written))
+    report = None
+    with _workplace(goal) as folder:
+        draft = folder / written.name
+        _write_checked(draft, tensors, _labels(found.architecture, scheme), written)
+        if verify:
+            report = _verified(found, draft)
+        os.replace(draft, goal)
+    return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
+
+
+def _scheme(name: str | None, suffix: str) -> Scheme:
+    """The names to write. Raises CheckpointError for a scheme that is none or that does not fit the format."""
+    layout = layout_of(suffix)
+    if name is None:
+        return scheme_named(OWN[layout], layout)
+    fitting = [scheme.name for scheme in SCHEMES if scheme.layout == layout]
+    if suffix == ".keras":
+        fitting = [OWN[layout]]  # the archive describes a model, and that can only be our own
+    if name not in fitting:
+        raise CheckpointError(f"--naming for {suffix} must be one of {', '.join(fitting)}, and is {name!r}; choose one")
+    return scheme_named(name, layout)
+
+
+def _labels(architecture: Architecture, scheme: Scheme) -> Labels:
+    headless = architecture.config.num_classes == 0
+    return Labels(architecture.name, architecture.options, scheme.containers if headless else scheme.nested)
+
+
+@contextmanager
+def _workplace(goal: Path) -> Iterator[Path]:
+    """A hidden folder beside the destination, gone at the end; whatever the disk refuses becomes one sentence."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".parity-", dir=goal.parent, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        why = error.strerror or " ".join(str(error).split())
+        raise CheckpointError(
+            f"{goal} must be writable, and is not ({why}); nothing was changed there: make room or choose another place"
+        ) from None
+
+
+def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, written: Path) -> None:
+    """Write, read back and compare."""
+    size = sum(tensor.nbytes for tensor in tensors)
+    free = shutil.disk_usage(draft.parent).free
+    if free < size:
+        raise CheckpointError(
+            f"{written} needs {size} bytes, and its disk has {free}; make room or choose another place"
+        )
+    write(draft, tensors, labels)
+    wrong = list(differing(read(draft, trusted=True).tensors, tensors))
+    if wrong:
+        raise CheckpointError(
+            f"{written} must hold what was written, bit for bit, and differs in {', '.join(wrong)}; check the disk"
+        )
+
+
+def _verified(found: Source, draft: Path) -> "Report":
+    from parity.checks.conversion import check_conversion
+    from parity.reports.terminal.check import text
+
+    report = check_conversion(found, draft)
+    if not report.ok:
+        raise VerifyError(f"both models must compute the same, and do not; nothing was written\n{text(report)}")
+    return report
+
+
+def printable(text: str) -> str:
+    """One line of text in which nothing that a file's names hold can move the cursor."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

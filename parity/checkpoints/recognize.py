@@ -1,0 +1,173 @@
+"""Which named variant a set of tensors is: told from their names and shapes alone, without a framework."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from parity.errors import CheckpointError
+from parity.models.targets import variants
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named variant with the builder's options that differ from its row (num_classes, in_channels, shortcut)."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shapes(self) -> Shapes:
+        """Every tensor's canonical name and shape."""
+        return expected_shapes(self.config)
+
+    @property
+    def config(self) -> Any:
+        """The whole configuration. Raises ValueError for options that make no network."""
+        return replace(variants()[self.name], **self.options)
+
+    def __str__(self) -> str:
+        changed = ", ".join(f"{key}={value!r}" for key, value in self.options.items())
+        return f"{self.name}({changed})" if changed else self.name
+
+
+def expected_shapes(config: Any) -> Shapes:
+    """Canonical name -> shape of every parameter and running statistic, in the order of torch's state_dict."""
+    shapes: Shapes = {}
+    kernel = 3 if config.stem == "cifar" else 7
+    shapes |= _conv("conv1", config.widths[0], config.in_channels, kernel, config.bias)
+    shapes |= _norm("bn1", config.widths[0])
+    channels = config.widths[0]
+    for stage, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
+        for number in range(depth):
+            stride = 2 if stage and not number else 1
+            shapes |= _block(config, f"layer{stage + 1}.{number}", channels, width, stride)
+            channels = width * config.expansion
+    if config.num_classes:
+        shapes |= {"fc.weight": (config.num_classes, channels), "fc.bias": (config.num_classes,)}
+    return shapes
+
+
+def _block(config: Any, path: str, channels: int, width: int, stride: int) -> Shapes:
+    out = width * config.expansion
+    if config.block == "bottleneck":
+        inner = int(width * (config.width_per_group / 64)) * config.groups
+        rows = [(inner, channels, 1), (inner, inner // config.groups, 3), (out, inner, 1)]
+    else:
+        rows = [(width, channels, 3), (width, width, 3)]
+    shapes: Shapes = {}
+    for number, (outputs, inputs, kernel) in enumerate(rows, 1):
+        shapes |= _conv(f"{path}.conv{number}", outputs, inputs, kernel, config.bias)
+        shapes |= _norm(f"{path}.bn{number}", outputs)
+    changes = stride != 1 or channels != out
+    if config.block == "residual":  # Dive into Deep Learning's: a 1x1 convolution without a norm
+        return shapes | (_conv(f"{path}.conv3", out, channels, 1, config.bias) if changes else {})
+    if config.shortcut == "C" or (config.shortcut == "B" and changes):
+        shapes |= _conv(f"{path}.downsample.0", out, channels, 1, config.bias)
+        shapes |= _norm(f"{path}.downsample.1", out)
+    return shapes
+
+
+def _conv(path: str, outputs: int, inputs: int, kernel: int, bias: bool) -> Shapes:
+    weight = {f"{path}.weight": (outputs, inputs, kernel, kernel)}
+    return weight | ({f"{path}.bias": (outputs,)} if bias else {})
+
+
+def _norm(path: str, channels: int) -> Shapes:
+    return {f"{path}.{name}": (channels,) for name in ("weight", "bias", "running_mean", "running_var")}
+
+
+def candidates(shapes: Shapes) -> list[Architecture]:
+    """Every variant that has exactly these tensors, whatever its number of classes and of input channels.
+
+    Where no row fits as it stands, other shortcuts are tried: option B on a net whose row says A.
+    """
+    deep = [name for name, row in variants().items() if _as_deep(row, shapes)]
+    found = [shaped for name in deep if (shaped := _fitted(name, shapes)).shapes == shapes]
+    if found:
+        return found
+    return [shaped for name in deep for shaped in _with_other_shortcuts(name, shapes) if shaped.shapes == shapes]
+
+
+def _as_deep(row: Any, shapes: Shapes) -> bool:
+    """Whether the stages have the row's numbers of blocks, which is quick to see."""
+    stages = list(enumerate(row.depths, 1))
+    last = all(f"layer{stage}.{depth - 1}.conv1.weight" in shapes for stage, depth in stages)
+    return last and not any(f"layer{stage}.{depth}.conv1.weight" in shapes for stage, depth in stages)
+
+
+def _with_other_shortcuts(name: str, shapes: Shapes) -> Iterator[Architecture]:
+    row = variants()[name]
+    for shortcut in ("A", "B", "C"):
+        if row.block != "residual" and shortcut != row.shortcut and row.shortcut != "none":
+            yield _fitted(name, shapes, shortcut=shortcut)
+
+
+def _fitted(name: str, shapes: Shapes, **options: Any) -> Architecture:
+    """The variant with the classes and the input channels that the tensors show."""
+    row, head, stem = variants()[name], shapes.get("fc.weight", ()), shapes.get("conv1.weight", ())
+    classes = head[0] if len(head) == 2 else 0 if "fc.bias" not in shapes else row.num_classes
+    channels = stem[1] if len(stem) == 4 else row.in_channels
+    if classes != row.num_classes:
+        options["num_classes"] = classes
+    if channels != row.in_channels and channels > 0:
+        options["in_channels"] = channels
+    return Architecture(name, options)
+
+
+@cache
+def _row_shapes(name: str) -> frozenset[tuple[str, tuple[int, ...]]]:
+    return frozenset(expected_shapes(variants()[name]).items())
+
+
+def named(name: str, shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> Architecture:
+    """The variant that was asked for, if the tensors are its own and without `faults` (names by what is wrong).
+
+    Raises CheckpointError with every difference and every fault.
+    """
+    if name not in variants():
+        import difflib
+
+        near = difflib.get_close_matches(name, variants(), n=3) or sorted(variants())[:5]
+        raise CheckpointError(
+            f"--model must be one of the {len(variants())} named variants, and {name!r} is none; "
+            f"try {' or '.join(near)}"
+        )
+    fitted = [_fitted(name, shapes), *_with_other_shortcuts(name, shapes)]
+    exact = [shaped for shaped in fitted if shaped.shapes == shapes]
+    if not exact or any(faults.values()):
+        differences = _differences((exact or fitted)[0], shapes, faults)
+        raise CheckpointError(f"{subject} must hold exactly the tensors of {name}, but {differences}")
+    return exact[0]
+
+
+def recognize(shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> list[Architecture]:
+    """The candidates. Raises CheckpointError, which names the nearest and every difference, where there is none."""
+    found = candidates(shapes)
+    if not found or any(faults.values()):
+        held = set(shapes.items())
+        gaps = {name: len(_row_shapes(name) ^ held) for name in variants()}
+        nearest = [name for name in gaps if gaps[name] == min(gaps.values())]
+        raise CheckpointError(
+            f"{subject} must hold exactly the tensors of one of the {len(gaps)} variants; the nearest is "
+            f"{' or '.join(nearest)}, but {_differences(_fitted(nearest[0], shapes), shapes, faults)}"
+        )
+    return found
+
+
+def _differences(wanted: Architecture, held: Shapes, faults: dict[str, list[str]]) -> str:
+    """All that is missing, unexpected, of another shape or otherwise at fault, in words."""
+    shapes = wanted.shapes
+    parts = faults | {
+        "missing": [name for name in shapes if name not in held],
+        "unexpected": faults.get("unexpected", []) + [name for name in held if name not in shapes],
+        "of another shape": [
+            f"{name} {list(held[name])} for {list(shape)}"
+            for name, shape in shapes.items()
+            if name in held and held[name] != shape
+        ],
+    }
+    text = "; ".join(f"{len(names)} {what}: {', '.join(names)}" for what, names in parts.items() if names)
+    return f"there are {text}; name the variant with --model, or correct the file"

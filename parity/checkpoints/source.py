@@ -1,0 +1,143 @@
+"""A checkpoint understood: its tensors under canonical names, the scheme it had and the variant it is."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from parity.errors import CheckpointError
+from parity.models.arrays import Array
+from parity.models.targets import variants
+
+from .checkpoint import Checkpoint
+from .files import format_of, layout_of, read
+from .naming import COUNTER, Axes, Naming, Scheme, functional_order, identify, to_stored
+from .recognize import Architecture, Shapes, expected_shapes, named, recognize
+from .tensors import BFLOAT16, FLOATS, Tensor, with_room
+
+OPTIONS = {"num_classes", "in_channels", "input_size", "shortcut", "zero_init_residual"}
+
+OPTIONS |= {"replace_stride_with_dilation", "classifier_activation"}  # all that a builder takes
+
+
+@dataclass(frozen=True)
+class Source:
+    """`tensors` by canonical name, in torch's layout, in the order of torch's state_dict; `counters` are the norms'."""
+
+    tensors: dict[str, Tensor]
+    counters: dict[str, Tensor]
+    scheme: str
+    architecture: Architecture
+    notes: tuple[str, ...]
+
+    def renamed(self, scheme: Scheme, suffix: str) -> tuple[list[Tensor], tuple[str, ...]]:
+        """The tensors in another scheme's words and order, for a format; and what was left out.
+
+        Raises CheckpointError where the scheme has no word for a tensor.
+        """
+        style = "torch" if scheme.layout == "torch" else "names" if suffix == ".h5" else "vars"
+        names = list(self.tensors)
+        if scheme.containers:
+            layers = functional_order(dict.fromkeys(name.rpartition(".")[0] for name in names))
+            rank = {layer: number for number, layer in enumerate(layers)}
+            names.sort(key=lambda name: rank[name.rpartition(".")[0]])
+        held = self.tensors | (self.counters if style == "torch" else {})
+        made, wordless = [], []
+        wanted = [each for own in names for each in (own, _counter_of(own)) if each in held]
+        for name in wanted:
+            place = to_stored(scheme, style, name)
+            if place is None:
+                wordless.append(name)
+            else:
+                made.append(replace(held[name], name=place.name, axes=_chained(held[name].axes, place.axes)))
+        if wordless:
+            raise CheckpointError(
+                f"--naming {scheme.name} must have a word for every tensor of {self.architecture}, and has none for "
+                f"{', '.join(wordless)}; choose another naming"
+            )
+        dropped = len(self.counters) if style != "torch" else 0
+        return with_room(made), (f"{dropped} batch counters left out: Keras has none",) if dropped else ()
+
+
+def read_source(path: Path, model: str | None = None) -> Source:
+    """Read a checkpoint and understand it. Raises CheckpointError, with the whole list of what is wrong."""
+    found = read(path)
+    naming = identify(found.tensors, layout_of(format_of(path)))
+    held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
+    counters = {name: held.pop(name) for name in list(held) if name.endswith(COUNTER)}
+    faults = _faults(found, naming, held, counters)
+    shapes = {name: tensor.shape for name, tensor in held.items()}
+    architecture, notes = _architecture(found, naming, shapes, model, str(path), faults)
+    if any(tensor.array.dtype == BFLOAT16 for tensor in held.values()):
+        notes += ("bfloat16 widened to float32, without a loss",)
+    scheme = f"{naming.scheme.name} ({naming.prefix})" if naming.prefix else naming.scheme.name
+    ordered = {name: held[name] for name in architecture.shapes}
+    return Source(ordered, counters, scheme, architecture, (*found.notes, *notes))
+
+
+def _in_torch_layout(name: str, array: Array, axes: Axes) -> Tensor:
+    """The tensor with the axes that bring it back; one of another rank stays as it is, and fits no variant."""
+    if axes is None or len(axes) != array.ndim:
+        return Tensor(name, array)
+    return Tensor(name, array, tuple(map(int, np.argsort(axes))))
+
+
+def _chained(first: Axes, then: Axes) -> Axes:
+    """One transposition for two; None where they cancel each other."""
+    if first is None or then is None:
+        return first or then
+    axes = tuple(first[axis] for axis in then)
+    return None if axes == tuple(range(len(axes))) else axes
+
+
+def _faults(
+    found: Checkpoint, naming: Naming, held: dict[str, Tensor], counters: dict[str, Tensor]
+) -> dict[str, list[str]]:
+    """What is wrong with the tensors whatever the variant: every name, by what is wrong with it."""
+    stray = [naming.found[name].name for name in counters if f"{name.removesuffix(COUNTER)}running_mean" not in held]
+    odd = [name for name, tensor in held.items() if tensor.array.dtype not in FLOATS]
+    odd += [name for name, tensor in counters.items() if tensor.array.dtype.kind != "i" or tensor.array.size != 1]
+    return {
+        "named twice": list(found.clashes),
+        "unexpected": [*naming.unexpected, *stray],
+        "of a type that no weight has": [naming.found[name].name for name in odd],
+    }
+
+
+def _architecture(
+    found: Checkpoint, naming: Naming, shapes: Shapes, model: str | None, subject: str, faults: dict[str, list[str]]
+) -> tuple[Architecture, tuple[str, ...]]:
+    """The variant that was asked for, that the file says it is, or that the tensors show; and what to say of it."""
+    if model is not None:
+        return named(model, shapes, subject, faults), ()
+    described = _described(found, shapes)
+    if described is not None and not any(faults.values()):
+        return described, ()
+    fitting = {each.name: each for each in recognize(shapes, subject, faults)}
+    chosen = next((name for name in fitting if name == found.model), None)
+    if chosen or len(fitting) == 1:
+        return fitting[chosen or next(iter(fitting))], ()
+    preferred = [name for name in fitting if name.endswith(naming.scheme.prefers)]
+    name = (preferred or list(fitting))[0]
+    others = ", ".join(other for other in fitting if other != name)
+    return fitting[name], (f"{others} has the same tensors; {name} is {naming.scheme.name}'s own, --model overrides",)
+
+
+def _described(found: Checkpoint, shapes: Shapes) -> Architecture | None:
+    """The variant and options that a .keras archive of our own describes, where they are true of its tensors."""
+    if found.config is None or found.model not in variants():
+        return None
+    row = variants()[found.model]
+    try:
+        config = type(row)(**found.config)
+    except (TypeError, ValueError):
+        return None
+    changed = {key: value for key, value in vars(config).items() if value != getattr(row, key)}
+    fits = changed.keys() <= OPTIONS and expected_shapes(config) == shapes
+    return Architecture(found.model, changed) if fits else None
+
+
+def _counter_of(name: str) -> str:
+    """The name of the counter that follows a norm's running variance in torch's state_dict; else no name."""
+    path, _, leaf = name.rpartition(".")
+    return f"{path}.{COUNTER}" if leaf == "running_var" else ""

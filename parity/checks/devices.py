@@ -1,0 +1,73 @@
+"""`--devices`: both frameworks on every device against one float64 reference, torch's on the CPU.
+
+Every cell of the matrix runs in a process of its own, with the same weights and input, in float64 and in the asked
+dtype. Structure is its float64 run against the reference, arithmetic its own rounding, judged beside the best cell's as
+`compare.arithmetic_bound` judges two sides. On CUDA each framework also runs with TF32 allowed: shown, never judged.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from parity.models.arrays import Array
+from parity.models.steps import Look
+from parity.pairs.matching import match_steps
+from parity.pairs.pairing import pair
+from parity.runners.recording import Recording
+from parity.verdict.devices import Cell, judged
+
+from .options import Options
+
+Open = Callable[[str, str], AbstractContextManager[Any]]  # (framework, device) -> a side that runs there
+
+
+def require(devices: tuple[str, ...], open_side: Open) -> None:
+    """Raise ParityError if either framework cannot use one of the devices."""
+    for device in devices:
+        for framework in ("torch", "keras") if device != "cpu" else ():
+            with open_side(framework, device) as side:
+                side.call("require_device")
+
+
+def matrix(x: Array, devices: tuple[str, ...], options: Options, open_side: Open) -> tuple[Cell, ...]:
+    """Run every cell on x (N, C, ...), and judge it. Raises ParityError where a framework cannot use a device."""
+    x = x[: max(1, options.slice_size // max(1, x[0].size))]
+    with open_side("torch", "cpu") as torch:
+        layers = torch.call("start", options.seed)
+        if options.weights == "copy" and options.randomize:
+            torch.call("randomize", x, options.seed)
+        recording = torch.call("record", x, options.dtype, Look(), True)
+        cells = tuple(
+            cell
+            for device in devices
+            for framework in ("torch", "keras")
+            for cell in _cells(framework, device, (layers, recording, x), options, open_side)
+        )
+    return judged(cells, options.dtype)
+
+
+def _cells(framework: str, device: str, reference: Any, options: Options, open_side: Open) -> Iterator[Cell]:
+    layers, recording, x = reference
+    with open_side(framework, device) as side:
+        own = side.call("start", options.seed)
+        if framework == "torch" or options.weights == "copy":
+            _same_weights(side, framework, own, layers, recording, x, options)
+        for tf32 in (False, True) if device == "cuda" and options.dtype == "float32" else (False,):
+            side.call("allow_tf32", tf32)
+            steps = side.call("prepare", x, options.dtype)
+            wiring = match_steps(recording.steps, steps)
+            common = recording.only(wiring.steps)
+            side.ask("compare", common, Look())
+            found = {wiring.steps[entry.key].path: (entry.inherited, entry.rounding) for entry in side.stream()}
+            yield Cell(framework, device, tf32, found)
+
+
+def _same_weights(
+    side: Any, framework: str, own: Any, layers: Any, recording: Recording, x: Array, options: Options
+) -> None:
+    if framework == "keras":
+        steps = side.call("prepare", x, options.dtype)
+        pairing = pair(layers, recording.steps, own, steps, options.name_map)
+        if pairing.changes:
+            side.call("rename", pairing.keras, pairing.layers, pairing.orders)
+    side.call("load", recording.weights)

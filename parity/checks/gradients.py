@@ -1,0 +1,203 @@
+"""`--gradients`: one training step of both sides, compared: loss, every gradient, the running statistics afterwards.
+
+Five runs on the whole batch, in training mode (batch statistics), all on the same input and weights, with the loss
+sum(output * c) for a fixed random c (`forcing.cotangent`):
+- torch free in float64, which keeps every step's output and gradient: the teacher. Keras free in float64. Their
+  difference is inherited. Batch norm on batch statistics magnifies a difference about 1.2 times a layer,
+  forward and again backward (Yang et al. 2019), a billion times in a hundred layers: rounding alone can grow past the
+  structure line, so no verdict hangs on it.
+- Keras forced in float64: every step on the teacher's input and, backward, the teacher's upstream gradient. What
+  differs, this step has added; that is the verdict. If no step adds anything, the chain rule leaves no fault a place.
+- both sides forced in the asked dtype: each one's rounding, step by step. Free runs would not do: one ReLU whose input
+  rounds to the other side of zero changes gradients by whole units, on one side and not on the other, and the errors'
+  ratio says nothing. Forced, every step rounds once, and `compare.arithmetic_ok` holds as for the forward pass.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from parity.causes.gradients import causes, lacking
+from parity.models.arrays import Array
+from parity.models.layers import LayerInfo
+from parity.models.steps import Look, StepInfo
+from parity.pairs.matching import Wiring
+from parity.verdict.difference import Difference, difference, sized, structure_ok
+from parity.verdict.gradients import Gradient, TensorGradient
+from parity.verdict.measured import Measured, Name
+from parity.verdict.results import LayerResult
+
+from .report import Report
+
+Layers = tuple[list[LayerInfo], list[LayerInfo]]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the five runs measured, by (what, key)."""
+
+    inherited: dict[Name, Difference]
+    added: dict[Name, Measured]
+    torch: dict[Name, Measured]
+    keras: dict[Name, Measured]
+
+    def tensor(self, name: Name) -> TensorGradient:
+        """The four numbers of one array."""
+        added = self.added[name]
+        ours, theirs = self.torch.get(name), self.keras.get(name)
+        return TensorGradient(
+            added.error,
+            self.inherited.get(name),
+            ours.error if ours else Difference(),
+            theirs.error if theirs else Difference(),
+            theirs.low if theirs else Difference(),
+            added.absent,
+        )
+
+
+def add_gradients(
+    report: Report, torch: Any, keras: Any, wiring: Wiring, layers: Layers, x: Array, progress: Callable[..., None]
+) -> Report:
+    """The report with every layer's gradients, and what is wrong with them, on the whole batch x (N, C, ...).
+
+    Raises ParityError where a side cannot run backward.
+    """
+    dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
+    progress("gradients", 0, 0)
+    numbers = measure(torch, keras, wiring, layers, x, dtype, seed)
+    judged = judge(report, numbers, wiring, torch, x.shape)
+    found = tuple(causes(judged, numbers.added, torch, layers[0]))
+    torch.call("forget_gradients")
+    return replace(judged, causes=judged.causes + found)
+
+
+def measure(torch: Any, keras: Any, wiring: Wiring, layers: Layers, x: Array, dtype: str, seed: int) -> Numbers:
+    """Make the five runs. torch keeps what it taught until it is told to forget."""
+    look = Look(wiring.watch)
+    inherited = _inherited(torch, keras, layers, (x, seed, look))
+    added = _forced(torch, keras, x, "float64", look)
+    if dtype == "float64":
+        return Numbers(inherited, added, {}, {})
+    ours = torch.call("forced_by_itself", x, dtype, look)  # first: what it keeps, Keras is compared with
+    return Numbers(inherited, added, ours, _forced(torch, keras, x, dtype, look))
+
+
+def _inherited(torch: Any, keras: Any, layers: Layers, run: tuple[Any, ...]) -> dict[Name, Difference]:
+    torch.ask("free_gradients", *run)
+    keras.ask("free_gradients", *run)
+    shapes = [{f"{layer.path}.{name}" for layer in side for name in layer.weights} for side in layers]
+    common = (shapes[0] & shapes[1]) | {"loss", "input"}
+    waiting: dict[str, Array] = {}
+    found: dict[Name, Difference] = {}
+    ours = torch.stream()
+    for key, array in keras.stream():
+        while key in common and key not in waiting:
+            other, theirs = next(ours)
+            waiting[other] = theirs
+        if key in common:
+            found["tensor", key] = difference(array, waiting.pop(key))
+    for _ in ours:
+        pass
+    return {name: sized(value, torch.call("kept_gradient", "size tensor", name[1])) for name, value in found.items()}
+
+
+def _forced(torch: Any, keras: Any, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+    """Keras's forced run; torch answers from what it keeps."""
+    keras.ask("forced_gradients", x, dtype, look)
+    found: dict[Name, Measured] = {}
+    while (item := keras.answer()) is not None:
+        if isinstance(item, dict):
+            found = item
+        else:
+            keras.provide(torch.call("kept_gradient", *item))
+    return found
+
+
+def judge(report: Report, numbers: Numbers, wiring: Wiring, torch: Any, shape: tuple[int, ...]) -> Report:
+    """Give every row of the report its gradients and faults, and add the rows "input" and "loss"."""
+    dtype = str(report.environment["dtype"])
+    tensors: dict[str, dict[str, TensorGradient]] = {}
+    for key, name, tensor in _placed(numbers, wiring, torch):
+        tensors.setdefault(key, {})[name] = tensor
+    rows = [_row(row, tensors.get(row.step.key), dtype) for row in report.layers]
+    first = _extra("input", shape, ("gradient", "input"), numbers)
+    last = _extra("loss", (1,), ("output", "output"), numbers)
+    return replace(report, layers=(*first, *rows, *last))
+
+
+def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str) -> LayerResult:
+    if tensors is None:
+        return row
+    if row.kind == "batch_norm":
+        count = math.prod(row.step.shape) // row.step.shape[1]
+        tensors = {name: replace(tensor, summed=count) for name, tensor in tensors.items()}
+    kinds = {fault for tensor in tensors.values() for fault in tensor.faults(dtype)}
+    # A layer whose numbers differ cannot be asked how it rounds.
+    faults = ("gradient",) if "gradient" in kinds else () if row.faults else tuple(kinds)
+    return replace(row, gradient=Gradient(tensors), faults=row.faults + faults)
+
+
+def _extra(name: str, shape: tuple[int, ...], what: Name, numbers: Numbers) -> Iterator[LayerResult]:
+    """The row of the loss, or of the gradient at the model's input. Never at fault: who made an error is.
+
+    It has no part in the forward check, whose numbers are zero here.
+    """
+    inherited = numbers.inherited.get(("tensor", name))
+    if inherited is not None and what in numbers.added:
+        tensor = replace(numbers.tensor(what), inherited=inherited)
+        zero = Difference()
+        step = StepInfo(name, name, name, tuple(shape))
+        yield LayerResult(step, {}, zero, zero, zero, zero, zero, faults=(), gradient=Gradient({name: tensor}))
+
+
+def _placed(numbers: Numbers, wiring: Wiring, torch: Any) -> Iterator[tuple[str, str, TensorGradient]]:
+    """(key of the row, name of the tensor, numbers) of all that was measured."""
+    for (what, key), measured in numbers.added.items():
+        tensor = numbers.tensor((what, key))
+        if what == "tensor":
+            path, _, name = key.rpartition(".")
+            yield path, name, tensor
+        elif what == "output":
+            yield key, "output", tensor
+        elif what == "into":
+            step, _, number = key.rpartition("<")
+            yield step, "input" if number == "0" else f"input {number}", tensor
+        elif not structure_ok(measured.error):
+            # Rounding is not judged here: what several users send back is each one's, and their sum nobody's.
+            blamed = answerable(key, numbers.added, wiring, torch)
+            if blamed is not None:
+                yield blamed, f"input {key}", TensorGradient(tensor.added, absent=tensor.absent)
+
+
+def answerable(key: str, added: dict[Name, Measured], wiring: Wiring, torch: Any) -> str | None:
+    """Who sends the wrong gradient back to step `key`; None if one of its users is at fault already.
+
+    It is the user, or the operation between layers, whose gradient is just what is lacking. If that is none: a user
+    whose own gradient was not seen (it works in place), or else the next operation between the layers.
+    """
+    users = {user: user.rpartition("<")[0] for user in users_of(key, wiring)}
+    direct = [added.get(("into", user)) for user in users if user not in wiring.steps or user == key]
+    if any(measured is not None and not structure_ok(measured.error) for measured in direct):
+        return None
+    unseen = [layer for user, layer in users.items() if ("into", user) not in added]
+    behind = glue_behind(key, wiring)
+    lacks = (name for name in (*users.values(), *behind) if next(lacking(key, name, added, torch), None))
+    return next(iter((*lacks, *unseen, *behind)), "output")
+
+
+def users_of(key: str, wiring: Wiring) -> Iterator[str]:
+    """The inputs ("conv1<0") that step `key` feeds directly; glue feeds the one that it is named after."""
+    if "<" in key:
+        yield key
+    for name, step in wiring.steps.items():
+        if step.kind != "output":
+            yield from (f"{name}<{number}" for number, source in enumerate(step.sources) if source == key)
+
+
+def glue_behind(key: str, wiring: Wiring) -> list[str]:
+    """The operations between layers that are known to be made of step `key`, then the first behind it."""
+    keys = list(wiring.steps)
+    made = [name for name in keys if "<" in name and key in (wiring.steps[name].origins or ())]
+    behind = [name for name in keys[keys.index(key) + 1 if key in keys else 0 :] if "<" in name]
+    return made + behind[:1]

@@ -1,0 +1,22 @@
+"""How to compare: what the command line and the Python interface both come down to."""
+
+from dataclasses import dataclass
+
+from parity.pairs.name_map import NameMap
+
+SLICE = 2 * 3 * 224 * 224  # the memory of two ImageNet images, whatever the batch
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compare; see `python -m parity.check --help`."""
+
+    dtype: str = "float32"
+    batch_size: int = 2
+    seed: int = 0
+    weights: str = "copy"
+    randomize: bool = False  # replace neutral weights of fresh models before they are copied
+    name_map: NameMap | None = None  # pairs of names that the user gives
+    gradients: bool = False  # compare a training step too
+    slice_size: int = SLICE  # numbers of input that run at once
+    checkpoint: tuple[str, str] | None = None  # a file with torch's weights, and the variant it is of

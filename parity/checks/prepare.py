@@ -1,0 +1,107 @@
+"""Before the comparison: both models run once, their steps are paired, Keras takes torch's names and weights."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from parity.models.arrays import Array
+from parity.models.layers import LayerInfo
+from parity.models.steps import NOTHING, StepInfo
+from parity.pairs.pairing import Margins, Pair, Pairing, pair, same_paths
+from parity.pairs.partners import raise_on_other_layers
+from parity.runners.recording import Recording
+
+from .options import Options
+from .report import Report
+
+Copy = Callable[[Recording, list[LayerInfo], list[LayerInfo]], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What both sides answered when they ran last, by torch's names."""
+
+    recording: Recording  # torch's
+    keras_steps: list[StepInfo]
+    torch_layers: list[LayerInfo]
+    keras_layers: list[LayerInfo]
+    pairing: Pairing
+
+
+def prepared(
+    torch: Any, keras: Any, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, options: Options, copy: Copy
+) -> Prepared:
+    """Pair and copy. torch has been asked to record x already.
+
+    Where all names agree, weights are copied first and nothing runs twice. Raises UnmatchedError where the layers
+    cannot be paired with certainty.
+    """
+    torch_layers, keras_layers = layers
+    copying = options.weights == "copy"
+    early = copying and options.name_map is None and same_paths(torch_layers, keras_layers)
+    recording = torch.answer()
+    if not same_paths(torch_layers, keras_layers):
+        raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
+    if early:
+        copy(recording, torch_layers, keras_layers)
+    keras_steps = keras.call("prepare", x, options.dtype)
+    pairing = pair(torch_layers, recording.steps, keras_layers, keras_steps, options.name_map)
+    if pairing.changes:
+        torch_layers = torch.call("rename", pairing.torch, {}, {})
+        keras_layers = keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
+    if copying and (not early or pairing.orders):
+        copy(recording, torch_layers, keras_layers)
+    if pairing.changes or (copying and not early):
+        torch.ask("record", x, options.dtype, NOTHING, True)
+        keras_steps = keras.call("prepare", x, options.dtype)
+        recording = torch.answer()
+    joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
+    padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
+    return Prepared(recording, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))
+
+
+def _joints(torch_steps: list[StepInfo], keras_steps: list[StepInfo], layers: list[LayerInfo]) -> Iterator[Pair]:
+    """torch's operators with the layers that do the same in Keras: both are seen at what they go into."""
+    theirs = {step.key: step.path for step in keras_steps}
+    paths = {layer.path for layer in layers}
+    for step in torch_steps:
+        path = theirs.get(step.key)
+        if "<" in step.key and path in paths and path != step.path:
+            yield Pair(step.path, path, "order")
+
+
+def _padded(layers: list[LayerInfo], margins: Margins) -> list[LayerInfo]:
+    """The layers with the padding that is done before them as their own."""
+    return [
+        replace(layer, static=layer.static | {"padding": _sum(layer.static["padding"], margins[layer.path])})
+        if layer.path in margins
+        else layer
+        for layer in layers
+    ]
+
+
+def _sum(padding: Any, margins: list[list[int]]) -> Any:
+    if isinstance(padding, str):
+        return f"{padding} after {margins}"
+    pairs = [p if isinstance(p, list) else [p, p] for p in padding]
+    total = [[a + c, b + d] for (a, b), (c, d) in zip(pairs, margins, strict=True)]
+    return [before for before, _ in total] if all(a == b for a, b in total) else total
+
+
+def with_pairing(report: Report, pairing: Pairing) -> Report:
+    """The report with the pairs of other names, and a note on every kernel whose rows were put in another order."""
+    layers = tuple(
+        replace(layer, note=_joined(layer.note, REORDERED)) if layer.step.key in pairing.orders else layer
+        for layer in report.layers
+    )
+    return replace(report, layers=layers, pairs=pairing.pairs)
+
+
+REORDERED = (
+    "its input is a flattened image, channels first in torch and last in Keras: the kernel's input axis is permuted "
+    "between them"
+)
+
+
+def _joined(*notes: str | None) -> str:
+    return "; ".join(note for note in notes if note)

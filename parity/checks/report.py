@@ -1,0 +1,218 @@
+"""Results as data, as JSON and in sentences. Pure: nothing here runs or measures anything."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.causes.cause import Cause
+from parity.models.layers import LayerInfo
+from parity.pairs.matching import Wiring
+from parity.pairs.pairing import Pair
+from parity.verdict.devices import Cell, belongs
+from parity.verdict.difference import STRUCTURE_LINE, arithmetic_bound
+from parity.verdict.forward import _blame_first_inherited, _faults, _without_inherited_rounding, static_differences
+from parity.verdict.gradients import why
+from parity.verdict.results import LayerResult, StaticDifference, Sums
+
+from .options import Options
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found. `ok` is the verdict; `first` the first layer in execution order that is at fault.
+
+    Where only gradients are at fault, that is the order of the backward pass: the last such layer.
+    """
+
+    target: str
+    layers: tuple[LayerResult, ...] = ()
+    static: tuple[StaticDifference, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
+    pairs: tuple[Pair, ...] = ()  # steps that were compared although their names differ
+    unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
+    devices: tuple[Cell, ...] = ()  # every framework on every device, if more than the CPU was asked for
+
+    @property
+    def settings(self) -> tuple[StaticDifference, ...]:
+        """The settings that make a mismatch: all but initializers, which change no function."""
+        return tuple(entry for entry in self.static if entry.field != "initializer")
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the first layer at fault differs; None where all match."""
+        return self.causes[0] if self.causes else None
+
+    @property
+    def ok(self) -> bool:
+        if any(cell.fault for cell in self.devices if not cell.tf32):
+            return False
+        return bool(self.layers) and not self.settings and all(layer.ok for layer in self.layers)
+
+    @property
+    def first(self) -> str | None:
+        return self.first_layer.path if self.first_layer else None
+
+    @property
+    def first_layer(self) -> LayerResult | None:
+        """The layer that `first` names, with its numbers."""
+        differing = {difference.path for difference in self.settings}
+        for layer in self.layers:
+            if layer.path in differing or any(not fault.startswith("gradient") for fault in layer.faults):
+                return layer
+        return next((layer for layer in reversed(self.layers) if layer.faults), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `--json` writes (schema 1). NaN and infinity become null: JSON has neither."""
+        return {
+            "schema": SCHEMA,
+            "verdict": "match" if self.ok else "mismatch",
+            "message": headline(self),
+            "target": self.target,
+            "environment": self.environment,
+            "layers": [_layer_json(self, layer) for layer in self.layers],
+            "first": self.first,
+            "cause": None if self.cause is None else _cause_json(self.cause),
+            "causes": [_cause_json(cause) for cause in self.causes],
+            "static": [vars(difference) for difference in self.static],
+            "pairs": [vars(pair) for pair in self.pairs],
+            "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
+            **self._devices_json(),
+        }
+
+    def _devices_json(self) -> dict[str, Any]:
+        cells = [cell.to_json() for cell in self.devices]
+        return {"devices": cells, "belongs": belongs(self.devices)} if cells else {}
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    return {name: value for name, value in vars(cause).items() if value is not None}
+
+
+def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
+    note: dict[str, Any] = {} if layer.note is None else {"note": layer.note}
+    gradient = {} if layer.gradient is None else {"gradient": layer.gradient.to_json()}
+    faults = {"faults": list(layer.faults), "why": why_layer(report, layer)} if layer.faults else {}
+    return (
+        note
+        | gradient
+        | faults
+        | {
+            "path": layer.path,
+            "kind": layer.kind,
+            "shape": list(layer.step.shape),
+            "weights": {name: list(shape) for name, shape in layer.weights.items()},
+            "structure": {
+                "inherited": _number(layer.inherited.error),
+                "added": _number(layer.added.error),
+            },
+            "arithmetic": {
+                "torch": _number(layer.torch.rms),
+                "keras": _number(layer.keras.rms),
+                "difference": _number(layer.difference.rms),
+            },
+            "verdict": "match" if layer.ok else "mismatch",
+        }
+    )
+
+
+def _number(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
+def error_json(target: str, message: str, torch: list[str], keras: list[str]) -> dict[str, Any]:
+    """The document for a comparison that could not be made."""
+    return {
+        "schema": SCHEMA,
+        "verdict": "error",
+        "target": target,
+        "environment": {},
+        "layers": [],
+        "first": None,
+        "cause": None,
+        "static": [],
+        "unmatched": {"torch": torch, "keras": keras},
+        "message": message,
+    }
+
+
+def headline(report: Report) -> str:
+    """The verdict in one sentence."""
+    count, settings = len(report.layers), len(report.settings)
+    s, its = ("", "their") if " and " in report.target else ("s", "its")
+    if report.ok:
+        worst = max(report.layers, key=lambda layer: layer.inherited.error)
+        same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
+        return (
+            f"MATCH: {report.target} compute{s} the same {same} in PyTorch and Keras; in float64 {its} {count} layers "
+            f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
+        )
+    failed = sum(not layer.ok for layer in report.layers)
+    parts = [f"{failed} of {count} layers"] if failed else []
+    parts += [f"{settings} setting{'s' * (settings > 1)}"] if settings else []
+    return f"MISMATCH: {report.target} differ{s} in {' and '.join(parts)}; the first is {report.first}"
+
+
+def why_layer(report: Report, layer: LayerResult) -> str:
+    """What is wrong with a layer, in numbers: the first of its faults."""
+    dtype = report.environment.get("dtype", "float32")
+    if "not finite" in layer.faults:
+        sides = [name for name, side in (("torch", layer.torch), ("Keras", layer.keras)) if not side.finite]
+        return f"its outputs hold NaN or infinity in {' and in '.join(sides) or 'float64'}"
+    if "structure" in layer.faults:
+        return gap(layer)
+    if "arithmetic" in layer.faults:
+        bound = arithmetic_bound(min(layer.torch, layer.keras, key=lambda side: side.rms), dtype)
+        return (
+            f"in {dtype} torch is off its float64 by {layer.torch.rms:.1e} (rms) and Keras by {layer.keras.rms:.1e}; "
+            f"beside the better one {bound:.1e} is allowed"
+        )
+    if layer.gradient is not None and layer.faults:
+        return why(layer.gradient, dtype)
+    return "its settings differ"
+
+
+def gap(layer: LayerResult) -> str:
+    """How far a layer's float64 outputs are apart."""
+    found = layer.inherited
+    if found.greatest == float("inf"):
+        return "the outputs have different shapes"
+    return (
+        f"float64 outputs differ by at most {found.greatest:.2e}{found.at}, {found.error:.1e} of the layer's scale "
+        f"{found.scale:.3g} (allowed {STRUCTURE_LINE:.0e})"
+    )
+
+
+def make_report(
+    target: str,
+    shape: tuple[int, ...],
+    options: Options,
+    sums: dict[str, Sums],
+    wiring: Wiring,
+    torch: list[LayerInfo],
+    keras: list[LayerInfo],
+    environment: dict[str, Any],
+) -> Report:
+    """Judge every step by the verdict's rules."""
+    info = {layer.path: layer for layer in torch}
+    order = {key: number for number, key in enumerate(wiring.steps)}
+    results = []
+    for key, entry in sorted(sums.items(), key=lambda item: order[item[0]]):
+        layer = info.get(entry.step.path.partition("#")[0])
+        weights = layer.weights if layer and key == entry.step.path else {}
+        numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
+        faults = _faults(entry, options.dtype)
+        results.append(LayerResult(entry.step, weights, *numbers, faults=faults, note=entry.note))
+    results = _without_inherited_rounding(results)
+    if not any(result.faults for result in results):
+        results = _blame_first_inherited(results)
+    common = {
+        "dtype": options.dtype,
+        "seed": options.seed,
+        "batch_size": options.batch_size,
+        "input_shape": list(shape[1:]),
+    }
+    static = tuple(static_differences(torch, keras))
+    loose = tuple(wiring.loose[0]), tuple(wiring.loose[1])
+    return Report(target, tuple(results), static, environment | common, unmatched=loose)

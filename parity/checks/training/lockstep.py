@@ -1,0 +1,255 @@
+"""Both frameworks' processes, step beside step: one asks, compares and judges; see recipe.py, names.py, result.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.causes.stepping import tensor_of
+from parity.models.arrays import Array
+from parity.models.keys import SQUARES, Key, keys, slots
+from parity.models.layers import LayerInfo, check_shapes, shapes_of
+from parity.models.probes import probe_input
+from parity.models.recipe import Recipe, RecipeError
+from parity.models.targets import Target
+from parity.pairs.matching import NAMES, raise_on_unknown
+from parity.pairs.pairing import pair, same_paths
+from parity.pairs.partners import raise_on_other_layers
+from parity.verdict.training import LINE, ROUNDING, Band, Number, Run, Step
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both processes, and how each is to train: the same, unless a fault is planted."""
+
+    torch: Any
+    keras: Any
+    recipes: tuple[Recipe, Recipe]
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.recipes[0]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """x (E * N, C, ...) in torch's order and labels y (E * N,): an epoch of E batches of N."""
+
+    x: Array
+    y: Array
+
+    @classmethod
+    def drawn(cls, recipe: Recipe, shape: tuple[int, ...], classes: int) -> "Batches":
+        """Standard normal inputs and labels evenly out of all classes."""
+        count = min(recipe.epoch_steps, recipe.steps) * recipe.batch_size
+        draw = np.random.default_rng([recipe.seed, 1])
+        return cls(probe_input((count, *shape), recipe.seed), draw.integers(0, classes, count))
+
+
+def built(
+    sides: Sides, target: Target, dtype: str, x: Array, weights: str = "copy", name_map: Any = None
+) -> list[LayerInfo]:
+    """Build both models in `dtype` with the same weights, and give Keras's layers torch's names.
+
+    x: an input, on which both run where their names differ. Raises ParityError where they have not the same layers.
+    """
+    seed = sides.recipe.seed
+    sides.torch.ask("build", target.torch, seed, dtype)
+    sides.keras.ask("build", target.keras, seed, dtype)
+    layers = sides.torch.answer(), sides.keras.answer()
+    raise_on_unknown([sides.torch.call("unknown_weights"), sides.keras.call("unknown_weights")], NAMES)
+    if weights == "copy":
+        sides.torch.call("randomize", x, seed)
+    if name_map is not None or not same_paths(*layers):
+        layers = _paired(sides, layers, x, name_map)
+    if weights == "copy":
+        check_shapes(shapes_of(layers[0]), shapes_of(layers[1]), NAMES)
+        sides.keras.call("load", sides.torch.call("weights"))
+    return [layer for layer in layers[0] if layer.weights]
+
+
+def _paired(
+    sides: Sides, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, name_map: Any
+) -> tuple[list[LayerInfo], list[LayerInfo]]:
+    """Both sides' layers once Keras's have torch's names, which one run of each shows."""
+    raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
+    sides.torch.ask("steps", x)
+    sides.keras.ask("steps", x)
+    steps = sides.torch.answer(), sides.keras.answer()
+    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map)
+    return layers[0], sides.keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
+
+
+class LockStep:
+    """One run of both sides in `dtype`. At the end, or at the first fault, `stop` it; until then sides can be asked."""
+
+    def __init__(
+        self, sides: Sides, layers: list[LayerInfo], batches: Batches, dtype: str, nudged: int, summed: int
+    ) -> None:
+        self.sides, self.layers, self.dtype, self.nudged = sides, layers, dtype, nudged
+        self.keys = keys(layers, sides.recipe)
+        extra: list[Key] = [("size", f"{layer.path}.bias") for layer in layers if "bias" in layer.weights]
+        self.torch_keys = [*extra, *self.keys, *([("band", "")] if nudged else [])]
+        self.band = _band(dtype, nudged, summed) if nudged else None
+        self.radius: dict[str, float] = {}  # of the band, by kind of number
+        # Of the parameters whose gradient is nothing but rounding, those whose optimizer divides by its size.
+        self.undetermined: set[str] = set()
+        units = [1.0] * nudged + ([self.band.factor] * nudged if self.band and self.band.factor > 1 else [])
+        sides.torch.ask("train", sides.recipes[0], batches.x, batches.y, self.torch_keys, units)
+        sides.keras.ask("train", sides.recipes[1], batches.x, batches.y, self.keys)
+
+    def run(self, progress: Progress) -> Run:
+        """All steps, or those up to the first fault: both sides then wait to be asked."""
+        steps: list[Step] = []
+        for number in range(1, self.sides.recipe.steps + 1):
+            progress(f"{self.dtype} step {number}", number, self.sides.recipe.steps)
+            steps.append(self._step(number))
+            self._hold_to_rule(steps[-1])
+            if next(Run(self.dtype, tuple(steps[-1:]), self.band).faults(), None):
+                break
+            self._level()
+            if number < self.sides.recipe.steps:
+                self.sides.torch.ask("on")
+                self.sides.keras.ask("on")
+        return Run(self.dtype, tuple(steps), self.band)
+
+    def stop(self) -> None:
+        """End the run on both sides."""
+        for side in (self.sides.torch, self.sides.keras):
+            side.ask("stop")
+        for side in (self.sides.torch, self.sides.keras):
+            side.answer()
+
+    def _step(self, number: int) -> Step:
+        torch, keras = self.sides.torch, self.sides.keras
+        sizes: dict[str, float] = {}
+        totals: dict[str, _Total] = {}
+        pairs: dict[str, tuple[float, float]] = {}
+        found, others = torch.answer(), iter(keras.answer())
+        for (what, name), made in zip(self.torch_keys, found, strict=True):
+            if what == "band":
+                self._spread(made, totals)
+                continue
+            ours = torch.shelf.view(made)
+            if what == "size":
+                sizes[name] = float(ours[0])
+            else:
+                theirs = keras.shelf.view(next(others))
+                if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
+                    continue
+                totals.setdefault(what, _Total()).add(ours, theirs, name, self._floor(what, sizes.get(name, 0.0)))
+                if what in ("rate", "loss"):
+                    pairs[what] = float(ours[0]), float(theirs[0])
+        return Step(
+            number, pairs["rate"], pairs["loss"], {what: self._number(what, total) for what, total in totals.items()}
+        )
+
+    def _is_undetermined(self, what: str, name: str, ours: Array, theirs: Array, size: float) -> bool:
+        """Whether this is a step of a parameter that has no gradient: a bias before a norm, whose terms cancel.
+
+        What is left of them is rounding. Adam and its like divide it by its own size, and so make of it any step up to
+        the rate. Each side's step is then held to the rule (`_hold_to_rule`), with that side's own rounding. A band
+        needs no such care: the nudged runs' biases wander as far.
+        """
+        if self.band is not None or self.sides.recipe.optimizer == "sgd":
+            return False
+        if what == "gradient" and size:
+            greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))
+            if greatest <= LINE * size:
+                self.undetermined.add(name)
+        return what in (*slots(self.sides.recipe), "weight") and name in self.undetermined
+
+    def _hold_to_rule(self, step: Step) -> None:
+        """Judge the steps of undetermined parameters by the rule."""
+        shapes = shapes_of(self.layers)
+        for name in self.undetermined:
+            for process, rate in zip((self.sides.torch, self.sides.keras), step.rate, strict=True):
+                made = tensor_of(process, self.sides.recipe, name, shapes[name], rate, step.number)
+                step.numbers["weight"] = step.numbers["weight"].or_worse(made.gap(self.sides.recipe), name)
+
+    def _level(self) -> None:
+        """Let Keras go on with torch's undetermined parameters: their difference would wander into what follows."""
+        for name in self.undetermined:
+            for slot in (*slots(self.sides.recipe), "weight"):
+                self.sides.keras.call("write", (slot, name), self.sides.torch.call("read", (slot, name)))
+        self.undetermined.clear()
+
+    def _spread(self, found: list[dict[str, tuple[float, float]]], totals: dict[str, "_Total"]) -> None:
+        """Note the nudged runs' distances: the first `nudged` of one unit, the others of the band's factor."""
+        for number, run in enumerate(found):
+            for what, (square, length) in run.items():
+                distance = (square / length if length else square) ** 0.5
+                (totals[what].band if number < self.nudged else totals[what].wide).append(distance)
+
+    def _number(self, what: str, total: "_Total") -> Number:
+        allowed = LINE
+        if self.band is not None:
+            self.radius[what] = max(self.radius.get(what, 0.0), *total.band, *total.wide)
+            allowed = self.band.allowed(self.radius[what])
+        distance = (total.square / total.length if total.length else total.square) ** 0.5
+        return Number(total.error, total.path, distance, allowed, tuple(total.band), tuple(total.wide))
+
+    def _floor(self, what: str, size: float) -> float:
+        """The least scale of a tensor whose gradient is a sum of terms of `size` that may cancel (see `_watch_biases`).
+
+        Where the state divides by the gradient's own size, rounding is magnified by at most 1 / epsilon.
+        """
+        recipe = self.sides.recipe
+        if what in SQUARES:
+            return size * size
+        if what == "momentum_buffer" and recipe.optimizer == "rmsprop":
+            return size / recipe.epsilon if recipe.epsilon else size
+        return size if what in ("gradient", "momentum_buffer", "exp_avg") else 0.0
+
+
+class _Total:
+    """One kind of number, tensor by tensor."""
+
+    def __init__(self) -> None:
+        self.error, self.path = 0.0, ""
+        self.square = self.length = 0.0
+        self.band: list[float] = []
+        self.wide: list[float] = []
+
+    def add(self, ours: Array, theirs: Array, name: str, floor: float) -> None:
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = np.abs(theirs - ours)
+            greatest, scale = float(apart.max(initial=0.0)), max(float(np.abs(ours).max(initial=0.0)), floor)
+            self.square += float(np.square(apart).sum())
+            self.length += float(np.square(ours).sum())
+        error = 0.0 if greatest == 0 else greatest / scale if scale else float("inf")
+        if not error <= self.error or not self.path:  # a NaN is the worst of all, and stays it
+            self.error, self.path = (error, name) if self.error == self.error else (self.error, self.path)
+
+
+def _band(dtype: str, runs: int, summed: int) -> Band:
+    factor = 1.0 if dtype.startswith("mixed") else max(1.0, (summed / 12) ** 0.5)
+    return Band(runs, factor, summed, ROUNDING["float32" if dtype.startswith("mixed") else dtype])
+
+
+def classes_of(layers: list[LayerInfo]) -> int:
+    """How many classes the last layer gives. Raises RecipeError where it gives no row of numbers for each input."""
+    last = layers[-1] if layers else None
+    if last is None or last.kind != "dense":
+        found = "no layer with weights" if last is None else f"{last.path}, a {last.kind}"
+        raise RecipeError(
+            f"training needs a classifier, a model whose last layer is a dense one, and the last is {found}; "
+            "compare a model with a head"
+        )
+    return last.weights["weight"][0]
+
+
+def longest_sum(layers: list[LayerInfo], positions: int) -> int:
+    """The most terms that the network adds up: a kernel's inputs or outputs, or the positions of a batch."""
+    sizes = [positions]
+    for layer in layers:
+        shape = layer.weights.get("weight", ())
+        if len(shape) > 1:
+            sizes += [int(np.prod(shape[1:])), int(np.prod(shape)) // shape[1]]
+    return max(sizes)
+
+
+__all__ = ["Batches", "LockStep", "Sides", "built", "classes_of", "longest_sum"]

@@ -1,0 +1,133 @@
+"""The whole comparison of one target's training: float64 first, then the asked dtype, then the cause of a fault."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.causes.training import Scene, drawn, explain
+from parity.models.layers import LayerInfo
+from parity.models.probes import probe_input
+from parity.models.recipe import Recipe
+from parity.models.targets import Target
+from parity.verdict.training import Cause, Fault, Run, TrainingReport
+
+from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum
+from .rules import matches
+
+if TYPE_CHECKING:
+    from parity.models.targets import Target
+    from parity.verdict.training import TrainingReport
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """dtype: beside float64, which always runs. weights: "copy" torch's into Keras, or "keep". nudged: runs a band."""
+
+    dtype: str = "float32"
+    weights: str = "copy"
+    nudged: int = 4
+    name_map: Any = None
+
+
+def compare_training(
+    target: Target,
+    torch: Any,
+    keras: Any,
+    recipe: Recipe,
+    options: Options,
+    progress: Progress,
+    planted: Recipe | None = None,
+) -> TrainingReport:
+    """Train both sides (`process.TrainingProcess`) in lock-step. Raises ParityError where that cannot be done.
+
+    planted: what Keras is given instead of the recipe, for tests.
+    """
+    sides = Sides(torch, keras, (recipe, planted or recipe))
+    compared = _Comparison(sides, target, options, progress)
+    report = compared.report()
+    environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
+    return replace(report, environment=environment)
+
+
+class _Comparison:
+    def __init__(self, sides: Sides, target: Target, options: Options, progress: Progress) -> None:
+        self.sides, self.target, self.options, self.progress = sides, target, options, progress
+
+    def report(self) -> TrainingReport:
+        runs: list[Run] = []
+        fault, cause = None, None
+        for dtype in dict.fromkeys(("float64", self.options.dtype)):
+            run, cause = self._run(dtype, 0 if dtype == "float64" else self.options.nudged)
+            if dtype == "float64" and cause is None and next(run.faults(), None) and run.steps[-1].number > 1:
+                # No step is wrong by itself: ask whether training magnifies rounding that far.
+                run, cause = self._run(dtype, self.options.nudged)
+            runs.append(run)
+            fault = next(run.faults(), None)
+            if fault is not None:
+                break
+        recipe = self.sides.recipe
+        table = matches(recipe, self.options.dtype)
+        return TrainingReport(
+            self.target.name, recipe.to_json(), self.target.input_shape, table, tuple(runs), fault, cause
+        )
+
+    def _run(self, dtype: str, nudged: int) -> tuple[Run, Cause | None]:
+        recipe, shape = self.sides.recipe, self.target.input_shape
+        self.progress(f"building both models in {dtype}", 0, 0)
+        x = probe_input((2, *shape), recipe.seed)
+        layers = built(self.sides, self.target, dtype, x, self.options.weights, self.options.name_map)
+        batches = Batches.drawn(recipe, shape, classes_of(layers))
+        summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
+        lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
+        run = lockstep.run(self.progress)
+        fault, cause = next(run.faults(), None), None
+        try:
+            if fault is not None and dtype == "float64":
+                cause = self._explained(run, fault, layers)
+        finally:
+            lockstep.stop()
+        if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
+            n = recipe.batch_size
+            asked = {"torch": self.sides.torch, "keras": self.sides.keras}
+            losses = {name: side.call("draws", batches.x[:n], batches.y[:n]) for name, side in asked.items()}
+            cause = drawn(losses) or cause
+        return run, cause
+
+    def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo]) -> Cause | None:
+        scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, run.steps[-1])
+        return explain(scene, fault, self.target.name)
+
+
+__all__ = ["Options", "compare_training"]
+
+SIDE = 64  # pixels of an image, where the variant is made for more: every layer trains, at a tenth of the time
+
+
+def small(target: "Target") -> "Target":
+    """The target with images of no more than 64 pixels a side."""
+    channels, *size = target.input_shape
+    return replace(target, input_shape=(channels, *(min(SIDE, pixels) for pixels in size)))
+
+
+def train(
+    target: "Target",
+    recipe: Recipe,
+    dtype: str = "float32",
+    weights: str = "copy",
+    runs: int = 4,
+    name_map: Any = None,
+    progress: Any = lambda text, done, total: None,
+) -> "TrainingReport":
+    """Train the target's two models in lock-step, each in a process of its own.
+
+    dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
+    name_map: pairs of names (`pairs.name_map.NameMap`). Raises ParityError where that cannot be done.
+    """
+    from parity.runners.training_process import both_frameworks
+
+    with both_frameworks() as (torch, keras):
+        return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs, name_map), progress)

@@ -1,0 +1,181 @@
+"""What the commands that compare have in common: how a target is named, and where the report goes."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import ParityError, TargetError
+from .reports.files import check_writable, write_text
+
+MATCH, MISMATCH, ERROR = 0, 1, 2
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """What to run, on what, in which dtype."""
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="a named variant, such as resnet50")
+    parser.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch model")
+    parser.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras model")
+    parser.add_argument("--input-shape", type=shape_of, metavar="C,H,W", help="torch's order, no batch, any rank")
+    parser.add_argument("--map", metavar="FILE", help="YAML of path globs, `torch.path: keras.path`")
+    parser.add_argument(
+        "--weights",
+        choices=("copy", "keep"),
+        default="copy",
+        help="copy torch's weights into Keras first (default), or compare the models as they are",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "bfloat16", "float16"),
+        default="float32",
+        help="whose arithmetic to compare; the float64 structure check is always run",
+    )
+    parser.add_argument("--batch-size", type=positive, default=2, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Where the report goes, and how much of it is printed."""
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
+    parser.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
+    parser.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
+    parser.add_argument("--quiet", action="store_true", help="print the verdict alone")
+
+
+def shape_of(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"expected sizes such as 3,224,224, got {text!r}")
+    return shape
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
+    return int(text)
+
+
+def chosen_target(arguments: argparse.Namespace) -> Any:
+    """The target that was named. Raises TargetError."""
+    from .models import targets
+
+    checkpoint = getattr(arguments, "checkpoint", None)  # an option of parity.check alone
+    if arguments.torch or arguments.keras:
+        if checkpoint:
+            raise TargetError(
+                "--checkpoint is read for a named TARGET, and --torch and --keras name your own models; load it in them"
+            )
+        if not (arguments.torch and arguments.keras and arguments.input_shape):
+            raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
+        name = f"{arguments.torch} and {arguments.keras}"
+        return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
+    if not arguments.target:
+        raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
+    target = targets.named(arguments.target, arguments.input_shape)
+    return _with_checkpoint(target, arguments) if checkpoint else target
+
+
+def _with_checkpoint(target: Any, arguments: argparse.Namespace) -> Any:
+    """The target with as many classes and channels as the checkpoint has. Raises CheckpointError."""
+    from .checkpoints.source import read_source
+    from .models.targets import with_arguments
+
+    if arguments.weights == "keep":
+        raise TargetError("--checkpoint gives both models its weights, and --weights keep gives none; leave one out")
+    architecture = read_source(Path(arguments.checkpoint), arguments.target).architecture
+    specs = (with_arguments(spec, architecture.options) for spec in (target.torch, target.keras))
+    size = arguments.input_shape or (architecture.config.in_channels, *architecture.config.image_size)
+    return replace(target, **dict(zip(("torch", "keras"), specs, strict=True)), input_shape=size)
+
+
+def name_map_of(path: str | None) -> Any:
+    """The pairs of names that the user gives, if any. Raises ParityError."""
+    from .pairs.name_map import NameMap
+
+    return None if path is None else NameMap.read(Path(path))
+
+
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """Find out before the run, not after it, that a report cannot be made or written."""
+    check_writable("--json", arguments.json)
+    if arguments.html:
+        from .reports.pages import require
+
+        check_writable("--html", arguments.html)
+        require()
+
+
+def deliver(report: Any, arguments: argparse.Namespace) -> int:
+    """Write and print a report, and return the exit code."""
+    write(arguments, report.to_json())
+    if arguments.json != "-":
+        print_to_terminal(report, arguments)
+    return MATCH if report.ok else MISMATCH
+
+
+def print_to_terminal(report: Any, arguments: argparse.Namespace) -> None:
+    """The terminal report."""
+    from rich.console import Console
+
+    from .reports.terminal.check import print_report
+
+    print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.layers, arguments.quiet)
+
+
+@contextmanager
+def progress_bar(arguments: argparse.Namespace) -> Iterator[Any]:
+    """A progress bar on a terminal; in a pipe, or with --quiet, none."""
+    if arguments.quiet or not sys.stderr.isatty():
+        yield lambda text, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
+
+
+def write(arguments: argparse.Namespace, document: Any) -> None:
+    """Write a report's document, or with --all the list of them, where the user asked for it."""
+    if arguments.json:
+        write_text("--json", arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    if arguments.html:
+        from .reports.pages.report_page import overview_page, report_page
+
+        page = overview_page if isinstance(document, list) else report_page
+        write_text("--html", arguments.html, page(document, arguments.command))
+
+
+def make_callable(name: str, function: Callable[..., Any]) -> None:
+    """Let the module `name` be called like `function`."""
+
+    class CallableModule(ModuleType):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+    sys.modules[name].__class__ = CallableModule
+
+
+def _guarded(name: str, run: Callable[[Any], int], arguments: argparse.Namespace) -> int:
+    try:
+        return run(arguments)
+    except ParityError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped before the end; nothing was written", file=sys.stderr)
+    return ERROR

@@ -1,0 +1,67 @@
+"""From a target's spec, or a model in memory, to the model and its Side; only its framework is imported."""
+
+import importlib.util
+import json
+import sys
+from typing import Any
+
+from parity.errors import TargetError
+
+from .side import Side
+
+
+def build(spec: str, framework: str) -> Any:
+    """The model at "package.module:attribute": a model, or a factory, called without arguments if none follow a "?"."""
+    spec, _, arguments = spec.partition("?")
+    module_name, _, attribute = spec.partition(":")
+    if not module_name or not attribute:
+        raise TargetError(
+            f"--{framework} must be package.module:factory, and is {spec!r}; name the function after a colon"
+        )
+    value = _attribute(module_name, attribute, framework)
+    model = (
+        value if is_model(value, framework) else value(**json.loads(arguments or "{}")) if callable(value) else value
+    )
+    if not is_model(model, framework):
+        wanted = "torch.nn.Module" if framework == "torch" else "keras.Model"
+        raise TargetError(f"{spec} must give a {wanted}, and gives a {type(model).__name__}; return the model from it")
+    return model
+
+
+def _attribute(module_name: str, attribute: str, framework: str) -> Any:
+    sys.path.insert(0, "")  # the user's own modules stand in the current directory
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and module_name.startswith(error.name):
+            raise TargetError(
+                f"--{framework} needs the module {module_name}, and there is none on the path; "
+                "run from the directory it is in, or install it"
+            ) from None
+        raise
+    finally:
+        sys.path.remove("")
+    if not hasattr(module, attribute):
+        raise TargetError(f"{module_name} must have {attribute!r}, and has not; check the name after the colon")
+    return getattr(module, attribute)
+
+
+def is_model(value: Any, framework: str) -> bool:
+    """Whether `value` is a model of the framework, told by its classes' names: nothing is imported for it."""
+    base, home = ("Module", "torch.nn.modules.module") if framework == "torch" else ("Model", "keras.")
+    return any(cls.__name__ == base and cls.__module__.startswith(home) for cls in type(value).__mro__)
+
+
+def side_of(model: Any) -> Side:
+    """The Side of a model, told by its class; only that framework is imported."""
+    if is_model(model, "keras"):  # on Keras's torch backend it is a torch module too
+        from .keras.side import KerasSide
+
+        return KerasSide(model)
+    if is_model(model, "torch"):
+        from .torch.side import TorchSide
+
+        return TorchSide(model)
+    raise TargetError(
+        f"a model must be a torch.nn.Module or a keras.Model, and is a {type(model).__name__}; pass a model"
+    )

@@ -1,0 +1,121 @@
+"""A training step taken apart: every step of one side, forward and backward, on what the other side computed.
+
+The teacher (torch, float64, free) keeps each step's output and the gradient of the loss at it. A pupil runs on the
+same input with every step cut loose: it computes from the teacher's inputs, and its backward pass starts from the
+teacher's gradient at its own output. So a number that differs was made wrong right there, forward or backward; nothing
+is inherited, nothing magnified by the batch norms behind (1.2 times a layer, Yang et al. 2019), and no ReLU takes the
+other branch because an input rounded otherwise: what two sides' rounding errors differ by is again a matter of chance.
+
+What is measured has a name, (what, key): ("output", step), ("into", "conv1<0") the gradient into one input of a step,
+("gradient", step) the gradient at a step's output that all its users together send back, ("tensor", "conv1.weight") a
+parameter's gradient or a running statistic afterwards.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.steps import Step
+from parity.verdict.difference import Difference, difference, sized, structure_ok
+from parity.verdict.measured import STATISTICS, Measured, Name, Teach
+
+KEPT = 24  # arrays at fault that a run hands back, for explanations
+
+
+class Lesson:
+    """What one forced run in `dtype` measures. The gradients are scaled to 1 where the dtype would lose small ones."""
+
+    def __init__(self, teach: Teach, dtype: str) -> None:
+        self.teach = teach
+        self.lowered = dtype != "float64"
+        self.scale = self._scale() if self.lowered else 1.0
+        self.found: dict[Name, Measured] = {}
+        self._kept = 0
+
+    def _scale(self) -> float:
+        greatest = self.teach("greatest", "")
+        size = 0.0 if greatest is None else float(greatest[0])
+        # A power of two, so that it changes no digit: loss scaling (Micikevicius et al. 2018, section 3.2).
+        return float(2.0 ** -np.floor(np.log2(size))) if 0 < size < np.inf else 1.0
+
+    def visit(self, step: Step) -> Array | None:
+        """Compare a step's output in training mode and answer with the teacher's, which the model goes on with."""
+        theirs = self.teach("output", step.key)
+        if theirs is not None:
+            self.add(("output", step.key), step.output, theirs)
+        return theirs
+
+    def upstream(self, key: str) -> Array | None:
+        """The teacher's gradient at a step's output, to start from."""
+        gradient = self.teach("gradient", key)
+        return None if gradient is None else gradient * self.scale
+
+    def add_gradients(self, gradients: Iterable[tuple[Name, Array | None]]) -> None:
+        """Compare gradients that were made from scaled ones; None is no gradient, which is zero."""
+        for name, array in gradients:
+            theirs = self.teach(*name)
+            if theirs is not None:
+                self.add(name, None if array is None else np.divide(array, self.scale, dtype=np.float64), theirs)
+
+    def add_statistics(self, statistics: Iterable[tuple[str, Array]]) -> None:
+        """Compare running statistics after the pass."""
+        for name, array in statistics:
+            theirs = self.teach("tensor", name)
+            if theirs is not None:
+                self.add(("tensor", name), array, theirs)
+
+    def add(self, name: Name, array: Array | None, theirs: Array) -> None:
+        """Compare one array with the teacher's of that name."""
+        mine = np.zeros_like(theirs) if array is None else array
+        error = sized(difference(mine, theirs), self.teach(f"size {name[0]}", name[1]))
+        low = self.teach(f"low {name[0]}", name[1]) if self.lowered else None
+        absent = _absent(mine, theirs) if name[0] != "output" else ""
+        kept = np.array(mine) if self._keeps(name, error) else None
+        self.found[name] = Measured(error, Difference() if low is None else difference(mine, low), absent, kept)
+
+    def _keeps(self, name: Name, error: Difference) -> bool:
+        """Whether an explanation may need the array: a running statistic, or what is at fault, if not too much is."""
+        if self.lowered or name[1].rpartition(".")[2] in STATISTICS:
+            return not self.lowered
+        self._kept += not structure_ok(error)
+        return not structure_ok(error) and self._kept <= KEPT
+
+
+def _absent(mine: Array, theirs: Array) -> str:
+    if bool(mine.any()) == bool(theirs.any()):
+        return ""
+    return "keras" if theirs.any() else "torch"
+
+
+def cotangent(shape: tuple[int, ...], seed: int) -> Array:
+    """The gradient of the loss at the output (N, C, ...): fixed, random, so that the loss is linear and hides nothing.
+
+    The loss is sum(output * cotangent).
+    """
+    draw = np.random.default_rng([seed, 20151210])
+    return np.asarray(draw.standard_normal(shape) / max(1, int(np.prod(shape))) ** 0.5)
+
+
+def loss_of(outputs: Iterable[Array], seed: int) -> tuple[Array, Array]:
+    """The loss of a model's outputs as (1,), and the size of its terms as (1,)."""
+    products = [(output.astype(np.float64) * cotangent(output.shape, seed)).reshape(-1) for output in outputs]
+    terms = np.concatenate(products)
+    return terms.sum().reshape(1), np.abs(terms).sum().reshape(1)
+
+
+class SideGradients:
+    """What both frameworks' gradients share. `side` stays as it was after every run."""
+
+    def __init__(self, side: Any) -> None:
+        self.side = side
+
+    def forced(self, teach: Teach, x: Array, dtype: str, look: Any) -> dict[Name, Measured]:
+        """Run every step on the teacher's numbers in `dtype` and return what differs."""
+        lesson = Lesson(teach, dtype)
+        self.run_forced(lesson, x, dtype, look)
+        return lesson.found
+
+    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Any) -> None:
+        raise NotImplementedError

@@ -1,0 +1,33 @@
+"""Which devices Keras's backend can use, and how to compute on one."""
+
+import sys
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+
+
+def keras_devices() -> list[str]:
+    """The kinds of devices that Keras's backend can use here."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # TensorFlow calls Apple's a GPU too.
+        kind = "mps" if sys.platform == "darwin" else "cuda"
+        return ["cpu", *([kind] if tf.config.list_physical_devices("GPU") else [])]
+    if backend == "jax":
+        import jax
+
+        return ["cpu", *(["cuda"] if any(device.platform == "gpu" for device in jax.devices()) else [])]
+    from parity.frameworks.torch.side import torch_devices
+
+    return torch_devices()
+
+
+def on_device(device: str | None) -> Any:
+    """Compute there; None leaves the choice to Keras."""
+    if device is None:
+        return nullcontext()
+    mps = device == "mps" and keras.backend.backend() == "torch"
+    return keras.device("mps:0" if mps else {"cpu": "cpu:0"}.get(device, "gpu:0"))

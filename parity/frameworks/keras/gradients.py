@@ -1,0 +1,211 @@
+"""A Keras model's training step: free in float64, and forced on the other side's numbers in any dtype."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from parity.errors import ParityError
+from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
+from parity.frameworks.side import Codec
+from parity.models.arrays import Array, to_torch, torch_shape
+from parity.models.steps import Look
+from parity.verdict.measured import STATISTICS, Name, is_output
+
+from .dtypes import retyped
+
+
+class KerasGradients(SideGradients):
+    """On the backends that record as they run: tensorflow and torch."""
+
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
+        """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
+        with self._training("float64"), _recorder() as recorder:
+            tape = _Free(recorder)
+            self.side.trace(x, "float64", lambda step: None, look, tape)
+            outputs = [codec.array(x) for x, codec in tape.outputs]
+            starts = [
+                codec.like(cotangent(a.shape, seed), x) for a, (x, codec) in zip(outputs, tape.outputs, strict=True)
+            ]
+            variables = self._trained()
+            sources = [*(x for x, _ in tape.inputs), *variables.values()]
+            made = recorder.gradients([x for x, _ in tape.outputs], starts, sources)
+            emit(("loss", loss_of(outputs, seed)[0]))
+            for (x, codec), gradient in zip(tape.inputs, made, strict=False):
+                emit(("input", codec.array(ops.zeros_like(x) if gradient is None else gradient)))
+            gradients = dict(zip(variables, made[len(tape.inputs) :], strict=True))
+            for name, array in (*self._gradients(gradients), *self._statistics()):
+                emit((name, array))
+
+    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
+        with self._training(dtype), _recorder() as recorder:
+            tape = _Pupil(recorder)
+            self.side.trace(x, dtype, lesson.visit, look, tape)
+            variables = self._trained()
+            made = tape.gradients(lesson, list(variables.values()))
+            lesson.add_gradients(
+                (name, None if gradient is None else codec.array(gradient))
+                for (name, (_, codec)), gradient in zip(tape.sources.items(), made, strict=False)
+            )
+            gradients = dict(zip(variables, made[len(tape.sources) :], strict=True))
+            lesson.add_gradients((("tensor", name), array) for name, array in self._gradients(gradients))
+            lesson.add_statistics(self._statistics())
+
+    @contextmanager
+    def _training(self, dtype: str) -> Iterator[None]:
+        """The model in `dtype`, without dropout; afterwards as it was, running statistics included."""
+        model = self.side.model
+        trained = {id(variable) for variable in model.trainable_variables}
+        before = [(v, ops.convert_to_numpy(v).copy()) for v in model.variables if id(v) not in trained]
+        rates = [(found.layer, found.layer.rate) for found in self.side.found if found.kind.name == "dropout"]
+        try:
+            for layer, _ in rates:
+                layer.rate = 0.0  # two frameworks cannot draw the same numbers
+            with retyped(model, dtype):
+                yield
+        finally:
+            for layer, rate in rates:
+                layer.rate = rate
+            for variable, value in before:
+                variable.assign(value)
+
+    def _trained(self) -> dict[str, Any]:
+        """What is trained, by canonical name."""
+        found = self.side.variables()
+        return {name: v.value for name, v, _ in found if v.trainable and name.rpartition(".")[2] not in STATISTICS}
+
+    def _gradients(self, found: dict[str, Any]) -> Iterator[tuple[str, Array]]:
+        """Every parameter's gradient in torch's layout, zeros for none."""
+        for name, variable, axes in self.side.variables():
+            if name.rpartition(".")[2] not in STATISTICS:
+                gradient = found.get(name)
+                shape = torch_shape(tuple(variable.shape), axes)
+                yield name, np.zeros(shape) if gradient is None else to_torch(_numpy(gradient), axes)
+
+    def _statistics(self) -> Iterator[tuple[str, Array]]:
+        for name, variable, axes in self.side.variables():
+            if name.rpartition(".")[2] in STATISTICS:
+                yield name, to_torch(_numpy(variable.value), axes)
+
+
+def _numpy(x: Any) -> Array:
+    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float64")))
+
+
+def _floating(x: Any) -> bool:
+    return bool(keras.backend.is_float_dtype(x.dtype))
+
+
+class _Free:
+    """The Tape of the free run."""
+
+    def __init__(self, recorder: Any) -> None:
+        self.recorder = recorder
+        self.inputs: list[tuple[Any, Codec]] = []
+        self.outputs: list[tuple[Any, Codec]] = []
+
+    def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        if is_output(key):
+            self.outputs.append((x, codec))
+        elif key == "input" and _floating(x):
+            leaf = self.recorder.watched(x)
+            self.inputs.append((leaf, codec))
+            return self.recorder.copied(leaf)
+        return x
+
+    def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
+        return x
+
+
+class _Pupil:
+    """The Tape of a forced run: every step starts from leaves that hold the teacher's numbers."""
+
+    def __init__(self, recorder: Any) -> None:
+        self.recorder = recorder
+        self.targets: dict[str, tuple[Any, Codec]] = {}
+        self.sources: dict[Name, tuple[Any, Codec]] = {}
+
+    def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        if key != "input" and _floating(x):
+            self.targets[key] = x, codec
+        if not _floating(x) or is_output(key) or (taught is None and key != "input"):
+            return x
+        leaf = self.recorder.watched(x if taught is None else taught)
+        self.sources["gradient", key] = leaf, codec
+        return self.recorder.copied(leaf)
+
+    def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
+        if not _floating(x):
+            return x
+        x = self.recorder.copied(x)
+        self.sources["into", feeds] = x, codec
+        return x
+
+    def gradients(self, lesson: Lesson, variables: list[Any]) -> list[Any]:
+        """One backward pass from every step's output, each with the teacher's gradient, to all that was taught."""
+        starts = [(lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items()]
+        known = [(x, codec.like(start, x)) for start, x, codec in starts if start is not None and _fits(start, x)]
+        wanted = [*(x for x, _ in self.sources.values()), *variables]
+        return self.recorder.gradients([x for x, _ in known], [start for _, start in known], wanted)  # type: ignore[no-any-return]
+
+
+def _fits(start: Array, x: Any) -> bool:
+    """An output of another size cannot start from the teacher's gradient; it is at fault anyway."""
+    return start.size == int(np.prod(tuple(x.shape)))
+
+
+@contextmanager
+def _recorder() -> Iterator[Any]:
+    """What records operations for their gradients on this backend. Raises ParityError where nothing does."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(persistent=False) as tape:
+            yield _TensorFlow(tf, tape)
+    elif backend == "torch":
+        yield _Torch()
+    else:
+        raise ParityError(
+            f"gradients need a Keras backend that records while it runs, and {backend} only traces functions; "
+            "set KERAS_BACKEND to tensorflow or torch"
+        )
+
+
+class _TensorFlow:
+    def __init__(self, tf: Any, tape: Any) -> None:
+        self.tf, self.tape = tf, tape
+
+    def watched(self, x: Any) -> Any:
+        with self.tape.stop_recording():
+            leaf = self.tf.identity(x)
+        self.tape.watch(leaf)
+        return leaf
+
+    def copied(self, x: Any) -> Any:
+        return self.tf.identity(x)
+
+    def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
+        dense = self.tf.convert_to_tensor
+        made = self.tape.gradient(outputs, sources, given)
+        return [None if gradient is None else dense(gradient) for gradient in made]
+
+
+class _Torch:
+    def watched(self, x: Any) -> Any:
+        return x.detach().requires_grad_()
+
+    def copied(self, x: Any) -> Any:
+        return x.clone()  # what is watched must not be changed in place, and Keras's operators may do that
+
+    def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
+        import torch
+
+        pairs = [(output, start) for output, start in zip(outputs, given, strict=True) if output.requires_grad]
+        wanted = [x for x in sources if x.requires_grad]
+        made = torch.autograd.grad([y for y, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True)
+        found = {id(x): gradient for x, gradient in zip(wanted, made, strict=True)}
+        return [found.get(id(x)) for x in sources]

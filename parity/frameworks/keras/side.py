@@ -1,0 +1,146 @@
+"""A Keras model as a Side, on any backend: walk it, read and set its weights, run it and see every layer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from parity.errors import ParityError
+from parity.models.arrays import Array, Axes, reordered, to_keras, to_torch, torch_shape
+from parity.models.layers import Found, LayerInfo
+from parity.models.steps import NOTHING, Look, Names, Visit
+
+from .devices import keras_devices, on_device
+from .dtypes import _float64_allowed, retyped
+from .settings import keras_initial, keras_static
+from .tracer import KerasTrace, input_layout
+from .walk import keras_variables, walk_keras
+
+
+class KerasSide:
+    """`model` stays as it was: a run in another dtype swaps the variables and puts the same ones back."""
+
+    framework = "keras"
+
+    def __init__(self, model: keras.Model, device: str | None = None) -> None:
+        self.model = model
+        self.device = device
+        self._walked = list(walk_keras(model))
+        self.found = self._walked  # under torch's names, once they are known
+        self.names = Names()
+        self._orders: dict[str, tuple[int, ...]] = {}
+        self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
+        self.allow_tf32(False)  # parity is a question about the program
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
+        backend = keras.backend.backend()
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.experimental.enable_tensor_float_32_execution(allowed)
+        elif backend == "jax":
+            import jax
+
+            settings: Any = jax.config
+            settings.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
+        elif backend == "torch":
+            import torch
+
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+            torch.backends.cudnn.allow_tf32 = allowed
+        self.tf32 = allowed
+
+    def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
+        """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
+        for name, variable, axes in keras_variables(self.found if found is None else found):
+            path, _, tensor = name.rpartition(".")
+            if path in self._orders and tensor == "weight" and isinstance(axes, tuple):
+                axes = reordered(axes, tuple(variable.shape), self._orders[path])
+            yield name, variable, axes
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """Call steps and layers as the other side does; see Side."""
+        self.names, self._orders = names, orders
+        self.found = [entry._replace(path=layers.get(entry.path, entry.path)) for entry in self._walked]
+        self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
+        return self.layers()
+
+    def layers(self) -> list[LayerInfo]:
+        return [self._info(found) for found in self.found]
+
+    def _info(self, found: Found) -> LayerInfo:
+        shapes = {}
+        for name, variable, axes in self.variables([found]):
+            shapes[name.rpartition(".")[2]] = torch_shape(tuple(variable.shape), axes)
+        return LayerInfo(found.path, found.kind.name, shapes, keras_static(found), keras_initial(found))
+
+    def weights(self) -> Iterator[tuple[str, Array]]:
+        for name, variable, axes in self.variables():
+            yield name, to_torch(ops.convert_to_numpy(variable), axes)
+
+    def load(self, name: str, array: Array) -> None:
+        variable, axes = self._variables[name]
+        variable.assign(to_keras(array, axes))
+
+    def unknown_weights(self) -> list[str]:
+        """Variables of the model that no row of the table of kinds knows."""
+        known = {id(variable) for _, variable, _ in keras_variables(self.found)}
+        return [v.path for v in self.model.weights if id(v) not in known and "seed_generator" not in v.path]
+
+    def randomize(self, x: Array, seed: int) -> None:
+        raise NotImplementedError("probe weights are made on the torch side and copied")
+
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        names = [tensor.name for tensor in getattr(self.model, "inputs", None) or ()]
+        if len(names) > 1:
+            raise ParityError(
+                f"the Keras model must take one input, and takes {', '.join(names)}; "
+                "compare a model around it that makes them of one"
+            )
+        floating = np.issubdtype(x.dtype, np.floating)
+        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
+        with _float64_allowed(), retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
+            tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
+            tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
+            with on_device(self.device), tracer:
+                tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
+
+    def gradients(self) -> Any:
+        from .gradients import KerasGradients
+
+        return KerasGradients(self)
+
+    def environment(self) -> dict[str, Any]:
+        backend = keras.backend.backend()
+        device = self.device or keras_devices()[-1]  # Keras chooses an accelerator where it sees one
+        found = {"keras": keras.__version__, "backend": backend, "device": device, "tf32": self.tf32}
+        if backend == "jax":
+            import jax
+
+            found["jax"] = jax.__version__
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            found |= {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
+        return found
+
+
+@contextmanager
+def blank_initializers() -> Iterator[None]:
+    """Zeros for random initial weights, for a model that gets others at once: random ones are a fourth of a build."""
+    module = keras.src.initializers.random_initializers
+    before = module.random
+
+    def zeros(shape: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
+        return ops.zeros(shape, dtype)
+
+    module.random = SimpleNamespace(**vars(before) | dict.fromkeys(("normal", "truncated_normal", "uniform"), zeros))
+    try:
+        yield
+    finally:
+        module.random = before

@@ -1,0 +1,181 @@
+"""Run a Keras model and see every layer, every activation fused into one, and every known operation between them."""
+
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from parity.frameworks.tracer import Made, Trace
+from parity.models.arrays import Array
+from parity.models.kinds import Kind, is_global
+from parity.models.layers import Found
+from parity.models.steps import Look, Names, Visit
+
+from .exact import EXACT, NOTE, REASONS
+from .operations import listening
+from .walk import Part, keras_scopes
+
+Stage = tuple[Found, Callable[..., Any]]
+
+
+class KerasTrace(Trace):
+    """Wraps the `call` of every layer, and listens to the backend's functions, for as long as it is entered."""
+
+    def __init__(
+        self, model: Any, found: list[Found], dtype: str, visit: Visit, look: Look, names: Names, tape: Any = None
+    ) -> None:
+        self.model, self.found = model, found
+        self.inexact = dtype == "float64" and keras.backend.backend() == "tensorflow"  # the others compute in it
+        self.shapes: dict[tuple[int, ...], str] = {}  # the layout of the latest tensor of a shape
+        self.containers = list(keras_scopes(model))
+        paths = {entry.path for entry in found} | {path for path, _ in self.containers}
+        super().__init__(visit, look, names, tape, input_layout(found), paths)
+
+    def __enter__(self) -> "KerasTrace":
+        for owner, own in _stages(self.found):
+            self._wrap(owner, partial(self._run, own))
+        for path, layer in self.containers:
+            self._wrap(layer, partial(self.enter, path, layer.call))
+        self.stack.enter_context(listening(self._heard))
+        return self
+
+    def _wrap(self, layer: Any, call: Callable[..., Any]) -> None:
+        layer.__dict__["call"] = call  # past Keras's attribute tracking
+        self.stack.callback(layer.__dict__.pop, "call", None)
+
+    def _run(self, own: list[Stage], *args: Any, **kwargs: Any) -> Any:
+        output = None
+        for (path, kind, _), run in own:
+            output = run(*args, **kwargs) if self.running else self.layer(path, kind, run, args, kwargs)
+            args, kwargs = (output,), {}
+        return output
+
+    def _heard(self, name: str, kind: Kind, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        run = partial(self._exactly, name, function) if self.inexact and name in EXACT else function
+        if self.running:
+            return run(*args, **kwargs)
+        if not kind.squeezed:
+            return self.function(kind, run, args, kwargs)
+        with self.quiet():  # a mean is a global pool if it leaves one number a channel
+            one = is_global(tuple(args[0].shape), tuple(run(*args, **kwargs).shape))
+        return self.function(kind, run, args, kwargs, known=one)
+
+    def _exactly(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """The exact equivalent's result, if it is one to float32's precision; else Keras's own."""
+        (x,) = self.tensors(args) or [None]
+        if x is None or keras.backend.standardize_dtype(x.dtype) != "float64":
+            return function(*args, **kwargs)
+        with self.quiet():
+            exact = EXACT[name](*args, **kwargs)
+            if exact is None:
+                return function(*args, **kwargs)
+            own = ops.convert_to_numpy(function(*self.swapped(args, {id(x): ops.cast(x, "float32")}), **kwargs))
+            other = ops.convert_to_numpy(exact)
+        if not np.allclose(own, other, rtol=1e-4, atol=1e-5 * float(np.abs(other).max(initial=0)), equal_nan=True):
+            return function(*args, **kwargs)
+        self.note = NOTE.format(REASONS[name])
+        return exact
+
+    def tensors(self, args: Any) -> list[Any]:
+        return [x for x in keras.tree.flatten(args) if keras.ops.is_tensor(x)]
+
+    def swapped(self, args: Any, new: dict[int, Any]) -> Any:
+        return keras.tree.map_structure(lambda x: new.get(id(x), x), args)
+
+    def mark(self, x: Any) -> Any:
+        return weakref.ref(x)
+
+    def is_marked(self, mark: Any, x: Any) -> bool:
+        return mark() is x
+
+    def of(self, x: Any) -> Made:
+        made = super().of(x)
+        if made.key is not None or made.origins is not None or made.path:
+            return made
+        # An operator that was not seen: its result lies as the latest tensor of that shape.
+        return Made(None, self.shapes.get(tuple(x.shape), self.layout))
+
+    def _remember(self, x: Any, made: Made) -> None:
+        self.shapes[tuple(x.shape)] = made.layout
+        super()._remember(x, made)
+
+    def to_array(self, x: Any, layout: str, squeezed: bool) -> Array:
+        """The axes move, the memory stays."""
+        if keras.backend.standardize_dtype(x.dtype) in ("bfloat16", "float16"):
+            x = ops.cast(x, "float32")
+        array = np.asarray(ops.convert_to_numpy(x))
+        if squeezed and array.ndim > 2 and set(array.shape[1:-1]) == {1}:
+            return array.reshape(array.shape[0], -1)
+        return np.moveaxis(array, -1, 1) if layout == "channels" and array.ndim > 2 else array
+
+    def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
+        last = np.ascontiguousarray(np.moveaxis(array, 1, -1) if layout == "channels" and array.ndim > 2 else array)
+        last = last if last.ndim == len(like.shape) else last.reshape(tuple(like.shape))  # (N, C) for (N, 1, 1, C)
+        return ops.convert_to_tensor(last, dtype=like.dtype)
+
+    def of_positions(self, array: Array) -> Any:
+        return ops.convert_to_tensor(array)
+
+    @property
+    def channels_last(self) -> bool:
+        return True
+
+
+def input_layout(found: list[Found]) -> str:
+    """Of the model's input: told by the first layer that works on axes at all. Sequences lie alike in both."""
+    layouts = ("channels" if kind.moves else kind.layout for _, kind, _ in found)
+    return next((layout for layout in layouts if layout != "input"), "channels")
+
+
+def _stages(found: list[Found]) -> Iterator[tuple[Any, list[Stage]]]:
+    """Every layer with its computations, one after another, each with what runs it."""
+    owners: dict[int, list[Found]] = {}
+    for entry in found:
+        owners.setdefault(id(owner_of(entry.layer)), []).append(entry)
+    for own in owners.values():
+        owner = owner_of(own[0].layer)
+        yield owner, [(entry, _runner(entry, owner, len(own) > 1)) for entry in own]
+
+
+def owner_of(layer: Any) -> Any:
+    return layer.owner if isinstance(layer, Part) else layer
+
+
+def _runner(found: Found, owner: Any, fused: bool) -> Callable[..., Any]:
+    if not isinstance(found.layer, Part):
+        return partial(_linear, owner, owner.call) if fused else owner.call
+    return partial(PARTS[found.layer.name], owner)
+
+
+def _linear(layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a layer without its activation."""
+    activation = layer.__dict__["activation"]
+    layer.__dict__["activation"] = None
+    try:
+        return call(*args, **kwargs)
+    finally:
+        layer.__dict__["activation"] = activation
+
+
+def _depthwise(layer: Any, x: Any) -> Any:
+    settings = layer.strides, layer.padding, layer.data_format, layer.dilation_rate
+    return ops.depthwise_conv(x, layer.depthwise_kernel, *settings)
+
+
+def _pointwise(layer: Any, x: Any) -> Any:
+    x = ops.conv(x, layer.pointwise_kernel, 1, "valid", layer.data_format)
+    if not layer.use_bias:
+        return x
+    last = layer.data_format == "channels_last"
+    return ops.add(x, ops.reshape(layer.bias, (1, *(1,) * layer.rank, -1) if last else (1, -1, *(1,) * layer.rank)))
+
+
+PARTS: dict[str, Callable[..., Any]] = {
+    "depthwise": _depthwise,
+    "pointwise": _pointwise,
+    "activation": lambda layer, x: layer.activation(x),
+}

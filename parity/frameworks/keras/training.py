@@ -1,0 +1,177 @@
+"""Keras's half of a lock-step run: `compile` and `fit`, watched by a callback.
+
+What `fit` does not show (the gradients, one batch's own loss, the rate of a step) is copied into variables where the
+optimizer gets it: `scale_loss` and `apply` are wrapped on that one instance, and do what they did.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from parity.models.arrays import Array, to_keras, to_torch, torch_shape
+from parity.models.keys import Key, is_statistic, kind_of, slots
+from parity.models.recipe import Recipe
+
+from .optimizers import callbacks, make_optimizer, state_of
+from .tracer import input_layout
+
+Visit = Callable[[Any], None]
+
+
+def set_dtype(dtype: str) -> None:
+    """For every layer, optimizer, loss and metric that is made from now on."""
+    keras.config.set_floatx("float64" if dtype == "float64" else "float32")
+    keras.config.set_dtype_policy(dtype)
+
+
+class KerasTrainer:
+    """Trains `side`'s model itself, which was built in its dtype."""
+
+    def __init__(self, side: Any) -> None:
+        self.side = side
+        self.model = side.model
+        for _, kind, layer in side.found:
+            if kind.name == "dropout" and hasattr(layer, "rate"):
+                layer.rate = 0.0  # two frameworks cannot draw the same numbers
+
+    def train(self, recipe: Recipe, x: Array, y: Array, visit: Visit) -> None:
+        """Train on the batches of x (E * N, C, ...) and labels y (E * N,), epoch after epoch.
+
+        After each step `visit` gets a run, which answers `read(key)` and `before(key)`.
+        """
+        run = _Run(self.side, recipe, visit)
+        self.model.compile(optimizer=run.optimizer, loss=_loss(recipe))
+        run.watch(self.model.optimizer)
+        self.model.fit(
+            self._inputs(x),
+            self._labels(recipe, x, y),
+            batch_size=recipe.batch_size,
+            epochs=-(-recipe.steps // recipe.epoch_steps),
+            shuffle=False,
+            verbose=0,
+            callbacks=[run, *callbacks(recipe)],
+        )
+
+    def draws(self, x: Array, y: Array) -> list[Array]:
+        """The losses of two passes in training mode: from the same weights, they differ where numbers are drawn."""
+        inputs = ops.convert_to_tensor(self._inputs(x), dtype=keras.config.floatx())
+        kept = [(variable, np.array(variable)) for variable in self.model.non_trainable_variables]
+        losses = []
+        for _ in range(2):
+            outputs = self.model(inputs, training=True)
+            losses.append(np.asarray(ops.convert_to_numpy(_loss(Recipe())(y, outputs)), np.float64).reshape(1))
+        for variable, value in kept:
+            variable.assign(value)
+        return losses
+
+    def _inputs(self, x: Array) -> Array:
+        images = x.ndim > 2 and input_layout(self.side.found) == "channels"
+        inputs = np.ascontiguousarray(np.moveaxis(x, 1, -1) if images else x)
+        return inputs.astype(keras.config.floatx()) if np.issubdtype(x.dtype, np.floating) else inputs
+
+    def _labels(self, recipe: Recipe, x: Array, y: Array) -> Array:
+        if not recipe.label_smoothing:
+            return y
+        outputs = self.model.compute_output_shape((None, *self._inputs(x[:1]).shape[1:]))
+        return np.asarray(np.eye(outputs[-1], dtype=keras.config.floatx())[y])
+
+
+def _loss(recipe: Recipe) -> Any:
+    """Only the loss over one-hot labels smooths them."""
+    if recipe.label_smoothing:
+        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+class _Run(keras.callbacks.Callback):
+    """One `fit`: its optimizer, and what each step has made."""
+
+    def __init__(self, side: Any, recipe: Recipe, visit: Visit) -> None:
+        super().__init__()
+        self.side, self.recipe, self.visit = side, recipe, visit
+        self.variables = {name: (variable, axes) for name, variable, axes in side.variables()}
+        trained = [(name, *self.variables[name]) for name in self.variables if not is_statistic(name)]
+        trained = [entry for entry in trained if entry[1].trainable]
+        split: tuple[list[Any], list[Any]] = ([], [])
+        for _, variable, axes in trained:
+            split[not recipe.decays(torch_shape(tuple(variable.shape), axes))].append(variable)
+        self.trained = {name for name, _, _ in trained}
+        self.optimizer = make_optimizer(recipe, *split)
+        self.gradients = {
+            name: keras.Variable(np.zeros(variable.shape), dtype=variable.dtype, trainable=False)
+            for name, variable, _ in trained
+        }
+        names = {id(variable): name for name, variable, _ in trained}
+        self.names = names
+        self.scalars = {
+            name: keras.Variable(np.zeros(()), dtype="float64", trainable=False) for name in ("rate", "loss")
+        }
+        self.kept: dict[Key, Array] = {}
+        self.steps = 0
+
+    def watch(self, optimizer: Any) -> None:
+        """Wrap what the model calls on its optimizer."""
+        apply, scale_loss = optimizer.apply, optimizer.scale_loss
+
+        def watched_apply(grads: Any, trainable_variables: Any = None) -> None:
+            self.scalars["rate"].assign(ops.cast(optimizer.learning_rate, self.scalars["rate"].dtype))
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                name = self.names.get(id(variable))
+                if name is not None and gradient is not None:
+                    self.gradients[name].assign(ops.convert_to_tensor(gradient))
+            apply(grads, trainable_variables)
+
+        def watched_scale_loss(loss: Any) -> Any:
+            self.scalars["loss"].assign(ops.cast(loss, self.scalars["loss"].dtype))
+            return scale_loss(loss)
+
+        optimizer.__dict__["apply"] = watched_apply
+        optimizer.__dict__["scale_loss"] = watched_scale_loss
+        optimizer.build(self.side.model.trainable_variables)
+        self.optimizer = optimizer
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        tensors = [(kind_of(name), name) for name in self.variables]
+        states = [(slot, name) for slot in slots(self.recipe) for name in self.trained]
+        self.kept = {key: self.read(key) for key in (*tensors, *states)}
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.steps += 1
+        self.visit(self)
+        if self.steps == self.recipe.steps:
+            self.model.stop_training = True
+
+    def read(self, key: Key) -> Array:
+        """What a key names, after the step, in torch's layout, as float64."""
+        what, name = key
+        if what in self.scalars:
+            return np.array([float(ops.convert_to_numpy(self.scalars[what]))])
+        if what == "iterations":
+            return np.array([float(ops.convert_to_numpy(self.optimizer.iterations))])
+        variable, axes = self.variables[name]
+        factor = 1.0
+        if what == "gradient" or what in slots(self.recipe):
+            if name not in self.trained:
+                return np.zeros(torch_shape(tuple(variable.shape), axes))
+            if what == "gradient":
+                variable = self.gradients[name]
+            else:
+                variable, factor = state_of(self.recipe, self.optimizer, variable, what)
+        array = to_torch(np.array(ops.convert_to_numpy(variable), dtype=np.float64), axes)
+        return array if factor == 1.0 else array * factor
+
+    def before(self, key: Key) -> Array:
+        """A weight, statistic or state before the step."""
+        return self.kept[key]
+
+    def write(self, key: Key, array: Array) -> None:
+        """Set a weight or state, given in torch's layout."""
+        what, name = key
+        variable, axes = self.variables[name]
+        factor = 1.0
+        if what != "weight":
+            variable, factor = state_of(self.recipe, self.optimizer, variable, what)
+        variable.assign(to_keras(array / factor, axes))

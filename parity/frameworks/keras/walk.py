@@ -1,0 +1,122 @@
+"""Walk a Keras model: every layer once, as (dotted path, kind, layer), in order of definition, and its variables."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from parity.models.arrays import Axes, Layout
+from parity.models.kinds import KINDS, is_keras_layer, kind_of
+from parity.models.layers import Found
+
+
+@dataclass(frozen=True)
+class Part:
+    """One computation of a Keras layer that does several: its fused activation, or half of a separable convolution.
+
+    It has the attributes of a layer that does this alone: those in `own`, which name an attribute of the owner or
+    give a value, and otherwise the owner's.
+    """
+
+    owner: Any
+    name: str
+    own: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.own:
+            return getattr(self.owner, name)
+        value = self.own[name]
+        return getattr(self.owner, value) if isinstance(value, str) and hasattr(self.owner, value) else value
+
+
+def walk_keras(model: Any) -> Iterator[Found]:
+    """The leaf layers of a Keras model of any style, or the parts of a layer that does several things."""
+    yield from _walk_keras(model, "", set())
+
+
+def _walk_keras(layer: Any, path: str, seen: set[int]) -> Iterator[Found]:
+    for name, child in keras_children(layer):
+        if id(child) in seen:
+            continue
+        seen.add(id(child))
+        child_path = f"{path}.{name}" if path else name
+        kind = kind_of(child, "keras")
+        if kind.known or not keras_children(child):
+            yield from _with_parts(Found(child_path, kind, child))
+        else:
+            yield from _walk_keras(child, child_path, seen)
+
+
+def keras_scopes(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model, under the path "", and every layer in it that is made of layers."""
+    waiting, seen = [("", model)], {id(model)}
+    while waiting:
+        path, layer = waiting.pop()
+        yield path, layer
+        for name, child in keras_children(layer):
+            if id(child) not in seen and not kind_of(child, "keras").known and keras_children(child):
+                seen.add(id(child))
+                waiting.append((f"{path}.{name}" if path else name, child))
+
+
+def _with_parts(found: Found) -> Iterator[Found]:
+    path, kind, layer = found
+    for name, like, own in kind.parts:
+        part = Part(layer, name, dict(own))
+        yield Found(f"{path}.{name}", next(row for row in KINDS if like in row.keras), part)
+    if not kind.parts:
+        yield found
+    activation = fused_activation(found)
+    if activation is not None:
+        yield Found(f"{path}.activation", kind_of(activation, "keras"), Part(layer, "activation", {}))
+
+
+def fused_activation(found: Found) -> Any:
+    """The `activation=` of a Keras layer that has weights; None where it has none, or the linear one."""
+    if not (found.kind.weights or found.kind.parts):
+        return None
+    activation = getattr(found.layer, "activation", None)
+    return None if activation is None or kind_of(activation, "keras").name == "identity" else activation
+
+
+def keras_children(layer: Any) -> list[tuple[str, Any]]:
+    """The sublayers of a Keras layer with the names they have in a path."""
+    names = {cls.__name__ for cls in type(layer).__mro__}
+    if "Sequential" in names and "Model" in names:
+        return [(str(number), child) for number, child in enumerate(layer.layers)]
+    if "Functional" in names:
+        children = [child for child in layer.operations if is_keras_layer(child)]
+        return [(child.name, child) for child in children if type(child).__name__ != "InputLayer"]
+    return list(_attribute_layers(layer))
+
+
+def _attribute_layers(layer: Any) -> Iterator[tuple[str, Any]]:
+    modules = vars(layer).get("_modules", {})  # where Keras's torch backend has them
+    for name, value in (vars(layer) | modules).items():
+        if name.startswith("_") or name in ("layers", "activation"):
+            continue
+        if is_keras_layer(value):
+            yield name, value
+        elif isinstance(value, list | tuple | dict):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from ((f"{name}.{key}", item) for key, item in items if is_keras_layer(item))
+
+
+def keras_variables(layers: Iterable[Found]) -> Iterator[tuple[str, Any, Axes]]:
+    """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
+    for path, kind, layer in layers:
+        for torch_name, keras_name, axes in kind.weights:
+            variable = getattr(layer, keras_name, None)
+            if variable is not None:
+                yield f"{path}.{torch_name}", variable, _resolved(axes, tuple(variable.shape))
+
+
+def _resolved(axes: Any, shape: tuple[int, ...]) -> Axes:
+    """A layout that the table names, for a Keras variable of this shape."""
+    if axes == "depthwise":  # (..., in, multiplier); torch has in * multiplier groups' outputs on one axis
+        *kernel, channels, multiplier = shape
+        split = (channels, multiplier, *kernel)
+        return Layout((channels * multiplier, 1, *kernel), split, (*range(2, len(split)), 0, 1), shape)
+    if axes == "vector":  # (1, 1, C), where the other axes share one number a channel
+        shared = set(shape[:-1]) <= {1}
+        return Layout(shape[-1:], shape[-1:], (0,), shape) if shared else None
+    return axes  # type: ignore[no-any-return]

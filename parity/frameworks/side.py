@@ -1,0 +1,72 @@
+"""What a framework's adapter must be: a `Side`, a model that can be walked, read, set and run step by step."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.layers import LayerInfo
+from parity.models.steps import NOTHING, Look, Names, Visit
+
+
+class Codec(NamedTuple):
+    """How a step's tensor becomes an array (N, C, ...) and back: `like(array, x)` is a tensor as x is."""
+
+    array: Callable[[Any], Array]
+    like: Callable[[Array, Any], Any]
+
+
+class Tape(Protocol):
+    """Gets a run's live tensors, so that gradients can be taken. A run with a Tape is in training mode."""
+
+    def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        """A step's output, "input" or what feeds a layer; `taught` replaces it, if not None. What to go on with."""
+
+    def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
+        """A tensor that goes into a layer as `feeds`, "conv1<0": what to give the layer."""
+
+
+class Side(Protocol):
+    """A model with its framework: all the rest of the package knows of either."""
+
+    framework: str
+
+    def layers(self) -> list[LayerInfo]:
+        """Every layer, in order of definition."""
+
+    def weights(self) -> Iterator[tuple[str, Array]]:
+        """Every tensor by canonical name, in torch's layout."""
+
+    def load(self, name: str, array: Array) -> None:
+        """Set one tensor, given in torch's layout."""
+
+    def unknown_weights(self) -> list[str]:
+        """Tensors that belong to no layer of a known kind: they could neither be copied nor compared."""
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """Call steps and layers as the other side does, and take the rows of Dense kernels in these orders.
+
+        Returns the layers, by their new names.
+        """
+
+    def randomize(self, x: Array, seed: int) -> None:
+        """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
+
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        """Run and call `visit` after each step; an array that it returns replaces the output.
+
+        In evaluation mode and without gradients, or, with a Tape, in training mode and with them.
+        """
+
+    def gradients(self) -> Any:
+        """This side's half of the gradient check, a `forcing.SideGradients`."""
+
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, threads and flags that decide the numbers."""
+
+
+def weights_of(side: Side, path: str) -> dict[str, Array]:
+    """One layer's tensors, by torch's names and in torch's layout, in float64."""
+    found = ((name.rpartition("."), array) for name, array in side.weights())
+    return {name: array.astype(np.float64) for (owner, _, name), array in found if owner == path}

@@ -1,0 +1,174 @@
+"""A torch model as a Side: walk it, read and set its weights, run it and see every layer."""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.errors import ParityError
+from parity.models.arrays import Array
+from parity.models.layers import Found, LayerInfo
+from parity.models.probes import probe_bias, probe_norm, probe_scale
+from parity.models.steps import NOTHING, Look, Names, Visit
+
+from .settings import is_fresh, torch_initial, torch_static
+from .tracer import TorchTrace
+from .walk import torch_tensors, walk_torch
+
+DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
+
+IGNORED = {"num_batches_tracked"}  # a counter, not a weight: Keras has none
+
+
+def torch_devices() -> list[str]:
+    """The kinds of devices that torch can use here."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["cpu", *(name for name, available in found.items() if available)]
+
+
+class TorchSide:
+    """`model` stays as it was: in a run in another dtype, a layer's tensors are cast while that layer runs."""
+
+    framework = "torch"
+
+    def __init__(self, model: nn.Module, device: str = "cpu") -> None:
+        self.model = model.to(device)
+        self.device = device
+        self.found = list(walk_torch(model))
+        self._tensors = dict(torch_tensors(self.found))
+        self.names = Names()
+        fresh = is_fresh(self.found)
+        self._initial = {entry.path: torch_initial(entry) for entry in self.found if fresh and entry.kind.weights}
+        self.allow_tf32(False)  # parity is a question about the program
+
+    def layers(self) -> list[LayerInfo]:
+        return [self._info(found) for found in self.found]
+
+    def _info(self, found: Found) -> LayerInfo:
+        tensors = torch_tensors([found])
+        shapes = {name.rpartition(".")[2]: tuple(tensor.shape) for name, tensor in tensors}
+        initial = self._initial.get(found.path)
+        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial)
+
+    def weights(self) -> Iterator[tuple[str, Array]]:
+        for name, tensor in torch_tensors(self.found):
+            kept = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()  # NumPy has none
+            yield name, kept.cpu().numpy()
+
+    def load(self, name: str, array: Array) -> None:
+        with torch.no_grad():
+            self._tensors[name].copy_(torch.from_numpy(np.array(array)))
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        """torch's names are everyone's: only which steps to hide is news."""
+        self.names = names
+        return self.layers()
+
+    def unknown_weights(self) -> list[str]:
+        """Tensors of the model that no row of the table of kinds knows."""
+        known = {name for name, _ in torch_tensors(self.found)}
+        return [key for key in self.model.state_dict() if key not in known and key.rpartition(".")[2] not in IGNORED]
+
+    def randomize(self, x: Array, seed: int) -> None:
+        norms = [f for f in self.found if f.kind.name == "batch_norm" and f.layer.running_mean is not None]
+        handles = [f.layer.register_forward_pre_hook(_randomizer(seed + i)) for i, f in enumerate(norms)]
+        for i, (name, tensor) in enumerate(torch_tensors(self.found)):
+            if name.endswith(".bias") and not tensor.any():
+                tensor.data.copy_(torch.from_numpy(probe_bias(tuple(tensor.shape), seed + i)))
+            if name.endswith(".weight") and tensor.ndim == 1 and bool((tensor == 1).all()):
+                tensor.data.copy_(torch.from_numpy(probe_scale(tuple(tensor.shape), seed + i)))
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                inputs = torch.from_numpy(x)
+                self.model(inputs.float() if inputs.is_floating_point() else inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+
+    def share_cores(self, cores: int) -> None:
+        """Compute with so many threads."""
+        torch.set_num_threads(cores)
+
+    def _one_input(self) -> None:
+        """Raise ParityError for a model that needs more than one input."""
+        parameters = inspect.signature(self.model.forward).parameters.values()
+        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [p.name for p in parameters if p.kind in plain and p.default is inspect.Parameter.empty]
+        if len(names) > 1:
+            raise ParityError(
+                f"the torch model must take one input, and its forward takes {', '.join(names)}; "
+                "compare a model around it that makes them of one"
+            )
+
+    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        self._one_input()
+        model = self.model if tape is None else tape.model
+        found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
+        tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
+        inputs = torch.from_numpy(x).to(self.device)
+        inputs = inputs.to(DTYPES[dtype]) if inputs.is_floating_point() else inputs
+        # Inference mode would not count in-place changes, so gradients are only switched off.
+        quiet = torch.set_grad_enabled(tape is not None)
+        with _evaluating(model, tape is None), _default_dtype(DTYPES[dtype]), quiet, tracer:
+            tracer.finish(model(tracer.start(inputs)))
+
+    def gradients(self) -> Any:
+        from .gradients import TorchGradients
+
+        return TorchGradients(self)
+
+    def environment(self) -> dict[str, Any]:
+        return {
+            "torch": str(torch.__version__),  # a plain string: the class of this one lives in torch
+            "device": self.device,
+            "threads": torch.get_num_threads(),
+            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        }
+
+
+@contextmanager
+def _evaluating(model: nn.Module, wanted: bool) -> Iterator[None]:
+    """Evaluation mode, and every module's own mode again afterwards."""
+    modes = [(module, module.training) for module in model.modules()] if wanted else []
+    try:
+        for module, _ in modes:
+            module.training = False
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """For tensors that the model makes itself."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _randomizer(seed: int) -> Any:
+    def hook(norm: Any, args: tuple[torch.Tensor, ...]) -> None:
+        x = args[0].detach()
+        drawn = {key: torch.from_numpy(value).float() for key, value in probe_norm(x.shape[1], seed).items()}
+        square = x.square().mean()
+        norm.running_mean.copy_(drawn["shift"] * square.sqrt())
+        norm.running_var.copy_(drawn["spread"] * square)
+        if norm.affine:
+            norm.weight.copy_(drawn["weight"])
+            norm.bias.copy_(drawn["bias"])
+
+    return hook

@@ -1,0 +1,161 @@
+"""Run a torch model and see every module, and every known function that a forward calls itself."""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+
+from parity.frameworks.tracer import Trace
+from parity.models.arrays import Array
+from parity.models.kinds import KINDS, Kind, is_global
+from parity.models.layers import Found
+from parity.models.steps import Look, Names, Visit
+
+FUNCTIONS = {name: kind for kind in reversed(KINDS) for name in kind.functions}
+
+GLOBAL = {kind.name.replace("global", "adaptive"): kind for kind in KINDS if kind.squeezed}
+
+
+class TorchTrace(Trace):
+    """Wraps the `forward` of every module, and listens to torch's functions, for as long as it is entered."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        found: list[Found],
+        dtype: torch.dtype,
+        visit: Visit,
+        look: Look,
+        names: Names,
+        tape: Any = None,
+    ) -> None:
+        self.model, self.found, self.dtype = model, found, dtype
+        super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
+
+    def __enter__(self) -> "TorchTrace":
+        leaves = {id(entry.layer) for entry in self.found}
+        inside = tuple(f"{entry.path}." for entry in self.found)
+        for path, module in self.model.named_modules():
+            if id(module) not in leaves and not path.startswith(inside):
+                self._wrap(module, partial(self.enter, path, module.forward))
+        for entry in self.found:
+            self._wrap(entry.layer, partial(self._run, entry, partial(self._cast, entry.layer, entry.layer.forward)))
+        self.stack.enter_context(_Ear(self._heard))
+        return self
+
+    def _wrap(self, module: nn.Module, forward: Callable[..., Any]) -> None:
+        module.__dict__["forward"] = forward
+        self.stack.callback(module.__dict__.pop, "forward", None)
+
+    def _run(self, found: Found, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.running:
+            return forward(*args, **kwargs)
+        return self.layer(found.path, found.kind, forward, args, kwargs)
+
+    def _cast(self, module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a module with its tensors in this run's dtype: a whole model in float64 would be twice its size."""
+        with typed(module, self.dtype):
+            return forward(*args, **kwargs)
+
+    def _heard(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        args, kwargs = self._parameters_cast(args), self._parameters_cast(kwargs)
+        name = getattr(function, "__name__", "glue").strip("_")
+        if self.running:
+            return function(*args, **kwargs)
+        kind = FUNCTIONS.get(name)
+        if kind is None:
+            return self._unknown(name, function, args, kwargs)
+        if not (kind.squeezed or kind.name.startswith("adaptive")):
+            return self.function(kind, function, args, kwargs)
+        with self.quiet():  # a mean, or an adaptive pool, is a global pool if it leaves one number a channel
+            output = function(*args, **kwargs)
+        one = isinstance(output, torch.Tensor) and is_global(tuple(args[0].shape), tuple(output.shape))
+        kind = GLOBAL.get(kind.name, kind) if one else kind
+        return self.function(kind, function, args, kwargs, known=one or not kind.squeezed)
+
+    def _parameters_cast(self, args: Any) -> Any:
+        """Parameters that a forward uses itself, outside of a layer, in this run's dtype."""
+        wrong = {id(x): x.detach().to(self.dtype) for x in self.tensors(args) if _is_parameter(x, self.dtype)}
+        return self.swapped(args, wrong) if wrong else args
+
+    def _unknown(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """What is no kind of ours: glue, if it makes a tensor that is not one already known."""
+        with self.quiet():
+            output = function(*args, **kwargs)
+        known = self.tensors(args)
+        if known and isinstance(output, torch.Tensor) and not (output is known[0] and self.of(output).key):
+            return self._merge(Kind(name), self._path(name), lambda *a, **k: output, args, {})
+        return output
+
+    def _path(self, name: str) -> str:
+        return f"{self.scopes[-1]}.{name}" if self.scopes[-1] else name
+
+    def tensors(self, args: Any) -> list[Any]:
+        return [x for x in pytree.tree_leaves(args) if isinstance(x, torch.Tensor)]
+
+    def swapped(self, args: Any, new: dict[int, Any]) -> Any:
+        return pytree.tree_map(lambda x: new.get(id(x), x), args)
+
+    def mark(self, x: Any) -> Any:
+        return weakref.ref(x), x._version
+
+    def is_marked(self, mark: Any, x: Any) -> bool:
+        return mark[0]() is x and bool(mark[1] == x._version)
+
+    def to_array(self, x: Any, layout: str, squeezed: bool) -> Array:
+        """A NumPy copy of (N, C, ...), channels last in memory: what it is compared with lies so."""
+        x = x.detach()
+        x = x.reshape(x.shape[:2]) if squeezed and x.shape[2:].numel() == 1 else x
+        x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        if x.ndim < 3:
+            return np.asarray(x.cpu().numpy().copy())
+        last = x.movedim(1, -1).contiguous()  # a copy, unless the model itself runs channels last
+        array = (last.clone() if last.data_ptr() == x.data_ptr() else last).cpu().numpy()
+        return np.moveaxis(array, -1, 1)
+
+    def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
+        x = torch.from_numpy(np.ascontiguousarray(array)).to(like.device, like.dtype)
+        return x if x.ndim == like.ndim else x.reshape(like.shape)  # (N, C) for (N, C, 1, 1)
+
+    def of_positions(self, array: Array) -> Any:
+        return torch.from_numpy(np.array(array))
+
+    @property
+    def channels_last(self) -> bool:
+        return False
+
+
+def _is_parameter(x: torch.Tensor, dtype: torch.dtype) -> bool:
+    return isinstance(x, nn.Parameter) and x.is_floating_point() and x.dtype != dtype
+
+
+@contextmanager
+def typed(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """The module's parameters and buffers in `dtype`; afterwards they hold the same memory as before."""
+    tensors = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.dtype != dtype]
+    before = [t.data for t in tensors]
+    try:
+        for t in tensors:
+            t.data = t.data.to(dtype)
+        yield
+    finally:
+        for t, data in zip(tensors, before, strict=True):
+            t.data = data
+
+
+class _Ear(TorchFunctionMode):
+    """Hears every torch function that is called from outside another one."""
+
+    def __init__(self, heard: Callable[..., Any]) -> None:
+        super().__init__()
+        self.heard = heard
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.heard(func, args, kwargs or {})

@@ -1,0 +1,203 @@
+"""torch's half of a lock-step run: `torch.optim`, `lr_scheduler` and autograd, as anyone uses them."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from parity.models.arrays import Array
+from parity.models.keys import Key, is_statistic, kind_of, slots
+from parity.models.layers import Found
+from parity.models.recipe import Recipe
+
+from .optimizers import Schedule, make_optimizer, state_of
+from .walk import torch_tensors
+
+Visit = Callable[[Any], None]
+
+UNITS = {"float64": 2.0**-52, "float32": 2.0**-23, "mixed_bfloat16": 2.0**-7}  # in the last place of 1
+
+
+class TorchTrainer:
+    """Trains copies of `side`'s model in `dtype`, which stays as it was."""
+
+    def __init__(self, side: Any, dtype: str) -> None:
+        self.side, self.dtype = side, dtype
+
+    def train(self, recipe: Recipe, x: Array, y: Array, visit: Visit, units: Sequence[float] = ()) -> None:
+        """Train on the batches of x (E * N, C, ...) and labels y (E * N,), epoch after epoch.
+
+        After each step `visit` gets a run, which answers `read(key)` and `before(key)`. units: for each, one more run
+        takes the same steps with every weight nudged by so many units in the last place; `distances()` gives theirs.
+        """
+        runs = [TorchRun(self.side, self.dtype, recipe)]
+        runs += [TorchRun(self.side, self.dtype, recipe, 1 + i, unit) for i, unit in enumerate(units)]
+        for step in range(recipe.steps):
+            start = step % recipe.epoch_steps * recipe.batch_size
+            batch = slice(start, start + recipe.batch_size)
+            for run in runs:
+                run.step(x[batch], y[batch])
+            visit(Shown(runs))
+
+    def draws(self, x: Array, y: Array) -> list[Array]:
+        """The losses of two passes in training mode: from the same weights, they differ where numbers are drawn."""
+        return [TorchRun(self.side, self.dtype, Recipe()).forward(x, y)[0] for _ in range(2)]
+
+
+class TorchRun:
+    """One model in training. nudges: 0 for none, else the seed of which way each weight is nudged by `units`."""
+
+    def __init__(self, side: Any, dtype: str, recipe: Recipe, nudges: int = 0, units: float = 1.0) -> None:
+        self.dtype, self.recipe, self.units = dtype, recipe, units
+        self.model = copy.deepcopy(side.model).to(torch.float64 if dtype == "float64" else torch.float32)
+        self.model.train()
+        found = [entry._replace(layer=self.model.get_submodule(entry.path)) for entry in side.found]
+        self.tensors = dict(torch_tensors(found))
+        self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
+        _without_dropout(found)
+        self.sizes: dict[str, float] = {}
+        self._watch_biases(found)
+        self.optimizer = make_optimizer(recipe, self.parameters.values())
+        self.schedule = Schedule(recipe, self.optimizer)
+        self.draw = torch.Generator().manual_seed(nudges) if nudges else None
+        self.rate = self.loss = 0.0
+        self.steps = 0
+        self.kept: dict[Key, torch.Tensor] = {}
+
+    def _watch_biases(self, found: list[Found]) -> None:
+        """Keep the size of the terms that a bias's gradient sums: before a batch norm they cancel to their rounding."""
+
+        def hook(name: str) -> Any:
+            def keep(gradient: torch.Tensor) -> None:
+                axes = tuple(axis for axis in range(gradient.ndim) if axis != 1)
+                self.sizes[name] = float(gradient.abs().sum(axes).max())
+
+            def forward(module: Any, args: Any, output: torch.Tensor) -> None:
+                output.register_hook(keep)  # type: ignore[no-untyped-call]
+
+            return forward
+
+        for path, kind, layer in found:
+            if kind.name in ("conv", "dense") and getattr(layer, "bias", None) is not None:
+                layer.register_forward_hook(hook(f"{path}.bias"))
+
+    def forward(self, x: Array, y: Array) -> tuple[Array, torch.Tensor]:
+        """The loss, as an array and with its graph."""
+        inputs = torch.from_numpy(np.ascontiguousarray(x))
+        if inputs.is_floating_point():
+            inputs = inputs.to(torch.float64 if self.dtype == "float64" else torch.float32)
+        mixed = torch.autocast("cpu", torch.bfloat16) if self.dtype == "mixed_bfloat16" else nullcontext()
+        with mixed:
+            outputs = self.model(inputs)
+        outputs = outputs if self.dtype == "float64" else outputs.float()
+        labels = torch.from_numpy(np.ascontiguousarray(y))
+        loss = functional.cross_entropy(outputs, labels, label_smoothing=self.recipe.label_smoothing)
+        return loss.detach().double().numpy().reshape(1), loss
+
+    def step(self, x: Array, y: Array) -> None:
+        """One training step."""
+        self.kept = {} if self.draw is not None else self._state()
+        self.rate = float(self.optimizer.param_groups[0]["lr"])
+        self.optimizer.zero_grad()
+        with self._nudged():
+            loss, graph = self.forward(x, y)
+            graph.backward()  # type: ignore[no-untyped-call]
+        self.loss = float(loss[0])
+        self.optimizer.step()
+        self.schedule.step(self.loss)
+        self.steps += 1
+
+    def _state(self) -> dict[Key, torch.Tensor]:
+        kept: dict[Key, torch.Tensor] = {}
+        for name, tensor in self.tensors.items():
+            kept[kind_of(name), name] = tensor.detach().clone()
+        for slot in slots(self.recipe):
+            for name, parameter in self.parameters.items():
+                kept[slot, name] = state_of(self.optimizer, parameter, slot).clone()
+        return kept
+
+    @contextmanager
+    def _nudged(self) -> Iterator[None]:
+        """Every weight `units` units in the last place up or down, by chance.
+
+        In float32 and float64 the weights stay so: it is what their own rounding in the update does. In mixed precision
+        they are kept in float32 and rounded where they are used, so the nudge, a unit of bfloat16, lasts for the pass.
+        """
+        if self.draw is None:
+            yield
+            return
+        before = [parameter.detach().clone() for parameter in self.parameters.values()]
+        with torch.no_grad():
+            for parameter in self.parameters.values():
+                parameter.add_(self._units(parameter))
+        yield
+        if self.dtype == "mixed_bfloat16":
+            with torch.no_grad():
+                for parameter, value in zip(self.parameters.values(), before, strict=True):
+                    parameter.copy_(value)
+
+    def _units(self, parameter: torch.Tensor) -> torch.Tensor:
+        """The nudge of each weight, with a random sign."""
+        signs = torch.randint(0, 2, parameter.shape, generator=self.draw).to(parameter.dtype) * 2 - 1
+        _, exponent = torch.frexp(parameter)
+        unit = torch.ldexp(torch.tensor(self.units * UNITS[self.dtype], dtype=parameter.dtype), exponent - 1)
+        return signs * unit * (parameter != 0)
+
+    def read(self, key: Key) -> Array:
+        """What a key names, after the step, as float64."""
+        what, name = key
+        if what in ("rate", "loss", "iterations"):
+            return np.array([{"rate": self.rate, "loss": self.loss, "iterations": self.steps}[what]], np.float64)
+        if what == "size":
+            return np.array([self.sizes.get(name, 0.0)])
+        return _array(self.tensor(key))
+
+    def tensor(self, key: Key) -> torch.Tensor:
+        """The tensor that a key names."""
+        what, name = key
+        tensor: torch.Tensor = self.tensors[name]
+        if what == "gradient":
+            return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+        if what == "weight" or is_statistic(name):
+            return tensor.detach()
+        return state_of(self.optimizer, self.parameters[name], what)
+
+    def before(self, key: Key) -> Array:
+        """A weight, statistic or state before the step."""
+        return _array(self.kept[key])
+
+
+class Shown:
+    """What a step has made, of the run that is compared and of those that are nudged."""
+
+    def __init__(self, runs: list[TorchRun]) -> None:
+        self.runs = runs
+        self.read, self.before = runs[0].read, runs[0].before
+
+    def distances(self, keys: list[Key]) -> list[dict[str, tuple[float, float]]]:
+        """For each nudged run and each kind of number: (squared distance, squared length) over all tensors."""
+        return [self._distances(run, keys) for run in self.runs[1:]]
+
+    def _distances(self, run: TorchRun, keys: list[Key]) -> dict[str, tuple[float, float]]:
+        found: dict[str, tuple[float, float]] = {}
+        for key in keys:
+            ours, theirs = self.read(key), run.read(key)
+            square, length = found.get(key[0], (0.0, 0.0))
+            found[key[0]] = square + float(np.square(theirs - ours).sum()), length + float(np.square(ours).sum())
+        return found
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return np.asarray(tensor.detach().double().numpy())
+
+
+def _without_dropout(found: list[Found]) -> None:
+    """Two frameworks cannot draw the same numbers."""
+    for _, kind, layer in found:
+        if kind.name == "dropout" and hasattr(layer, "p"):
+            layer.p = 0.0

@@ -1,0 +1,28 @@
+"""Walk a torch model: every leaf module once, as (dotted path, kind, module), in order of definition; its tensors."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from parity.models.kinds import kind_of
+from parity.models.layers import Found
+
+
+def walk_torch(model: Any) -> Iterator[Found]:
+    """The leaf modules of a torch model: those of a known kind, and those without children."""
+    inside: tuple[str, ...] = ()
+    for path, module in model.named_modules():
+        if inside and path.startswith(inside):
+            continue
+        kind = kind_of(module, "torch")
+        if kind.known or (path and not list(module.children())):
+            yield Found(path, kind, module)
+            inside = (path + ".",) if path else inside
+
+
+def torch_tensors(layers: Iterable[Found]) -> Iterator[tuple[str, Any]]:
+    """(canonical name, tensor) for every parameter and buffer of the layers that the table of kinds knows."""
+    for path, kind, layer in layers:
+        for name, _, _ in kind.weights:
+            tensor = getattr(layer, name, None)
+            if tensor is not None:
+                yield f"{path}.{name}" if path else name, tensor

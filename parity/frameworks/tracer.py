@@ -1,0 +1,296 @@
+"""What both frameworks' tracers have in common: which step made a tensor, what its steps are called, when to show one.
+
+Layers, functions of a known kind and the model's output are steps. What is joined by operators is glue, seen where it
+goes into the next step. Layers that compute nothing, and moves of numbers that keep an image an image, are passed over.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+from parity.models.arrays import Array
+from parity.models.kinds import FLATTEN, RESHAPE, Kind
+from parity.models.steps import Look, Names, Step, Visit
+
+from .orders import Order, canonical, fresh, is_vector, moved, restored
+from .side import Codec
+
+Run = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is known of a tensor. key: the step that made it, None for glue, which has a path and a name instead.
+
+    layout: of the axes, as in kinds.py. order: where its numbers came from. origins: the steps that glue was made of,
+    None where an operation in between was not seen.
+    """
+
+    key: str | None
+    layout: str
+    order: Callable[[], Order | None] = lambda: None
+    path: str = ""
+    kind: str = "glue"
+    origins: tuple[str, ...] | None = None
+
+
+class Trace:
+    """One run of a model. A framework's subclass wraps its layers and functions so that they come through here."""
+
+    def __init__(self, visit: Visit, look: Look, names: Names, tape: Any, layout: str, paths: set[str]) -> None:
+        self.visit, self.look, self.names, self.tape = visit, look, names, tape
+        self.layout, self.paths = layout, paths
+        self.calls: dict[str, int] = {}
+        self.made: dict[int, tuple[Any, Made]] = {}  # id -> (what recognises the tensor, what is known of it)
+        self.scopes: list[str] = [""]  # paths of the containers that run, innermost last
+        self.running = 0  # what a layer calls is its own affair
+        self.note: str | None = None
+        self.stack = ExitStack()
+
+    # What a framework must say.
+
+    def tensors(self, args: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def swapped(self, args: Any, new: dict[int, Any]) -> Any:
+        """The arguments with tensors exchanged, by id."""
+        raise NotImplementedError
+
+    def mark(self, x: Any) -> Any:
+        """What recognises this very tensor, unchanged."""
+        raise NotImplementedError
+
+    def is_marked(self, mark: Any, x: Any) -> bool:
+        raise NotImplementedError
+
+    def to_array(self, x: Any, layout: str, squeezed: bool) -> Array:
+        """(N, C, ...), on the host."""
+        raise NotImplementedError
+
+    def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
+        raise NotImplementedError
+
+    def of_positions(self, array: Array) -> Any:
+        """Whole numbers as a tensor, axes as they are."""
+        raise NotImplementedError
+
+    @property
+    def channels_last(self) -> bool:
+        raise NotImplementedError
+
+    # What happens.
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.close()
+
+    def start(self, x: Any) -> Any:
+        """The model's input is nobody's glue. Returns what to call the model on."""
+        made = self._fresh("input", x, self.layout)
+        x = self._taught("input", x, None, made)
+        self._remember(x, made)
+        return x
+
+    def finish(self, output: Any) -> None:
+        """The model's own output is the last step: what is done after the last layer shows there."""
+        for number, x in enumerate(self.tensors(output)):
+            name = "output" if number == 0 else f"output#{number + 1}"
+            made = self.of(x)
+            step = Step(name, "output", self._array(x, made), [made.key or "glue"], origins=_origins([made]))
+            self._taught(name, x, self.visit(step), made)
+
+    def layer(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any) -> Any:
+        """Run a layer."""
+        if kind.merges:
+            return self._merge(kind, path, run, args, kwargs)
+        return self._go(path, kind, run, args, kwargs, function=False)
+
+    def function(self, kind: Kind, run: Run, args: Any, kwargs: Any, *, known: bool = True) -> Any:
+        """Run a function that the model calls itself: a step of its own, or named glue."""
+        scope = self.scopes[-1]
+        path = f"{scope}.{kind.name}" if scope else kind.name
+        if kind.merges or not known:
+            return self._merge(kind, path, run, args, kwargs)
+        return self._go(f"{path}()" if path in self.paths else path, kind, run, args, kwargs, function=True)
+
+    def _go(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
+        if kind.moves:
+            return self._move(path, run, args, kwargs, function)
+        if kind.idle and (function or kind.name != "dropout"):
+            return self._pass(run, args, kwargs)
+        return self._step(path, kind, run, args, kwargs, function)
+
+    def enter(self, path: str, run: Run, *args: Any, **kwargs: Any) -> Any:
+        """Run a container: functions called meanwhile are called in it."""
+        self.scopes.append(path)
+        try:
+            return run(*args, **kwargs)
+        finally:
+            self.scopes.pop()
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """What runs in here is nobody's step."""
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def of(self, x: Any) -> Made:
+        """What is known of a tensor: of an unknown one, that it is glue."""
+        mark, made = self.made.get(id(x), (None, None))
+        return made if made is not None and self.is_marked(mark, x) else Made(None, self.layout)
+
+    def _remember(self, x: Any, made: Made) -> None:
+        self.made[id(x)] = (self.mark(x), made)
+
+    def _fresh(self, key: str | None, x: Any, layout: str, shape: tuple[int, ...] | None = None) -> Made:
+        last = self.channels_last and layout == "channels"
+        sample = tuple(x.shape[1:]) if shape is None else shape
+        return Made(key, layout, cache(partial(fresh, str(key), sample, last)))
+
+    def _array(self, x: Any, made: Made, squeezed: bool = False) -> Array:
+        with self.quiet():
+            array = self.to_array(x, made.layout, squeezed)
+            return canonical(array, made.order() if array.ndim == 2 else None)
+
+    def _tensor(self, array: Array, x: Any, made: Made) -> Any:
+        if array.size != math.prod(x.shape) and array.ndim != len(x.shape):
+            return x  # the other side's is another kind of tensor, which has been noted: this run goes on with its own
+        with self.quiet():
+            return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
+
+    def _codec(self, made: Made, squeezed: bool = False) -> Codec:
+        return Codec(lambda x: self._array(x, made, squeezed), lambda array, x: self._tensor(array, x, made))
+
+    def _taught(self, key: str, x: Any, array: Array | None, made: Made, squeezed: bool = False) -> Any:
+        """What to go on with: x, or what the visitor or the tape has for it."""
+        taught = None if array is None else self._tensor(array, x, made)
+        if self.tape is not None:
+            return self.tape.made(key, x, taught, self._codec(made, squeezed))
+        return x if taught is None else taught
+
+    def _step(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any, function: bool, free: bool = False) -> Any:
+        """Run and show. `free`: needs no partner."""
+        self.calls[path] = self.calls.get(path, 0) + 1
+        raw = path if self.calls[path] == 1 else f"{path}#{self.calls[path]}"
+        name = self.names.aliases.get(raw, raw)
+        if raw in self.names.hidden:
+            return self._merge(kind, path, run, args, kwargs) if function else self._pass(run, args, kwargs)
+        sources = [self.of(x).key or "glue" for x in self.tensors(args)]
+        args = self.swapped(args, {id(x): self._see(x, f"{name}<{i}") for i, x in enumerate(self.tensors(args))})
+        tensors = self.tensors(args)
+        before = self.of(tensors[0]) if tensors else Made(None, self.layout)
+        inputs = tuple(self._array(x, self.of(x)) for x in tensors) if name in self.look.want else ()
+        args = self._fed(name, args)
+        self.note = None
+        with self.quiet():
+            output = run(*args, **kwargs)
+        shown, *others = self.tensors(output)
+        made = self._after(name, kind, before, shown, args, run, kwargs)
+        step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
+        step.function, step.free, step.note = function, free or kind.idle, self.note
+        if kind.name == "dense" and len(tensors[0].shape) == 2:
+            order = before.order()
+            step.order = None if order is None else order.compact()
+        new = self._taught(name, shown, self.visit(step), made, kind.squeezed)
+        self._remember(new, made)
+        for number, x in enumerate(others):
+            self._remember(x, self._fresh(f"{name}[{number + 1}]", x, made.layout))
+        return self.swapped(output, {id(shown): new})
+
+    def _after(self, name: str, kind: Kind, before: Made, output: Any, args: Any, run: Run, kwargs: Any) -> Made:
+        if kind.moves:
+            x = self.tensors(args)[0]
+            grid = len(x.shape) == 2  # a vector becomes an image, or what the whole model works on
+            return Made(name, self.layout if grid else before.layout, self._moved(before, x, run, args, kwargs))
+        if kind.layout == "input" and not kind.weights:
+            same = before.key is not None
+            return Made(name, before.layout, before.order) if same else self._fresh(name, output, before.layout)
+        return self._fresh(name, output, before.layout if kind.layout == "input" else kind.layout)
+
+    def _fed(self, name: str, args: Any) -> Any:
+        """The arguments as the tape wants them fed."""
+        if self.tape is None:
+            return args
+        fed = ((i, x, self._codec(self.of(x))) for i, x in enumerate(self.tensors(args)))
+        return self.swapped(args, {id(x): self.tape.fed(f"{name}<{i}", x, codec) for i, x, codec in fed})
+
+    def _see(self, x: Any, feeds: str) -> Any:
+        """A tensor that goes into a step: seen, and perhaps replaced, if it is glue or watched."""
+        made = self.of(x)
+        if made.key is not None and feeds not in self.look.watch:
+            return x
+        parent = feeds.partition("<")[0].rpartition(".")[0]
+        path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
+        step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=_origins([made]))
+        x = self._taught(feeds, x, self.visit(step), made)
+        self._remember(x, replace(self._fresh(feeds, x, made.layout), order=made.order))
+        if made.order() is None:
+            self._remember(x, self._fresh(feeds, x, made.layout))
+        return x
+
+    def _pass(self, run: Run, args: Any, kwargs: Any) -> Any:
+        """Run what computes nothing: its output is known as its input is."""
+        tensors = self.tensors(args)
+        with self.quiet():
+            output = run(*args, **kwargs)
+        for x in self.tensors(output):
+            self._remember(x, self.of(tensors[0]))
+        return output
+
+    def _merge(self, kind: Kind, path: str, run: Run, args: Any, kwargs: Any) -> Any:
+        """Run what joins tensors: its output is glue with a name."""
+        known = [self.of(x) for x in self.tensors(args)]
+        with self.quiet():
+            output = run(*args, **kwargs)
+        for x in self.tensors(output) if known else ():
+            self._remember(x, Made(None, known[0].layout, path=path, kind=kind.name, origins=_origins(known)))
+        return output
+
+    def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
+        """Numbers only moved: shown where an image becomes a vector or a vector an image, else passed over."""
+        tensors = self.tensors(args)
+        with self.quiet():
+            output = run(*args, **kwargs)
+        results = self.tensors(output)
+        if len(tensors) != 1 or len(results) != 1:
+            return output
+        x, (result,) = tensors[0], results
+        before, after = tuple(x.shape[1:]), tuple(result.shape[1:])
+        flattens = len(before) > 1 == len(after) and not is_vector(before)
+        if flattens or (len(before) == 1 < len(after) and not is_vector(after)):
+            kind = FLATTEN if flattens else RESHAPE
+            own = ".".join(filter(None, (self.scopes[-1], kind.name))) if function else path
+            return self._step(own, kind, run, args, kwargs, function, free=True)
+        made = self.of(x)
+        self._remember(result, replace(made, order=self._moved(made, x, run, args, kwargs)))
+        return output
+
+    def _moved(self, before: Made, x: Any, run: Run, args: Any, kwargs: Any) -> Callable[[], Order | None]:
+        """The order after a move, computed when it is asked for; the tensor itself is not kept for that."""
+        place, batch = object(), int(x.shape[0])
+        slots = tuple(place if argument is x else argument for argument in args)
+
+        def run_on(positions: Array) -> Array:
+            tensor = self.of_positions(positions)
+            with self.quiet():
+                return self.to_array(run(*(tensor if s is place else s for s in slots), **kwargs), "equal", False)
+
+        def order() -> Order | None:
+            known = before.order()
+            return None if known is None else moved(known, batch, run_on)
+
+        return cache(order)
+
+
+def _origins(known: list[Made]) -> tuple[str, ...] | None:
+    """The steps that several tensors were made by; None if that was not seen of one of them."""
+    each = [(made.key,) if made.key is not None else made.origins for made in known]
+    return None if any(part is None for part in each) else tuple(key for part in each if part for key in part)

@@ -1,0 +1,59 @@
+"""Weights by canonical name, in torch's layout, both ways; and the one rule that every tensor is used exactly once.
+
+The canonical name is torch's state_dict key (`layer1.0.conv1.weight`), the canonical layout torch's (OIHW). Values are
+NumPy arrays; a tensor goes from torch to Keras and back bit for bit, since its numbers are only moved.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A Keras array that is not merely torch's transposed: torch's, seen as `split`, transposed by `axes`, seen as
+    `keras`, and then its rows taken in `order`. Each step has an inverse, so no number is lost or used twice.
+    """
+
+    torch: tuple[int, ...]
+    split: tuple[int, ...]
+    axes: tuple[int, ...]
+    keras: tuple[int, ...]
+    order: tuple[int, ...] | None = None
+
+
+Axes = tuple[int, ...] | Layout | None
+
+
+def reordered(axes: tuple[int, ...], shape: tuple[int, ...], order: tuple[int, ...]) -> Layout:
+    """The layout of a dense kernel, Keras's `shape` (in, out), whose row i is for torch's input order[i]."""
+    torch = tuple(shape[axis] for axis in np.argsort(axes))
+    return Layout(torch, torch, axes, shape, order)
+
+
+def torch_shape(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
+    """The shape in torch's layout of a Keras array."""
+    if isinstance(axes, Layout):
+        return axes.torch
+    return shape if axes is None else tuple(shape[axis] for axis in np.argsort(axes))
+
+
+Array = np.ndarray[Any, Any]
+
+
+def to_keras(array: Array, axes: Axes) -> Array:
+    """torch's layout to Keras's."""
+    if isinstance(axes, Layout):
+        moved = array.reshape(axes.split).transpose(axes.axes).reshape(axes.keras)
+        return np.ascontiguousarray(moved if axes.order is None else moved[list(axes.order)])
+    return array if axes is None else np.ascontiguousarray(array.transpose(axes))
+
+
+def to_torch(array: Array, axes: Axes) -> Array:
+    """Keras's layout to torch's."""
+    if isinstance(axes, Layout):
+        moved = array if axes.order is None else array[np.argsort(axes.order)]
+        wide = moved.reshape([axes.split[axis] for axis in axes.axes]).transpose(np.argsort(axes.axes))
+        return np.ascontiguousarray(wide.reshape(axes.torch))
+    return array if axes is None else np.ascontiguousarray(array.transpose(np.argsort(axes)))

@@ -1,0 +1,61 @@
+"""A model's layers as plain data: what a side tells of each without running it, and the shapes of their tensors."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from parity.errors import ParityError, UnmatchedError
+
+from .kinds import Kind
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What a side tells of one layer without running it. `weights`: torch-layout shapes by torch's names.
+
+    initial: what its kernel was drawn from, if that is known; see initializers.py.
+    """
+
+    path: str
+    kind: str
+    weights: dict[str, tuple[int, ...]]
+    static: dict[str, Any]
+    initial: dict[str, Any] | None = None
+
+
+class Found(NamedTuple):
+    """A layer of a model. `kind` is the table's row, or a row of the class's own name without weights."""
+
+    path: str
+    kind: Kind
+    layer: Any
+
+
+def shapes_of(layers: Iterable[LayerInfo]) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor, in torch's layout, by canonical name."""
+    return {f"{layer.path}.{name}": shape for layer in layers for name, shape in layer.weights.items()}
+
+
+def check_shapes(
+    source: dict[str, tuple[int, ...]], destination: dict[str, tuple[int, ...]], names: tuple[str, str]
+) -> None:
+    """Raise unless both sides have the same names with the same shapes. `names` are the sides', for the message."""
+    sides = dict(
+        zip(
+            names, (sorted(source.keys() - destination.keys()), sorted(destination.keys() - source.keys())), strict=True
+        )
+    )
+    if any(sides.values()):
+        text = "; ".join(f"only {name} has {', '.join(keys)}" for name, keys in sides.items() if keys)
+        raise UnmatchedError(
+            f"the weights cannot be copied: both models must have the same tensors, but {text}; "
+            "compare the two definitions, or check them as they are with --weights keep",
+            sides.get("torch", []),
+            sides.get("keras", []),
+        )
+    wrong = [f"{key} {source[key]} and {destination[key]}" for key in source if source[key] != destination[key]]
+    if wrong:
+        raise ParityError(
+            f"the weights cannot be copied: shapes (in torch's layout) must be equal, but {names[0]} and {names[1]} "
+            f"have {', '.join(wrong)}; nothing is reshaped to fit, so correct one of the definitions"
+        )

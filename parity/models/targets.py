@@ -1,0 +1,64 @@
+"""What is compared: a named variant, or two factories anyone wrote, as plain data. No framework is imported."""
+
+import importlib.util
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from parity.errors import TargetError
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where both models come from: `torch` and `keras` are "package.module:attribute"; the shape is (C, ...)."""
+
+    name: str
+    torch: str
+    keras: str
+    input_shape: tuple[int, ...]
+
+
+def variants() -> dict[str, Any]:
+    """The table of named variants, read without importing the package around it (and so without a framework)."""
+    return dict(_configs().VARIANTS)
+
+
+def _configs() -> ModuleType:
+    name = "parity._configs"
+    if name not in sys.modules:
+        package = importlib.util.find_spec("resnet_torch")
+        if package is None or package.origin is None:
+            raise TargetError(
+                "the package resnet_torch must be importable, and was not found; install this project first"
+            )
+        spec = importlib.util.spec_from_file_location(name, Path(package.origin).with_name("configs.py"))
+        if spec is None or spec.loader is None:
+            raise TargetError(
+                f"resnet_torch at {package.origin} must have a configs.py, and has none; install it again"
+            )
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def named(name: str, input_shape: tuple[int, ...] | None = None) -> Target:
+    """The target of a named variant. Raises TargetError with the nearest names for an unknown one."""
+    table = variants()
+    if name not in table:
+        import difflib
+
+        near = difflib.get_close_matches(name, table, n=3) or sorted(table)[:5]
+        raise TargetError(
+            f"TARGET must be one of the {len(table)} named variants, and {name!r} is none; try {' or '.join(near)}; "
+            "`python -m parity.check --list` prints them all"
+        )
+    shape = input_shape or (table[name].in_channels, *table[name].image_size)
+    return Target(name, f"resnet_torch:{name}", f"resnet_keras:{name}", shape)
+
+
+def with_arguments(spec: str, arguments: dict[str, Any]) -> str:
+    """A spec whose factory is called with these arguments, which JSON can hold."""
+    return f"{spec}?{json.dumps(arguments)}" if arguments else spec

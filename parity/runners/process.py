@@ -1,0 +1,68 @@
+"""Start a side's process. Only the standard library here: the slow import of a framework begins before ours."""
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from multiprocessing import Pipe
+
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "ABSL_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
+}
+
+# Two frameworks share the cores: a waiting OpenMP thread must not spin. And both take and free arrays of some megabytes
+# a thousand times: memory that goes back to the system each time is zeroed again each time, a third of a check's time.
+SHARED_MACHINE = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
+
+def give_back_memory() -> None:
+    """Return to the system what was freed: this process waits while the other one computes. Only glibc can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+class SideProcess:
+    """`python -m parity.runners.worker` for one framework's model, and the connection to it.
+
+    What the framework prints while it starts goes to a file, whose last line is told if the process dies. shelf: the
+    descriptor of the file that it records in, see recording.py. theirs: of the one that it reads the other side's
+    recording from, if that is another.
+    """
+
+    def __init__(self, framework: str, spec: str, shelf: int, device: str = "cpu", theirs: int | None = None) -> None:
+        self.framework = framework
+        self.connection, end = Pipe()
+        self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
+        shared = end.fileno(), shelf, shelf if theirs is None else theirs
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "parity.runners.worker", *map(str, shared), framework, spec, device],
+            pass_fds=shared,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env=os.environ | QUIET | SHARED_MACHINE,
+        )
+        end.close()
+
+    def last_words(self) -> tuple[int, str]:
+        """The exit code of a process that ends by itself, and the last line it printed."""
+        code = self._process.wait()
+        self._log.seek(0)
+        lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        return code, lines[-1] if lines else ""
+
+    def end(self) -> None:
+        """End it now. To free its memory takes the system half a second more, for which nobody waits."""
+        self._process.kill()
+        self.connection.close()
+        self._log.close()
+        threading.Thread(target=self._process.wait, daemon=True).start()

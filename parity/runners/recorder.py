@@ -1,0 +1,178 @@
+"""What one process does with its side's model: run it, keep its numbers in a file, compare them with a Recording.
+
+Nothing keeps all activations in memory. torch records while Keras is still importing; Keras then runs beside the
+recording, freely and forced, and what leaves this process are numbers.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from parity.errors import ParityError
+from parity.frameworks.side import Side
+from parity.models.arrays import Array
+from parity.models.steps import NOTHING, Look, Step, StepInfo, info
+from parity.verdict.difference import Difference, difference
+from parity.verdict.measured import Compared, Forced
+
+from .recording import Place, Recording, Shelf
+
+Emit = Callable[[Any], None]
+
+WAITING = 4  # steps: a convolution computes long and compares fast, what follows it the other way round
+
+
+class Runner:
+    """Runs a side's model. It records on `shelf`, and reads the other side's recording from `theirs`.
+
+    In a check that is one file, which both processes share; what only this one needs has another.
+    """
+
+    def __init__(self, side: Side, shelf: Shelf, theirs: Shelf | None = None) -> None:
+        self.side, self.shelf = side, shelf
+        self.theirs = shelf if theirs is None else theirs
+        self._own = Shelf()
+        self._lows: dict[str, Place] = {}
+        self._x: Any = None
+
+    def load(self, places: dict[str, Place]) -> None:
+        """Set tensors that the other side has put on the shelf."""
+        for name, place in places.items():
+            self.side.load(name, self.theirs.get(place))
+
+    def unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
+        """How this side's tensors differ from those that the other has put on the shelf, where they do."""
+        return unequal(self.side.weights(), places, self.theirs)
+
+    def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+        """Run in the asked dtype, keep the outputs, and return the steps in order of execution."""
+        self._own.clear()
+        steps, self._lows = self._run_low(x, dtype, self._own)
+        self._x = x
+        return steps
+
+    def _run_low(self, x: Array, dtype: str, shelf: Shelf) -> tuple[list[StepInfo], dict[str, Place]]:
+        steps: list[StepInfo] = []
+        lows: dict[str, Future[Place]] = {}
+
+        def visit(step: Step) -> None:
+            steps.append(info(step))
+            if dtype != "float64":
+                lows[step.key] = pool.submit(shelf.put, step.output)
+
+        with ThreadPoolExecutor(1) as pool:
+            self.side.trace(x, dtype, visit)
+        return steps, {key: place.result() for key, place in lows.items()}
+
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+        """Run in the asked dtype and in float64, and put all outputs, and the weights, on the shared shelf."""
+        self.shelf.clear()
+        tensors = {name: self.shelf.put(array) for name, array in self.side.weights()} if weights else {}
+        self._x = x
+        steps, lows = self._run_low(x, dtype, self.shelf)
+        outputs: dict[str, Place] = {}
+        notes: dict[str, str] = {}
+        rounding: dict[str, Future[Difference]] = {}
+        expected = iter(lows)
+
+        def visit(step: Step) -> None:
+            outputs[step.key] = self.shelf.put(step.output)
+            if step.note:
+                notes[step.key] = step.note
+            low = self._low_of(step.key, lows, expected, look)
+            if low is not None:
+                rounding[step.key] = pool.submit(self._rounding, low, step.output)
+
+        with ThreadPoolExecutor(1) as pool:
+            self.side.trace(x, "float64", visit, look)
+        return Recording(steps, outputs, lows, {key: found.result() for key, found in rounding.items()}, tensors, notes)
+
+    def _rounding(self, low: Place, output: Array) -> Difference:
+        return difference(self.shelf.get(low), output)
+
+    def _low_of(self, key: str, lows: dict[str, Place], expected: Iterator[str], look: Look) -> Place | None:
+        """Where the step's output in the asked dtype lies: the next one, as the same steps run again."""
+        if not lows or (key in look.watch and key not in lows):
+            return None
+        wanted = next(expected, "nothing")
+        if key != wanted:
+            raise ParityError(
+                f"{self.side.framework} ran {key} where it ran {wanted} before: a model must take the same steps "
+                "on the same input; remove what is random in its control flow"
+            )
+        return lows[key]
+
+    def compare(self, emit: Emit, recording: Recording, look: Look) -> None:
+        """Run in float64 and emit a `Compared` for every step that the recording has too."""
+        expected = iter(self._lows)
+
+        def visit(step: Step) -> None:
+            place = self._low_of(step.key, self._lows, expected, look)
+            if step.key in recording.outputs:
+                later.put(self._compared, step, place, recording, step.key in look.want)
+
+        with _Later(emit) as later:
+            self.side.trace(self._x, "float64", visit, look)
+
+    def _compared(self, step: Step, place: Place | None, recording: Recording, wanted: bool) -> Compared:
+        key = step.key
+        inherited = difference(step.output, self.theirs.get(recording.outputs[key]))
+        if place is None:
+            return Compared(key, inherited, Difference(), Difference(), step.note, None)
+        low = self._own.get(place)
+        theirs = recording.lows.get(key)
+        between = Difference() if theirs is None else difference(low, self.theirs.get(theirs))
+        return Compared(key, inherited, difference(low, step.output), between, step.note, low if wanted else None)
+
+    def forced(self, emit: Emit, recording: Recording, look: Look) -> None:
+        """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
+
+        def visit(step: Step) -> Array | None:
+            place = recording.outputs.get(step.key)
+            if place is None:  # the other side has no such step: its output stays as it is
+                if step.key in look.want:
+                    later.put(Forced, step.key, Difference(), step.output)
+                return None
+            theirs = self.theirs.get(place)
+            later.put(_forced, step, theirs, step.key in look.want)
+            return theirs
+
+        with _Later(emit) as later:
+            self.side.trace(self._x, "float64", visit, look)
+
+    def replay(self, emit: Emit, look: Look) -> None:
+        """Run in float64 and emit the steps that the Look wants, with their inputs."""
+        self.side.trace(self._x, "float64", lambda step: emit(step) if step.key in look.want else None, look)
+
+
+def unequal(ours: Iterable[tuple[str, Array]], places: dict[str, Place], shelf: Shelf) -> dict[str, Difference]:
+    """Every tensor that is not the same number for number on the shelf, by name."""
+    found = ((name, difference(array, shelf.get(places[name]))) for name, array in ours if name in places)
+    return {name: each for name, each in found if each.greatest != 0 or not each.finite}
+
+
+def _forced(step: Step, theirs: Array, wanted: bool) -> Forced:
+    return Forced(step.key, difference(step.output, theirs), step.output if wanted else None)
+
+
+class _Later:
+    """Emits what a second thread computes, in order, while the model runs on; only a few steps wait for their turn."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[Any]] = deque()
+
+    def put(self, function: Callable[..., Any], *args: Any) -> None:
+        self._waiting.append(self._pool.submit(function, *args))
+        while len(self._waiting) > WAITING or (self._waiting and self._waiting[0].done()):
+            self.emit(self._waiting.popleft().result())
+
+    def __enter__(self) -> "_Later":
+        return self
+
+    def __exit__(self, kind: Any, *rest: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+        for future in self._waiting if kind is None else ():
+            self.emit(future.result())

@@ -1,0 +1,74 @@
+"""Numbers -> verdict: which steps are at fault, and in what. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import isfinite
+
+from parity.models.layers import LayerInfo
+from parity.models.settings import same_initial
+
+from .difference import Difference, arithmetic_ok, structure_ok
+from .results import LayerResult, StaticDifference, Sums
+
+
+def _faults(entry: Sums, dtype: str) -> tuple[str, ...]:
+    if not entry.added.finite:
+        return ("not finite",)
+    faults = [] if structure_ok(entry.added) else ["structure"]
+    if not (entry.torch.finite and entry.keras.finite):
+        faults.append("not finite")
+    elif dtype != "float64" and not arithmetic_ok(entry.torch, entry.keras, dtype):
+        faults.append("arithmetic")
+    return tuple(faults)
+
+
+def _without_inherited_rounding(results: list[LayerResult]) -> list[LayerResult]:
+    """Coarse numbers, NaN and infinity flow on; the float64 runs are forced, those in the asked dtype are not.
+
+    So of the steps whose only fault is in the asked dtype's numbers, the first is blamed and the later ones inherit.
+    """
+    seen = False
+    judged = []
+    for result in results:
+        rounding = tuple(fault for fault in result.faults if fault != "structure")
+        rounding = rounding if result.added.finite else ()
+        kept = tuple(fault for fault in result.faults if not (seen and fault in rounding))
+        judged.append(replace(result, faults=kept))
+        seen = seen or "arithmetic" in result.faults or "not finite" in result.faults
+    return judged
+
+
+def _blame_first_inherited(results: list[LayerResult]) -> list[LayerResult]:
+    """No step adds an error, yet one has some: then the first that has is at fault, whatever made it."""
+    for number, result in enumerate(results):
+        if not structure_ok(result.inherited):
+            return [*results[:number], replace(result, faults=("structure",)), *results[number + 1 :]]
+    return results
+
+
+def different_weights(found: dict[str, Difference]) -> Iterator[StaticDifference]:
+    """The tensors of two models compared as they are that differ as data: an input need not show it."""
+    for name, each in found.items():
+        path, _, tensor = name.rpartition(".")
+        yield StaticDifference(path, tensor, *_sizes(each))
+
+
+def _sizes(found: Difference) -> tuple[str, str]:
+    """How large a tensor is in torch, and how far from it Keras's is."""
+    if not found.finite:
+        return ("finite", "NaN or infinite") if isfinite(found.scale) else ("NaN or infinite", "not comparable")
+    return f"at most {found.scale:.2g}", f"{found.greatest:.2g} away from it{found.at}"
+
+
+def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:
+    """Every setting in which paired layers differ as data."""
+    theirs = {layer.path: layer for layer in keras}
+    for layer in torch:
+        partner = theirs.get(layer.path)
+        if partner is None or partner.kind != layer.kind:
+            continue
+        for name, value in layer.static.items():
+            if partner.static.get(name, value) != value:  # a norm without weights has no dtype
+                yield StaticDifference(layer.path, name, value, partner.static[name])
+        if not same_initial(layer.initial, partner.initial):
+            yield StaticDifference(layer.path, "initializer", layer.initial, partner.initial)

@@ -1,0 +1,61 @@
+"""What one side measured beside the other's numbers, as plain data: of a step, of a gradient, of a tensor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from parity.models.arrays import Array
+
+from .difference import Difference
+
+Name = tuple[str, str]
+
+Teach = Callable[[str, str], Array | None]
+
+STATISTICS = ("running_mean", "running_var")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A pupil's number against the teacher's float64 and against the teacher's own run in the same dtype.
+
+    `absent`: whose gradient is zero or missing while the other side has one: "torch", "keras" or "". `array` is the
+    pupil's own value where an explanation may need it.
+    """
+
+    error: Difference
+    low: Difference
+    absent: str = ""
+    array: Array | None = None
+
+
+def is_output(key: str) -> bool:
+    """Whether a step is one of the model's own outputs."""
+    return key.partition("#")[0] == "output"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One step of this side beside the other's recording, both running freely.
+
+    inherited: how it differs in float64. rounding: this side's error in the asked dtype. difference: how the two sides
+    differ in that dtype. low: this side's output in it, if a Look wants it.
+    """
+
+    key: str
+    inherited: Difference
+    rounding: Difference
+    difference: Difference
+    note: str | None
+    low: Array | None
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What one step adds, fed the other side's numbers, and its own output if a Look wants it.
+
+    A step that the other side has not is there only if it is wanted, and adds nothing.
+    """
+
+    key: str
+    added: Difference
+    output: Array | None

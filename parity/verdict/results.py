@@ -1,0 +1,72 @@
+"""What was found of one step, as plain data: its numbers, its faults, its settings that differ."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.models.steps import StepInfo
+
+from .difference import Difference
+from .gradients import Gradient
+from .measured import Compared
+
+
+@dataclass
+class Sums:
+    """The numbers of one step, added up over the slices of the batch."""
+
+    step: StepInfo
+    inherited: Difference = field(default_factory=Difference)
+    added: Difference = field(default_factory=Difference)
+    torch: Difference = field(default_factory=Difference)
+    keras: Difference = field(default_factory=Difference)
+    low: Difference = field(default_factory=Difference)
+    note: str | None = None
+
+    def add(self, torch: Difference | None, keras: Compared) -> None:
+        """Add what one slice of the batch gave: torch's rounding, and Keras's numbers beside torch's."""
+        self.inherited += keras.inherited
+        self.torch += torch or Difference()
+        self.keras += keras.rounding
+        self.low += keras.difference
+        self.note = keras.note
+
+
+@dataclass(frozen=True)
+class StaticDifference:
+    """A setting of a layer that differs as data, in torch's terms."""
+
+    path: str
+    field: str
+    torch: Any
+    keras: Any
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One step's four numbers and what is wrong with them.
+
+    faults: "structure", "arithmetic", "not finite"; of its gradients: "gradient", "gradient arithmetic".
+    """
+
+    step: StepInfo
+    weights: dict[str, tuple[int, ...]]
+    inherited: Difference
+    added: Difference
+    torch: Difference
+    keras: Difference
+    difference: Difference
+    faults: tuple[str, ...]
+    note: str | None = None  # what the reader must know of how it was compared
+    gradient: Gradient | None = None  # its four numbers in a training step, if asked for
+
+    @property
+    def path(self) -> str:
+        return self.step.path
+
+    @property
+    def kind(self) -> str:
+        return self.step.kind
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
