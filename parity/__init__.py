@@ -6,6 +6,8 @@
 `python -m parity.check resnet50` does the same for a named variant. Nothing is imported before it is used.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,4 +81,23 @@ def convert(
     """
     from .checkpoints.convert import convert as convert_file
 
-    return convert_file(source, destination, model, verify, naming)
+    if not verify:
+        return convert_file(source, destination, model, None, naming)
+    from .checks.conversion import check_conversion
+
+    return convert_file(source, destination, model, check_conversion, naming)
+
+
+class _Package(ModuleType):
+    """`parity.check` and `parity.convert` are functions here and commands (`python -m parity.check`) beside this file.
+
+    Importing a command's module binds it to the package under its name; where that is a function's, it stays unbound,
+    so the function is there before and after, and `from parity.check import main` finds the command all the same.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,15 +1,17 @@
-"""`python -m parity.capture`: run one side here and keep all that it computes in a trace, for parity.compare."""
+"""`python -m parity.capture`: run one side here and keep all that it computes in a trace, for parity.compare.
+
+Exit code 0: the trace was written. 2: it was not, for the reason printed on stderr.
+"""
 
 import argparse
+import sys
 from pathlib import Path
 
-from .checks.traces import _alone, _keras_beside_torch, _side
-from .cli import MATCH, _guarded, add_target, chosen_target
-from .errors import ParityError
+from .cli import MATCH, add_target, chosen_target, guarded, name_map_of
 
 
-def capture_parser() -> argparse.ArgumentParser:
-    """The command line of parity.capture."""
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     result = argparse.ArgumentParser(
         prog="python -m parity.capture",
         description="Run one side and keep all that it computes in a trace (safetensors), for parity.compare.",
@@ -27,30 +29,21 @@ def capture_parser() -> argparse.ArgumentParser:
     return result
 
 
-def capture_main(argv: list[str] | None = None) -> int:
-    """Capture and return the exit code."""
-    return _guarded("parity.capture", _capture, capture_parser().parse_args(argv))
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return guarded("parity.capture", _capture, parser().parse_args(argv))
 
 
 def _capture(arguments: argparse.Namespace) -> int:
+    from .checks.traces import Capture, capture
+
     target = chosen_target(arguments)
-    if arguments.framework == "torch" and arguments.against:
-        raise ParityError("--against is for Keras, which runs beside torch's trace, and --framework is torch; drop it")
-    if arguments.framework == "keras" and not arguments.against and arguments.weights == "copy":
-        raise ParityError(
-            "Keras's weights must come from torch, and no trace of torch is given; capture torch first and give its "
-            "file with --against, or compare the models as they are with --weights keep"
-        )
-    with _side(arguments, target) as (side, shelf):
-        if arguments.against:
-            _keras_beside_torch(arguments, target, side, shelf)
-        else:
-            _alone(arguments, target, side, shelf)
+    run = arguments.framework, arguments.device, arguments.output, arguments.against
+    plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
+    capture(Capture(target, *run, *plain, name_map_of(arguments.map)))
     print(f"{arguments.framework}'s run of {target.name} is in {arguments.output}")
     return MATCH
 
 
 if __name__ == "__main__":
-    import sys
-
-    sys.exit(capture_main())
+    sys.exit(main())

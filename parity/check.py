@@ -6,10 +6,8 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .checks.target import _check
 from .cli import (
     ERROR,
     MATCH,
@@ -19,7 +17,6 @@ from .cli import (
     check_outputs,
     chosen_target,
     deliver,
-    make_callable,
     name_map_of,
     positive,
     print_to_terminal,
@@ -29,6 +26,9 @@ from .cli import (
 from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
 from .models.recipe import RecipeError, made
 from .models.targets import Target
+
+if TYPE_CHECKING:
+    from .checks.report import Report
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,8 +104,26 @@ def _run(arguments: argparse.Namespace) -> int:
         return _check_all(arguments, list(targets.variants()))
     target = chosen_target(arguments)
     if arguments.steps:
-        return check_and_train(target, lambda: _check(target, arguments), arguments)
+        return check_and_train(target, arguments)
     return deliver(_check(target, arguments), arguments)
+
+
+def _check(target: Target, arguments: argparse.Namespace) -> "Report":
+    from .checks.options import Options
+    from .checks.target import check_target
+
+    options = Options(
+        arguments.dtype,
+        arguments.batch_size,
+        arguments.seed,
+        arguments.weights,
+        randomize=arguments.checkpoint is None,
+        name_map=name_map_of(arguments.map),
+        gradients=arguments.gradients,
+        checkpoint=None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target),
+    )
+    with progress_bar(arguments) as progress:
+        return check_target(target, options, progress, arguments.devices)
 
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -136,19 +154,10 @@ def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[s
     return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
 
 
-def _check_models(*args: Any, **kwargs: Any) -> Any:
-    """What `parity.check` does once this module hides the function of that name."""
-    from .checks.memory import check_models
-
-    return check_models(*args, **{"dtype": "float32", "weights": "keep"} | kwargs)
-
-
-make_callable(__name__, _check_models)
-
 DTYPES = {"float64": "float64", "float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def check_and_train(target: Target, check: Callable[[], Any], arguments: argparse.Namespace) -> int:
+def check_and_train(target: Target, arguments: argparse.Namespace) -> int:
     """Check, train for `arguments.steps` steps with SGD and momentum, write and print both; the exit code.
 
     The document is the check's with the training's under "training", and its verdict is a match if both are.
@@ -163,7 +172,7 @@ def check_and_train(target: Target, check: Callable[[], Any], arguments: argpars
             "choose one of these"
         )
     recipe = made("momentum", steps=arguments.steps, batch_size=arguments.batch_size, seed=arguments.seed)
-    report = check()
+    report = _check(target, arguments)
     name_map = name_map_of(arguments.map)
     with progress_bar(arguments) as progress:
         dtype = DTYPES[arguments.dtype]

@@ -4,10 +4,10 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from .errors import ParityError, TargetError
@@ -132,10 +132,19 @@ def print_to_terminal(report: Any, arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def progress_bar(arguments: argparse.Namespace) -> Iterator[Any]:
-    """A progress bar on a terminal; in a pipe, or with --quiet, none."""
+    """A progress bar on a terminal; in a pipe, or with --quiet, none.
+
+    It is made at the first report: the frameworks' processes, which take longest, have been started by then.
+    """
     if arguments.quiet or not sys.stderr.isatty():
         yield lambda text, done, total: None
         return
+    with ExitStack() as stack:
+        shown = cache(partial(_bar, stack))
+        yield lambda text, done, total: shown()(text, done, total)
+
+
+def _bar(stack: ExitStack) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -145,9 +154,9 @@ def progress_bar(arguments: argparse.Namespace) -> Iterator[Any]:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
+    bar = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+    task = bar.add_task("", total=None)
+    return lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
 
 
 def write(arguments: argparse.Namespace, document: Any) -> None:
@@ -161,17 +170,7 @@ def write(arguments: argparse.Namespace, document: Any) -> None:
         write_text("--html", arguments.html, page(document, arguments.command))
 
 
-def make_callable(name: str, function: Callable[..., Any]) -> None:
-    """Let the module `name` be called like `function`."""
-
-    class CallableModule(ModuleType):
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)
-
-    sys.modules[name].__class__ = CallableModule
-
-
-def _guarded(name: str, run: Callable[[Any], int], arguments: argparse.Namespace) -> int:
+def guarded(name: str, run: Callable[[Any], int], arguments: argparse.Namespace) -> int:
     try:
         return run(arguments)
     except ParityError as error:

@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from .checkpoints.convert import VerifyError, convert, printable
+import parity
+
+from .checkpoints.convert import VerifyError, printable
 from .checkpoints.files import SUFFIXES
 from .checkpoints.naming import SCHEMES
-from .cli import make_callable
 from .errors import ParityError
 
 DONE, MISMATCH, ERROR = 0, 1, 2
@@ -42,10 +44,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         with _quiet():
-            done = convert(**vars(arguments))
+            done = parity.convert(**vars(arguments))
         print(done)
     except VerifyError as error:
-        print(f"parity.convert: {error}", file=sys.stderr)
+        from .reports.terminal.check import text
+
+        report: Any = error.report
+
+        print(f"parity.convert: {error}\n{text(report)}", file=sys.stderr)
         return MISMATCH
     except ParityError as error:
         print(f"parity.convert: {printable(str(error))}", file=sys.stderr)
@@ -75,8 +81,6 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
 
-
-make_callable(__name__, convert)
 
 if __name__ == "__main__":
     sys.exit(main())

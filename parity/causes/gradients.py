@@ -3,12 +3,12 @@
 As in diagnose.py, a cause is a prediction of one side's numbers from the other's that closes the gap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from parity.checks.report import Report
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.verdict.difference import STRUCTURE_LINE, difference, sized, structure_ok
@@ -23,16 +23,25 @@ EXPLAINED = 12  # faults whose cause is looked for
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)
 
 
-def causes(report: Report, added: dict[Name, Measured], torch: Any, layers: list[LayerInfo]) -> Iterator[Cause]:
-    """The cause of every gradient fault, in the backward pass's order; not of layers that have a cause already."""
-    known = {cause.path for cause in report.causes}
-    rows = [row for row in reversed(report.layers) if any(fault.startswith("gradient") for fault in row.faults)]
+@dataclass(frozen=True)
+class Teacher:
+    """What may be asked of the side that teaches. kept: an array of its free run, by name. weights: of a layer."""
+
+    kept: Callable[[str, str], Any]
+    weights: Callable[[str], dict[str, Array]]
+
+
+def causes(
+    rows: Iterable[LayerResult], dtype: str, added: dict[Name, Measured], torch: Teacher, layers: list[LayerInfo]
+) -> Iterator[Cause]:
+    """The cause of every gradient fault among the rows, which come in the order of the forward pass; last first."""
     infos = {layer.path: layer for layer in layers}
-    for row in [row for row in rows if row.path not in known][:EXPLAINED]:
-        yield _cause(row, added, torch, infos.get(row.path), str(report.environment["dtype"]))
+    faulty = [row for row in rows if any(fault.startswith("gradient") for fault in row.faults)]
+    for row in faulty[::-1][:EXPLAINED]:
+        yield _cause(row, added, torch, infos.get(row.path), dtype)
 
 
-def _cause(row: LayerResult, added: dict[Name, Measured], torch: Any, info: LayerInfo | None, dtype: str) -> Cause:
+def _cause(row: LayerResult, added: dict[Name, Measured], torch: Teacher, info: LayerInfo | None, dtype: str) -> Cause:
     assert row.gradient is not None
     found: Iterator[tuple[str, str]] = iter(())
     if row.kind == "batch_norm" and info is not None:
@@ -43,34 +52,34 @@ def _cause(row: LayerResult, added: dict[Name, Measured], torch: Any, info: Laye
     return Cause(name, row.path, evidence)
 
 
-def _norm(key: str, added: dict[Name, Measured], torch: Any, info: LayerInfo) -> Iterator[tuple[str, str]]:
+def _norm(key: str, added: dict[Name, Measured], torch: Teacher, info: LayerInfo) -> Iterator[tuple[str, str]]:
     """What goes wrong in a batch norm: its mode, its momentum, which variance it keeps."""
-    before = torch.call("weights_of", info.path)
+    before = torch.weights(info.path)
     yield from _output(key, added, torch, before, info.static["eps"])
     means, variances = (_statistic(f"{info.path}.{name}", added, torch) for name in ("running_mean", "running_var"))
     if means is None or variances is None or info.static["momentum"] is None:
         return
     yield from _momentum(before["running_mean"], *means, info.static["momentum"])
-    output = torch.call("kept_gradient", "output", key)
+    output = torch.kept("output", key)
     yield from _biased(before["running_var"], *variances, info.static["momentum"], output.size // output.shape[1])
 
 
-def _statistic(name: str, added: dict[Name, Measured], torch: Any) -> tuple[Array, Array] | None:
+def _statistic(name: str, added: dict[Name, Measured], torch: Teacher) -> tuple[Array, Array] | None:
     """torch's and Keras's statistic after the pass."""
     measured = added.get(("tensor", name))
-    ours = torch.call("kept_gradient", "tensor", name)
+    ours = torch.kept("tensor", name)
     return None if measured is None or measured.array is None or ours is None else (ours, measured.array)
 
 
 def _output(
-    key: str, added: dict[Name, Measured], torch: Any, before: dict[str, Array], eps: float
+    key: str, added: dict[Name, Measured], torch: Teacher, before: dict[str, Array], eps: float
 ) -> Iterator[tuple[str, str]]:
     """One side's output in training mode is what a batch norm with other statistics or epsilon makes."""
     measured = added.get(("output", key))
-    x = torch.call("kept_gradient", "source", key)
+    x = torch.kept("source", key)
     if measured is None or measured.array is None or x is None or structure_ok(measured.error):
         return
-    targets = {"Keras": measured.array, "torch": torch.call("kept_gradient", "output", key)}
+    targets = {"Keras": measured.array, "torch": torch.kept("output", key)}
     for name, predicted, what in _norms(x, before, eps):
         for side, target in targets.items():
             left = difference(predicted, target).error
@@ -129,7 +138,7 @@ def _biased(before: Array, torch: Array, keras: Array, momentum: float, count: i
             )
 
 
-def _missing(row: LayerResult, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, str]]:
+def _missing(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:
     """Tensors that get no gradient on one side: frozen, detached, or behind an operation that stops it."""
     assert row.gradient is not None
     wrong = {name: t for name, t in row.gradient.tensors.items() if not structure_ok(t.added)}
@@ -153,14 +162,14 @@ def _missing(row: LayerResult, added: dict[Name, Measured], torch: Any) -> Itera
                 )
 
 
-def _scaled(row: LayerResult, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, str]]:
+def _scaled(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:
     """All that is wrong is one constant times the other side's: a loss or a gradient that is weighted otherwise."""
     assert row.gradient is not None
     factors, left = set(), 0.0
     wrong = {name: tensor for name, tensor in row.gradient.tensors.items() if not structure_ok(tensor.added)}
     for name in wrong:
         which = _name(row, name)
-        measured, ours = added.get(which), torch.call("kept_gradient", *which)
+        measured, ours = added.get(which), torch.kept(*which)
         factor = None if measured is None or measured.array is None else ref.factor(ours, measured.array)
         if measured is None or measured.array is None or not factor:  # no gradient at all is another fault
             return
@@ -184,14 +193,14 @@ def _name(row: LayerResult, tensor: str) -> Name:
     return ("into", f"{row.step.key}<0") if tensor == "input" else ("tensor", f"{row.path}.{tensor}")
 
 
-def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Any) -> Iterator[tuple[str, float, float]]:
+def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, float, float]]:
     """(side, gap, gap left) if what reaches step `key` lacks, on one side, just the gradient that `sender` sends back.
 
     sender: an operation between layers, or a layer of one input.
     """
     measured = added["gradient", key]
     name = ("gradient", sender) if "<" in sender else ("into", f"{sender}<0")
-    whole, sent = (torch.call("kept_gradient", *which) for which in (("gradient", key), name))
+    whole, sent = (torch.kept(*which) for which in (("gradient", key), name))
     if measured.array is None or sent is None or sent.shape != whole.shape:
         return
     for side, predicted in (("Keras", measured.array + sent), ("torch", measured.array - sent)):

@@ -3,11 +3,11 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from parity.errors import CheckpointError
 
@@ -18,8 +18,16 @@ from .recognize import Architecture
 from .source import Source, read_source
 from .tensors import Tensor, differing
 
-if TYPE_CHECKING:
-    from parity.checks.report import Report
+
+class Verified(Protocol):
+    """What a comparison of the two models, each with its file's weights, found."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether they compute the same."""
+
+
+Verify = Callable[[Source, Path], Verified]
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Conversion:
     scheme: str
     tensors: int
     notes: tuple[str, ...]
-    report: "Report | None" = None
+    report: Verified | None = None
 
     def __str__(self) -> str:
         read = f"{self.source}: {self.architecture}, with {self.scheme} names"
@@ -42,17 +50,21 @@ class Conversion:
 
 
 class VerifyError(CheckpointError):
-    """The two models, each with its file's weights, do not compute the same: exit code 1."""
+    """The two models, each with its file's weights, do not compute the same: exit code 1. `report` says where."""
+
+    def __init__(self, report: Verified) -> None:
+        super().__init__("both models must compute the same, and do not; nothing was written")
+        self.report = report
 
 
 def convert(
     source: str | os.PathLike[str],
     destination: str | os.PathLike[str],
     model: str | None = None,
-    verify: bool = False,
+    verify: Verify | None = None,
     naming: str | None = None,
 ) -> Conversion:
-    """See `parity.convert`."""
+    """See `parity.convert`. verify: compares the models of what was read and of the file written; None: nobody does."""
     origin, written = Path(source), Path(destination)
     goal = Path(os.path.realpath(destination))  # through a link, as other tools write
     scheme = _scheme(naming, format_of(written))
@@ -65,8 +77,10 @@ def convert(
     with _workplace(goal) as folder:
         draft = folder / written.name
         _write_checked(draft, tensors, _labels(found.architecture, scheme), written)
-        if verify:
-            report = _verified(found, draft)
+        if verify is not None:
+            report = verify(found, draft)
+            if not report.ok:
+                raise VerifyError(report)
         os.replace(draft, goal)
     return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
 
@@ -116,16 +130,6 @@ def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, writt
         raise CheckpointError(
             f"{written} must hold what was written, bit for bit, and differs in {', '.join(wrong)}; check the disk"
         )
-
-
-def _verified(found: Source, draft: Path) -> "Report":
-    from parity.checks.conversion import check_conversion
-    from parity.reports.terminal.check import text
-
-    report = check_conversion(found, draft)
-    if not report.ok:
-        raise VerifyError(f"both models must compute the same, and do not; nothing was written\n{text(report)}")
-    return report
 
 
 def printable(text: str) -> str:

@@ -16,9 +16,10 @@ sum(output * c) for a fixed random c (`forcing.cotangent`):
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from parity.causes.gradients import causes, lacking
+from parity.causes.gradients import Teacher, causes, lacking
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
@@ -66,8 +67,11 @@ def add_gradients(
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
     numbers = measure(torch, keras, wiring, layers, x, dtype, seed)
-    judged = judge(report, numbers, wiring, torch, x.shape)
-    found = tuple(causes(judged, numbers.added, torch, layers[0]))
+    teacher = Teacher(partial(torch.call, "kept_gradient"), partial(torch.call, "weights_of"))
+    judged = judge(report, numbers, wiring, teacher, x.shape)
+    known = {cause.path for cause in judged.causes}
+    rows = [row for row in judged.layers if row.path not in known]
+    found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
     torch.call("forget_gradients")
     return replace(judged, causes=judged.causes + found)
 
@@ -114,11 +118,11 @@ def _forced(torch: Any, keras: Any, x: Array, dtype: str, look: Look) -> dict[Na
     return found
 
 
-def judge(report: Report, numbers: Numbers, wiring: Wiring, torch: Any, shape: tuple[int, ...]) -> Report:
+def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, shape: tuple[int, ...]) -> Report:
     """Give every row of the report its gradients and faults, and add the rows "input" and "loss"."""
     dtype = str(report.environment["dtype"])
     tensors: dict[str, dict[str, TensorGradient]] = {}
-    for key, name, tensor in _placed(numbers, wiring, torch):
+    for key, name, tensor in _placed(numbers, wiring, teacher):
         tensors.setdefault(key, {})[name] = tensor
     rows = [_row(row, tensors.get(row.step.key), dtype) for row in report.layers]
     first = _extra("input", shape, ("gradient", "input"), numbers)
@@ -151,7 +155,7 @@ def _extra(name: str, shape: tuple[int, ...], what: Name, numbers: Numbers) -> I
         yield LayerResult(step, {}, zero, zero, zero, zero, zero, faults=(), gradient=Gradient({name: tensor}))
 
 
-def _placed(numbers: Numbers, wiring: Wiring, torch: Any) -> Iterator[tuple[str, str, TensorGradient]]:
+def _placed(numbers: Numbers, wiring: Wiring, teacher: Teacher) -> Iterator[tuple[str, str, TensorGradient]]:
     """(key of the row, name of the tensor, numbers) of all that was measured."""
     for (what, key), measured in numbers.added.items():
         tensor = numbers.tensor((what, key))
@@ -165,12 +169,12 @@ def _placed(numbers: Numbers, wiring: Wiring, torch: Any) -> Iterator[tuple[str,
             yield step, "input" if number == "0" else f"input {number}", tensor
         elif not structure_ok(measured.error):
             # Rounding is not judged here: what several users send back is each one's, and their sum nobody's.
-            blamed = answerable(key, numbers.added, wiring, torch)
+            blamed = answerable(key, numbers.added, wiring, teacher)
             if blamed is not None:
                 yield blamed, f"input {key}", TensorGradient(tensor.added, absent=tensor.absent)
 
 
-def answerable(key: str, added: dict[Name, Measured], wiring: Wiring, torch: Any) -> str | None:
+def answerable(key: str, added: dict[Name, Measured], wiring: Wiring, teacher: Teacher) -> str | None:
     """Who sends the wrong gradient back to step `key`; None if one of its users is at fault already.
 
     It is the user, or the operation between layers, whose gradient is just what is lacking. If that is none: a user
@@ -182,7 +186,7 @@ def answerable(key: str, added: dict[Name, Measured], wiring: Wiring, torch: Any
         return None
     unseen = [layer for user, layer in users.items() if ("into", user) not in added]
     behind = glue_behind(key, wiring)
-    lacks = (name for name in (*users.values(), *behind) if next(lacking(key, name, added, torch), None))
+    lacks = (name for name in (*users.values(), *behind) if next(lacking(key, name, added, teacher), None))
     return next(iter((*lacks, *unseen, *behind)), "output")
 
 

@@ -1,45 +1,54 @@
 """A target's two models, each in a process of its own -> a Report; on one device or on several."""
 
-import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parity.cli import name_map_of, progress_bar
+from parity.models.targets import Target
 
+from .options import Options
 
-def _check(target: Any, arguments: argparse.Namespace) -> Any:
+if TYPE_CHECKING:
     from parity.runners.process import SideProcess
 
-    name_map = name_map_of(arguments.map)
+    from .report import Report
+
+Progress = Callable[[str, int, int], None]
+Start = Callable[[str, str], "SideProcess"]  # of a framework, on a device
+
+
+def check_target(target: Target, options: Options, progress: Progress, devices: tuple[str, ...] = ("cpu",)) -> "Report":
+    """Compare the target's models on every device named. Raises ParityError where that cannot be done."""
+    from parity.runners.process import SideProcess
+
     with tempfile.TemporaryFile(prefix="parity-") as file, ExitStack() as stack:
 
-        def start(framework: str, device: str) -> Any:
+        def start(framework: str, device: str) -> SideProcess:
             process = SideProcess(framework, getattr(target, framework), file.fileno(), device)
             stack.callback(process.end)
             return process
 
-        if arguments.devices == ("cpu",):
-            processes = [start(framework, "cpu") for framework in ("torch", "keras")]
-            return _compare(target, arguments, processes, file.fileno(), name_map)
-        return _compare_devices(target, arguments, start, file.fileno(), name_map)
+        if devices == ("cpu",):
+            return _compare(target, options, progress, start, "cpu", file.fileno())
+        return _compare_devices(target, options, progress, start, devices, file.fileno())
 
 
-def _compare(target: Any, arguments: argparse.Namespace, processes: list[Any], shelf: int, name_map: Any) -> Any:
+def _compare(target: Target, options: Options, progress: Progress, start: Start, device: str, shelf: int) -> "Report":
+    processes = [start(framework, device) for framework in ("torch", "keras")]  # before all that is slow to import
     from parity.runners.recording import Shelf
     from parity.runners.remote import RemoteSide
 
     from .forward import compare_sides
 
     torch, keras = (RemoteSide(process, Shelf(shelf)) for process in processes)
-    options, x = _options(target, arguments, name_map)
-    with progress_bar(arguments) as progress:
-        return compare_sides(target.name, x, torch, keras, options, progress)
+    return compare_sides(target.name, _input(target, options), torch, keras, options, progress)
 
 
-def _compare_devices(target: Any, arguments: argparse.Namespace, start: Any, shelf: int, name_map: Any) -> Any:
+def _compare_devices(
+    target: Target, options: Options, progress: Progress, start: Start, devices: tuple[str, ...], shelf: int
+) -> "Report":
     from parity.runners.recording import Shelf
     from parity.runners.remote import RemoteSide
 
@@ -51,22 +60,12 @@ def _compare_devices(target: Any, arguments: argparse.Namespace, start: Any, she
         yield RemoteSide(process, Shelf(shelf))
         process.end()
 
-    devices = arguments.devices
     require(devices, open_side)
-    options, x = _options(target, arguments, name_map)
-    cells = matrix(x, devices, options, open_side)
-    processes = [start(framework, devices[0]) for framework in ("torch", "keras")]
-    return replace(_compare(target, arguments, processes, shelf, name_map), devices=cells)
+    cells = matrix(_input(target, options), devices, options, open_side)
+    return replace(_compare(target, options, progress, start, devices[0], shelf), devices=cells)
 
 
-def _options(target: Any, arguments: argparse.Namespace, name_map: Any) -> tuple[Any, Any]:
+def _input(target: Target, options: Options) -> Any:
     from parity.models.probes import probe_input
 
-    from .options import Options
-
-    plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-    checkpoint = None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target)
-    options = Options(
-        *plain, checkpoint is None, name_map=name_map, gradients=arguments.gradients, checkpoint=checkpoint
-    )
-    return options, probe_input((arguments.batch_size, *target.input_shape), arguments.seed)
+    return probe_input((options.batch_size, *target.input_shape), options.seed)

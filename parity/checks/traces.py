@@ -1,29 +1,81 @@
 """One side's run kept as a trace, and two traces compared."""
 
-import argparse
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from parity.cli import name_map_of
 from parity.errors import ParityError
+from parity.models.targets import Target
+from parity.pairs.name_map import NameMap
+
+if TYPE_CHECKING:
+    from .report import Report
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What to run and keep. output: the trace to write. against: torch's trace, beside which Keras runs."""
+
+    target: Target
+    framework: str
+    device: str
+    output: Path
+    against: Path | None
+    dtype: str
+    batch_size: int
+    seed: int
+    weights: str
+    name_map: NameMap | None = None
+
+
+def capture(asked: Capture) -> None:
+    """Run one side and write its trace. Raises ParityError where that cannot be done, or would say nothing."""
+    if asked.framework == "torch" and asked.against:
+        raise ParityError("--against is for Keras, which runs beside torch's trace, and --framework is torch; drop it")
+    if asked.framework == "keras" and not asked.against and asked.weights == "copy":
+        raise ParityError(
+            "Keras's weights must come from torch, and no trace of torch is given; capture torch first and give its "
+            "file with --against, or compare the models as they are with --weights keep"
+        )
+    with _side(asked) as (side, shelf):
+        if asked.against:
+            _keras_beside_torch(asked, side, shelf)
+        else:
+            _alone(asked, side, shelf)
+
+
+def compare(torch: Path, keras: Path) -> "Report":
+    """The report on two traces. Raises ParityError where they are not of one target, input and dtype."""
+    from parity.runners.recorded import PupilTrace, TraceSide
+    from parity.runners.trace import read_trace
+
+    from .forward import compare_sides
+    from .options import Options
+
+    ours, theirs = read_trace(torch), read_trace(keras)
+    _raise_unless_comparable(ours, theirs)
+    x = ours.input()
+    options = Options(ours.header.dtype, len(x), ours.header.seed, "keep", slice_size=x.size)
+    sides = TraceSide(ours), PupilTrace(theirs, ours)
+    return compare_sides(ours.header.target, x, *sides, options, lambda *_: None)
 
 
 @contextmanager
-def _side(arguments: argparse.Namespace, target: Any) -> Iterator[tuple[Any, Any]]:
+def _side(asked: Capture) -> Iterator[tuple[Any, Any]]:
     from parity.runners.process import SideProcess
     from parity.runners.recording import Shelf
     from parity.runners.remote import RemoteSide
     from parity.runners.trace import read_trace
 
-    teacher = None if arguments.against is None else read_trace(arguments.against)
-    framework = arguments.framework
+    teacher = None if asked.against is None else read_trace(asked.against)
+    framework = asked.framework
     with tempfile.TemporaryFile(prefix="parity-") as file:
         theirs = None if teacher is None else teacher.shelf.descriptor
-        process = SideProcess(framework, getattr(target, framework), file.fileno(), arguments.device, theirs)
+        process = SideProcess(framework, getattr(asked.target, framework), file.fileno(), asked.device, theirs)
         try:
             shelf = Shelf(file.fileno())
             yield RemoteSide(process, shelf), shelf
@@ -31,20 +83,20 @@ def _side(arguments: argparse.Namespace, target: Any) -> Iterator[tuple[Any, Any
             process.end()
 
 
-def _alone(arguments: argparse.Namespace, target: Any, side: Any, shelf: Any) -> None:
+def _alone(asked: Capture, side: Any, shelf: Any) -> None:
     from parity.models.probes import fitting_input, probe_input
     from parity.models.steps import NOTHING
 
-    layers = side.call("start", arguments.seed)
+    layers = side.call("start", asked.seed)
     _raise_on_unknown(side)
-    x = fitting_input(probe_input((arguments.batch_size, *target.input_shape), arguments.seed), layers, arguments.seed)
-    if arguments.framework == "torch" and arguments.weights == "copy":
-        side.call("randomize", x, arguments.seed)
-    recording = side.call("record", x, arguments.dtype, NOTHING, True)
-    _write(arguments, target, side, shelf, (layers, recording, x))
+    x = fitting_input(probe_input((asked.batch_size, *asked.target.input_shape), asked.seed), layers, asked.seed)
+    if asked.framework == "torch" and asked.weights == "copy":
+        side.call("randomize", x, asked.seed)
+    recording = side.call("record", x, asked.dtype, NOTHING, True)
+    _write(asked, side, shelf, (layers, recording, x))
 
 
-def _keras_beside_torch(arguments: argparse.Namespace, target: Any, side: Any, shelf: Any) -> None:
+def _keras_beside_torch(asked: Capture, side: Any, shelf: Any) -> None:
     from functools import partial
 
     from parity.models.steps import Look
@@ -57,10 +109,11 @@ def _keras_beside_torch(arguments: argparse.Namespace, target: Any, side: Any, s
     from .options import Options
     from .prepare import prepared
 
-    teacher = read_trace(arguments.against)
+    assert asked.against is not None
+    teacher = read_trace(asked.against)
     torch, x, dtype = TraceSide(teacher), teacher.input(), teacher.header.dtype
-    options = Options(dtype, len(x), arguments.seed, arguments.weights, name_map=name_map_of(arguments.map))
-    layers = torch.call("start"), side.call("start", arguments.seed)
+    options = Options(dtype, len(x), asked.seed, asked.weights, name_map=asked.name_map)
+    layers = torch.call("start"), side.call("start", asked.seed)
     _raise_on_unknown(side)
     torch.ask("record", x, dtype)
     ready = prepared(torch, side, layers, x, options, partial(copy_weights, side, lambda *_: None))
@@ -82,7 +135,7 @@ def _keras_beside_torch(arguments: argparse.Namespace, target: Any, side: Any, s
             if found.key in wrong
         ]
     seen = ready.keras_layers, recording, x
-    _write(arguments, target, side, shelf, seen, kept, forced=forced, against=teacher.header.identity, dtype=dtype)
+    _write(asked, side, shelf, seen, kept, forced=forced, against=teacher.header.identity, dtype=dtype)
 
 
 def _behind(shelf: Any) -> None:
@@ -99,18 +152,16 @@ def _raise_on_unknown(side: Any) -> None:
         )
 
 
-def _write(
-    arguments: argparse.Namespace, target: Any, side: Any, shelf: Any, seen: Any, kept: Any = (), **more: Any
-) -> None:
+def _write(asked: Capture, side: Any, shelf: Any, seen: Any, kept: Any = (), **more: Any) -> None:
     from parity.runners.trace import Header, Stored, write_trace
 
     layers, recording, x = seen
     environment = side.call("environment")
-    common = {"dtype": arguments.dtype, "notes": recording.notes} | more
+    common = {"dtype": asked.dtype, "notes": recording.notes} | more
     header = Header(
         side.framework,
-        target.name,
-        seed=arguments.seed,
+        asked.target.name,
+        seed=asked.seed,
         steps=recording.steps,
         layers=layers,
         environment=environment,
@@ -122,7 +173,7 @@ def _write(
     for name in ("weights", "outputs", "lows"):
         places = getattr(recording, name)
         arrays += [Stored(f"{name.removesuffix('s')}/{key}", shelf, place) for key, place in places.items()]
-    write_trace(arguments.output, header, arrays)
+    write_trace(asked.output, header, arrays)
 
 
 def _raise_unless_comparable(ours: Any, theirs: Any) -> None:

@@ -77,14 +77,20 @@ def test_reading_an_archive_imports_no_framework(tmp_path: Path, source: Path) -
 
 
 @pytest.mark.parametrize("name", ["convert", "check"])
-def test_module_and_function_share_a_name(tmp_path: Path, source: Path, name: str) -> None:
-    """`parity.convert(...)` works before and after `import parity.convert`."""
-    use = f"parity.convert({str(source)!r}, {str(tmp_path / 'out.h5')!r})"
-    if name == "check":
-        use = "parity.check.__call__"
-    code = f"import parity\n{use}\nimport parity.{name}\n{use}\nparity.{name}.main\n"
-    code += f"from parity import {name}\n{name}.parser()"
-    assert run(code=code).stderr == ""
+def test_function_and_command_share_a_name(name: str) -> None:
+    """`parity.check` is the function before and after the command of that name was imported, in any of three ways."""
+    code = f"""
+import importlib, parity
+function = parity.{name}
+import parity.{name}
+from parity.{name} import main
+command = importlib.import_module("parity.{name}")
+from parity import {name}
+assert parity.{name} is function is {name} and callable(function)
+assert command.main is main and command.parser().prog == "python -m parity.{name}"
+"""
+    done = run(code=code)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_default_of_two_variants_is_printed_and_can_be_overridden(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.capture import capture_main
+from parity.capture import main as capture_main
 from parity.check import main as check
-from parity.compare import compare_main
+from parity.compare import main as compare_main
 from parity.runners.trace import read_trace
 
 EQUAL = ["cifar_resnet20", "--input-shape", "3,17,16"]
