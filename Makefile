@@ -1,25 +1,22 @@
-# make check      prove that resnet50 is the same function in both frameworks
-# make test       lint, types and tests, without the exhaustive ones
-# make test-all   the same with the exhaustive ones
-# make lint       ruff and mypy          make format   let ruff rewrite
-# make bench      the benchmarks         make pictures the pictures in docs/ (needs Chromium)
-# make clean      remove all that these made, .venv too
-#
 # The first run installs what constraints.txt pins into .venv; later ones only after it or pyproject.toml changed.
 
 PYTHON ?= python3
 PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: check test test-all lint pytest pytest-all format bench pictures clean
+.PHONY: help check test test-all fast lint pytest pytest-all pytest-fast format bench pictures clean
 
-check: .venv/.runtime
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+check: .venv/.runtime ## prove that resnet50 is the same function in both frameworks
 	$(PY) -m parity.check resnet50
 
-test: lint pytest
-test-all: lint pytest-all
+test: lint pytest ## lint, types and tests, without the exhaustive ones
+test-all: lint pytest-all ## the same with the exhaustive ones
+fast: lint pytest-fast ## lint, types and the tests that start no framework, in a minute
 
-lint: .venv/.test
+lint: .venv/.test ## ruff and mypy
 	cmp resnet_torch/configs.py resnet_keras/configs.py
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
@@ -31,20 +28,24 @@ PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile
 pytest: .venv/.test
 	$(PYTEST)
 
+# A test that imports torch or TensorFlow costs seconds before its first line: those that need neither say so.
+pytest-fast: .venv/.test
+	$(PYTEST) -m "quick and not slow"
+
 pytest-all: .venv/.test
 	$(PYTEST) -m ""
 
-format: .venv/.test
+format: .venv/.test ## let ruff rewrite
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-bench: .venv/.test
+bench: .venv/.test ## the benchmarks
 	$(PY) -m benchmarks
 
-pictures: .venv/.test
+pictures: .venv/.test ## the pictures in docs/ (needs Chromium)
 	$(PY) -m benchmarks.pictures
 
-clean:
+clean: ## remove all that these made, .venv too
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
