@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from keras import KerasTensor as Tensor, Variable, layers, ops
 
+from .base import Block, Parallel, Sequential
 from .configs import SHORTCUTS, one_of
-from .layers import BatchNormalization, Block, Conv2D, Parallel, Sequential, ZeroPadShortcut
+from .layers import BatchNormalization, Conv2D, ZeroPadShortcut
 
 
 class Residual(Block):

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .layers import BatchNormalization, Conv2D, Traced, named_layers
+from .base import Traced, named_layers
+from .layers import BatchNormalization, Conv2D
 
 CONVOLUTIONS = (Conv2D,)  # these classes alone: a subclass may compute something else
 NORMS = (BatchNormalization, keras.layers.BatchNormalization)

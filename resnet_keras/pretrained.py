@@ -5,8 +5,6 @@ The published files are torchvision's; each is converted once, beside the downlo
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .weights import WeightsError, fetch, fit_channels, fit_classes, locked
+from .published import HEADS, WeightsError, fetch, fit_channels, fit_classes, locked, run_convert
 
-HEADS = ("reset", "slice")
 OWN = (".weights.h5",)
 
 
@@ -81,17 +78,6 @@ def converted(path: Path) -> dict[str, Any]:
         goal = Path(folder) / "converted.weights.h5"
         run_convert(path, goal)
         return read(goal)
-
-
-def run_convert(source: Path, goal: Path, name: str = "") -> None:
-    """Run `python -m parity.convert`. Raises WeightsError with the one sentence that it says."""
-    command = [sys.executable, "-m", "parity.convert", str(source), str(goal), *(["--model", name] if name else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise WeightsError(
-            f"{source} must be converted to {goal.name} by `python -m parity.convert`, which says: {said}"
-        )
 
 
 def assign(model: keras.Model, state: dict[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """The residual family in PyTorch: blocks, networks, and one builder per named variant."""
 
+from .base import intermediate_outputs
 from .blocks import BasicBlock, Bottleneck, Residual, ResNeXtA, ResNeXtB, ResNeXtC, carry_resnext_weights
 from .configs import VARIANTS, ResNetConfig
 from .fold import fold_batch_norm
-from .layers import intermediate_outputs
+from .published import WeightsError, preprocess
 from .resnet import (
     ResNet,
     ResnetBlock,
@@ -41,7 +42,6 @@ from .resnet import (
     wide_resnet50_2,
     wide_resnet101_2,
 )
-from .weights import WeightsError, preprocess
 
 __all__ = [
     "VARIANTS",

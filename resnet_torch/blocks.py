@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .base import LazyConv2dSame
 from .configs import SHORTCUTS, one_of
-from .layers import Conv2d, Conv2dSame, LazyConv2dSame, ZeroPadShortcut
+from .layers import Conv2d, Conv2dSame, ZeroPadShortcut
 
 
 class Residual(nn.Module):

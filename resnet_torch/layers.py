@@ -40,24 +40,6 @@ class Conv2dSame(Conv2d):
         return super().forward(pad_same(input, self.kernel_size, self.stride, value=0.0))
 
 
-class LazyConv2dSame(nn.LazyConv2d):
-    """`Conv2dSame` that learns its input channels from the first input, as `nn.LazyConv2d` does."""
-
-    cls_to_become = Conv2dSame
-
-    def __init__(self, *args: Any, init: str = "kaiming", **kwargs: Any) -> None:
-        one_of("init", init, INITIALIZERS)
-        self.init = init
-        super().__init__(*args, **kwargs)
-
-    def reset_parameters(self) -> None:
-        if not self.has_uninitialized_params() and self.in_channels != 0:
-            Conv2d.reset_parameters(self)  # type: ignore[arg-type]
-
-    def forward(self, input: Tensor) -> Tensor:  # of the first call alone: by then this is a Conv2dSame
-        return Conv2dSame.forward(self, input)  # type: ignore[arg-type]
-
-
 class MaxPool2dSame(nn.MaxPool2d):
     """A max pool with TensorFlow's "same" padding. The padding is minus infinity: it never wins."""
 
@@ -116,31 +98,3 @@ def pad_same(x: Tensor, kernel_size: tuple[int, ...], stride: tuple[int, ...], v
 
 def _pair(value: Any) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
-
-
-def intermediate_outputs(model: nn.Module, x: Tensor, paths: list[str]) -> dict[str, Tensor]:
-    """Run `model(x)` and return the outputs of the layers at the dotted `paths`, in (N, C, ...) layout.
-
-    The path of the model itself is "". A layer that runs more than once (a shared ReLU) returns its last output.
-    Raises KeyError for a path that the model does not have or that did not run.
-    """
-    modules = dict(model.named_modules())
-    outputs: dict[str, Tensor] = {}
-
-    def keep(path: str) -> Any:
-        # An in-place activation further on would overwrite what is kept, so a copy is taken.
-        return lambda module, args, output: outputs.__setitem__(path, output.clone())
-
-    unknown = [path for path in paths if path not in modules]
-    if unknown:
-        raise KeyError(f"no layer at {unknown}; layers are named like {list(modules)[1:4]}")
-    handles = [modules[path].register_forward_hook(keep(path)) for path in paths]
-    try:
-        model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    missing = [path for path in paths if path not in outputs]
-    if missing:
-        raise KeyError(f"the layers at {missing} did not run")
-    return {path: outputs[path] for path in paths}

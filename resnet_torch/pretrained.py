@@ -5,8 +5,6 @@ is converted on the way, by a process of its own: this package imports neither `
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from .weights import WeightsError, fetch, fit_channels, fit_classes
+from .published import HEADS, WeightsError, fetch, fit_channels, fit_classes, run_convert
 
-HEADS = ("reset", "slice")
 OWN = (".pth", ".pt", ".safetensors")
 
 
@@ -81,14 +78,3 @@ def converted(path: Path) -> dict[str, torch.Tensor]:
         goal = Path(folder) / "converted.safetensors"
         run_convert(path, goal)
         return {key: tensor.clone() for key, tensor in read(goal).items()}  # the file goes
-
-
-def run_convert(source: Path, goal: Path) -> None:
-    """Run `python -m parity.convert`. Raises WeightsError with the one sentence that it says."""
-    command = [sys.executable, "-m", "parity.convert", str(source), str(goal)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise WeightsError(
-            f"{source} must be converted to {goal.name} by `python -m parity.convert`, which says: {said}"
-        )

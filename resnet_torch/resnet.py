@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .base import described
 from .blocks import BasicBlock, Bottleneck, Residual
 from .configs import VARIANTS, ResNetConfig
 from .layers import Conv2d, Conv2dSame, Linear, MaxPool2dSame, activation
@@ -136,18 +137,7 @@ def _builder(name: str) -> Callable[..., ResNet]:
             load_pretrained(model, name, weights, head)
         return model
 
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"""Build {name}, with fresh weights unless some are given; configs.py says what it is.
-
-    num_classes: 0 leaves the classifier out. in_channels, num_classes, input_size, shortcut: None takes the row's.
-    input_size: (H, W) or one number; PyTorch takes any size at any time, so it is only recorded.
-    shortcut: "A", "B", "C" or "none". zero_init_residual: each block starts as the identity.
-    replace_stride_with_dilation: one boolean per stage after the first. classifier_activation: None gives logits.
-    weights: None, a published name ("IMAGENET1K_V2", see weights.py) or a file; the classifier of another number of
-    classes stays new with head="reset", or takes the first rows with head="slice".
-    Raises ValueError, which says what is allowed.
-    """
-    return build
+    return described(build, name)
 
 
 resnet18 = _builder("resnet18")

@@ -20,7 +20,7 @@ import resnet_keras
 import resnet_torch
 from parity.frameworks.keras.side import KerasSide
 from parity.frameworks.torch.side import TorchSide
-from resnet_torch import weights as published
+from resnet_torch import published
 
 from .helpers import PYTHON, ROOT, random_tensors, same, save_safetensors
 
@@ -102,7 +102,7 @@ def test_table_is_torchvisions() -> None:
 
 
 def test_the_files_of_both_packages_are_the_same() -> None:
-    texts = [(ROOT / package.__name__ / "weights.py").read_bytes() for package in PACKAGES]
+    texts = [(ROOT / package.__name__ / "published.py").read_bytes() for package in PACKAGES]
     assert texts[0] == texts[1]
 
 

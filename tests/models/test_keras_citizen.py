@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import resnet_keras
 from resnet_keras import BasicBlock, Bottleneck, Residual, ResnetBlock, ResNeXtA, ResNeXtB, ResNeXtC
-from resnet_keras.layers import Block
+from resnet_keras.base import Block
 
 from .helpers import TINY, VARIANTS, blueprint, gap, keras_layers, policy, run_python, small
 

@@ -8,6 +8,7 @@ digits of its SHA-256.
 import hashlib
 import http.client
 import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -22,6 +23,7 @@ import numpy as np
 URL = "https://download.pytorch.org/models"
 MIRROR = "RESNET_WEIGHTS_URL"  # an environment variable that names another place with the same files
 TRIES, SECONDS, CHUNK = 3, 30, 1 << 20
+HEADS = ("reset", "slice")  # what a model with another number of classes does with the published classifier
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -203,3 +205,14 @@ def _progress(name: str, have: int, total: int | None) -> None:
         done = min(1.0, have / total) if total else 0.0
         end = "\n" if total and have >= total else ""
         print(f"\r{name} [{'#' * int(40 * done):<40}] {have >> 20} MiB", end=end, file=sys.stderr, flush=True)
+
+
+def run_convert(source: Path, goal: Path, name: str = "") -> None:
+    """Run `python -m parity.convert`, for the variant `name` if given. Raises WeightsError with what it says."""
+    command = [sys.executable, "-m", "parity.convert", str(source), str(goal), *(["--model", name] if name else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise WeightsError(
+            f"{source} must be converted to {goal.name} by `python -m parity.convert`, which says: {said}"
+        )
