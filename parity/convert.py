@@ -1,7 +1,8 @@
 """`python -m parity.convert SOURCE DESTINATION`: carry a checkpoint to the other framework, or to another's names.
 
-Exit code 0: every tensor was used once, and the file was read back bit for bit. 1: with --verify, the two models do
-not compute the same. 2: nothing was written, for the reason printed on stderr.
+SOURCE may be the index of a checkpoint in parts (model.safetensors.index.json, b.weights.json), or a folder with one
+network in it. Exit code 0: every tensor was used once, and the file was read back bit for bit. 1: with --verify, our
+two models of that name do not compute the same with them. 2: nothing was written, for the reason printed on stderr.
 """
 
 import argparse
@@ -27,10 +28,12 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m parity.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     formats = ", ".join(SUFFIXES)
-    result.add_argument("source", metavar="SOURCE", help=f"a checkpoint: {formats}")
+    result.add_argument("source", metavar="SOURCE", help=f"a checkpoint: {formats}, an index of parts, or a folder")
     result.add_argument("destination", metavar="DESTINATION", help="the file to write; its name gives the format")
     result.add_argument("--model", metavar="NAME", help="the variant, where the tensors fit more than one")
-    result.add_argument("--verify", action="store_true", help="also build both models and check that they are equal")
+    result.add_argument(
+        "--verify", action="store_true", help="also build the variant in both frameworks and check that they agree"
+    )
     result.add_argument(
         "--naming",
         metavar="SCHEME",

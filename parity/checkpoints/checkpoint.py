@@ -13,6 +13,8 @@ import numpy as np
 from parity.errors import CheckpointError
 from parity.models.arrays import Array
 
+from .statements import Statement
+
 ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -25,6 +27,8 @@ class Checkpoint:
     config: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     clashes: tuple[str, ...] = ()  # names that the file holds twice
+    paths: tuple[str, ...] = ()  # where a file has paths of its own: those of all arrays, also of what was passed over
+    statements: tuple[Statement, ...] = ()  # what the file, or one beside it, states of its network
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from parity.errors import CheckpointError
 from .checkpoint import Labels
 from .files import format_of, layout_of, read, write
 from .naming import OWN, SCHEMES, Scheme, scheme_named
+from .parts import check_destination
 from .recognize import Architecture
 from .source import Source, read_source
 from .tensors import Tensor, differing
@@ -28,6 +29,11 @@ class Verified(Protocol):
 
 
 Verify = Callable[[Source, Path], Verified]
+
+VERIFIED = (
+    "{name} in PyTorch and in Keras, as written here, compute the same, one with the tensors that were read and one with "
+    "those that were written; the model that saved the source was not run"
+)
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,18 @@ class Conversion:
     def __str__(self) -> str:
         read = f"{self.source}: {self.architecture}, with {self.scheme} names"
         written = f"{self.destination}: {self.tensors} tensors written, read back and equal bit for bit"
-        verified = ["both models compute the same"] if self.report else []
+        verified = [VERIFIED.format(name=self.architecture.name)] if self.report else []
         return "\n".join(printable(line) for line in (read, *self.notes, written, *verified))
 
 
 class VerifyError(CheckpointError):
-    """The two models, each with its file's weights, do not compute the same: exit code 1. `report` says where."""
+    """Our two models, one with each file's weights, do not compute the same: exit code 1. `report` says where."""
 
-    def __init__(self, report: Verified) -> None:
-        super().__init__("both models must compute the same, and do not; nothing was written")
+    def __init__(self, name: str, report: Verified) -> None:
+        super().__init__(
+            f"our {name} in PyTorch and in Keras must compute the same with the tensors of the two files, and do not; "
+            "nothing was written"
+        )
         self.report = report
 
 
@@ -68,6 +77,7 @@ def convert(
     origin, written = Path(source), Path(destination)
     goal = Path(os.path.realpath(destination))  # through a link, as other tools write
     scheme = _scheme(naming, format_of(written))
+    check_destination(written)
     if goal.is_dir() or not goal.parent.is_dir():
         what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
         raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
@@ -80,7 +90,7 @@ def convert(
         if verify is not None:
             report = verify(found, draft)
             if not report.ok:
-                raise VerifyError(report)
+                raise VerifyError(found.architecture.name, report)
         os.replace(draft, goal)
     return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
 

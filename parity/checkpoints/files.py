@@ -15,19 +15,25 @@ from .tensors import Tensor
 
 SUFFIXES = (".weights.h5", ".safetensors", ".keras", ".pth", ".pt", ".h5")  # the longest that fits is the format
 
-TORCH = (".pth", ".pt", ".safetensors")  # the others hold Keras's names and layout
+PARTS = (*SUFFIXES, ".bin")  # transformers' and accelerate's older name for torch's own format, in parts above all
+
+TORCH = (".pth", ".pt", ".safetensors", ".bin")  # the others hold Keras's names and layout
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 LEGACY_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
-def format_of(path: Path) -> str:
-    """The format that a file's name asks for. Raises CheckpointError where it is none of the six."""
-    for suffix in SUFFIXES:
+def format_of(path: Path, *, parts: bool = False) -> str:
+    """The format that a file's name asks for: of the six, or with `parts` of all that are read.
+
+    Raises CheckpointError where it is none.
+    """
+    allowed = PARTS if parts else SUFFIXES
+    for suffix in allowed:
         if path.name.endswith(suffix) and path.name != suffix:
             return suffix
-    raise CheckpointError(f"{path} must end in one of {', '.join(sorted(SUFFIXES))}, and does not; rename it")
+    raise CheckpointError(f"{path} must end in one of {', '.join(sorted(allowed))}, and does not; rename it")
 
 
 def layout_of(suffix: str) -> str:
@@ -40,12 +46,7 @@ def read(path: Path, *, trusted: bool = False) -> Checkpoint:
 
     Raises CheckpointError for a file that is missing, is not what its name says, is damaged or claims what it has not.
     """
-    suffix = format_of(path)
-    content = _content(path)
-    wanted = {".safetensors": ("safetensors",), ".keras": ("zip",), ".pth": ("zip", "torch"), ".pt": ("zip", "torch")}
-    if content not in wanted.get(suffix, ("HDF5",)):
-        expected = " or ".join(wanted.get(suffix, ("HDF5",)))
-        raise CheckpointError(f"{path} must hold {expected} data, as its name says, and holds {content}; rename it")
+    suffix = _checked_format(path)
     if suffix == ".safetensors":
         from .safetensors_file import read_safetensors
 
@@ -61,6 +62,28 @@ def read(path: Path, *, trusted: bool = False) -> Checkpoint:
     from .hdf5 import read_hdf5
 
     return read_hdf5(path, trusted=trusted)
+
+
+def read_together(paths: Sequence[Path]) -> list[Checkpoint]:
+    """Read the parts of one network, of one format. Raises CheckpointError as `read` does."""
+    if _checked_format(paths[0]) in TORCH:
+        return [read(path) for path in paths]
+    from .hdf5 import read_hdf5_parts
+
+    for path in paths[1:]:
+        _checked_format(path)
+    return read_hdf5_parts(paths)
+
+
+def _checked_format(path: Path) -> str:
+    """The format that a file's name and its first bytes agree on."""
+    suffix, content = format_of(path, parts=True), _content(path)
+    torch = ("zip", "torch")
+    wanted = {".safetensors": ("safetensors",), ".keras": ("zip",), ".pth": torch, ".pt": torch, ".bin": torch}
+    if content not in wanted.get(suffix, ("HDF5",)):
+        expected = " or ".join(wanted.get(suffix, ("HDF5",)))
+        raise CheckpointError(f"{path} must hold {expected} data, as its name says, and holds {content}; rename it")
+    return suffix
 
 
 def write(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:

@@ -32,21 +32,45 @@ def read_hdf5(path: Path, region: tuple[int, int] | None = None, *, trusted: boo
     Names come as "layer/leaf": the layer's path, or in a functional model's file its name. Raises CheckpointError.
     """
     found = _index(path, region, trusted)
+    return _taken(path, region, found, found["names"])
+
+
+def read_hdf5_parts(paths: Sequence[Path]) -> list[Checkpoint]:
+    """Read the files that Keras cut one network into. Raises CheckpointError.
+
+    Keras makes the group of a layer, with the layer's name on it, before it sees that the layer's arrays belong into
+    the next file, and makes it there without the name: what names a layer may stand in another part.
+    """
+    found = [_index(path, None, False) for path in paths]
+    names: dict[str, str] = {}
+    for path, each in zip(paths, found, strict=True):
+        for group, name in each["names"].items():
+            if names.setdefault(group, name) != name:
+                raise CheckpointError(
+                    f"{path} must name {group} as the other parts do, {names[group]}, and names it {name}; "
+                    "the parts are of two networks: fetch them again"
+                )
+    return [_taken(path, None, each, names) for path, each in zip(paths, found, strict=True)]
+
+
+def _taken(path: Path, region: tuple[int, int] | None, found: dict[str, Any], names: dict[str, str]) -> Checkpoint:
+    """The arrays of an index where they lie in the file. `names`: of the layers, by the group of their arrays."""
     data = mapped(path)[region[0] : sum(region)] if region else mapped(path)
     tensors: dict[str, Array] = {}
-    passed, names = 0, list[str]()
-    for stored, code, shape, offset, layer in found["datasets"]:
+    passed, taken = 0, list[str]()
+    for stored, code, shape, offset in found["datasets"]:
         if stored.startswith(PASSED_OVER) or "seed_generator" in stored:
             passed += 1
             continue
-        name = _legacy_name(stored) if found["legacy"] else _name(stored, layer, path)
-        names.append(name)
+        name = _legacy_name(stored) if found["legacy"] else _name(stored, names, path)
+        taken.append(name)
         dtype = BFLOAT16 if code == "bfloat16" else np.dtype(code)
         if offset is None and 0 not in shape:
             raise CheckpointError(f"{stored} in {path} must have its values stored, and has none; save it again")
         tensors[name] = view(data, f"{stored} in {path}", dtype, tuple(shape), offset or 0)
     notes = (f"{passed} arrays of the optimizer or of random state passed over",) if passed else ()
-    return Checkpoint(tensors, found["model"], None, notes, tuple(repeated(names)))
+    paths = tuple(row[0] for row in found["datasets"])
+    return Checkpoint(tensors, found["model"], None, notes, tuple(repeated(taken)), paths)
 
 
 def _index(path: Path, region: tuple[int, int] | None, trusted: bool) -> dict[str, Any]:
@@ -76,10 +100,11 @@ def _legacy_name(stored: str) -> str:
     return (inner or stored).removesuffix(":0")
 
 
-def _name(stored: str, layer: str | None, path: Path) -> str:
+def _name(stored: str, names: dict[str, str], path: Path) -> str:
     """A path of attributes stands for itself; "layers/conv2d_10/vars/0" needs the layer's name beside it."""
     if not stored.startswith(NAMELESS):
         return stored
+    layer = names.get(stored.rpartition("/")[0])
     if layer is None:
         raise CheckpointError(
             f"{path} must name its layers, and from early Keras 3 has only numbers ({stored}), whose order would be a "

@@ -57,7 +57,7 @@ class Region(io.RawIOBase):
 
 
 def index(path: str, start: int = 0, size: int | None = None) -> dict[str, Any]:
-    """The datasets as [path, type, shape, byte offset, layer name], the layout, and the model's name if it is there.
+    """The datasets as [path, type, shape, byte offset], the names of layers by group, the layout, the model's name.
 
     Raises RefusedError, or whatever h5py raises for a damaged file.
     """
@@ -71,14 +71,18 @@ def index(path: str, start: int = 0, size: int | None = None) -> dict[str, Any]:
 def _index(file: Any) -> dict[str, Any]:
     root = file.id
     legacy = any(h5py.h5a.exists(root, name) for name in (b"layer_names", b"layer_names0")) or "model_weights" in file
-    return {"model": _text(root, b"model"), "legacy": legacy, "datasets": list(_walk(root, "", set(), 0))}
+    names: dict[str, str] = {}
+    rows = list(_walk(root, "", names, set(), 0))
+    return {"model": _text(root, b"model"), "legacy": legacy, "names": names, "datasets": rows}
 
 
-def _walk(group: Any, path: str, seen: set[int], depth: int) -> Iterator[list[Any]]:
+def _walk(group: Any, path: str, names: dict[str, str], seen: set[int], depth: int) -> Iterator[list[Any]]:
     """The rows of a group, by HDF5's own calls: h5py's objects take most of the time that there is."""
     if len(seen) > MOST_OBJECTS or depth > MOST_DEPTH:
         raise RefusedError(f"must have at most {MOST_OBJECTS} objects, {MOST_DEPTH} deep, and has more")
     layer = _text(group, b"name")
+    if layer is not None:
+        names[path] = layer
     for name in group:
         here = f"{path}/{_decoded(name)}" if path else _decoded(name)
         if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
@@ -89,14 +93,14 @@ def _walk(group: Any, path: str, seen: set[int], depth: int) -> Iterator[list[An
             raise RefusedError(f"must hold everything once, but {here} is there again under another name")
         seen.add(address)
         if isinstance(child, h5py.h5d.DatasetID):
-            yield _dataset(child, here, layer)
+            yield _dataset(child, here)
         elif isinstance(child, h5py.h5g.GroupID):
-            yield from _walk(child, here, seen, depth + 1)
+            yield from _walk(child, here, names, seen, depth + 1)
         else:
             raise RefusedError(f"must hold arrays alone, but {here} is something else")
 
 
-def _dataset(dataset: Any, path: str, layer: str | None) -> list[Any]:
+def _dataset(dataset: Any, path: str) -> list[Any]:
     """One row of the index. Never reads the values."""
     creation = dataset.get_create_plist()
     if creation.get_layout() != h5py.h5d.CONTIGUOUS or creation.get_external_count():
@@ -107,7 +111,7 @@ def _dataset(dataset: Any, path: str, layer: str | None) -> list[Any]:
     if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.OPAQUE):
         raise RefusedError(f"must hold numbers, but {path} holds something else")
     brain = kind.get_size() == 2 and _text(dataset, b"dtype") == "bfloat16"  # as Keras marks them
-    return [path, "bfloat16" if brain else kind.dtype.str, list(dataset.shape), dataset.get_offset(), layer]
+    return [path, "bfloat16" if brain else kind.dtype.str, list(dataset.shape), dataset.get_offset()]
 
 
 def _text(owner: Any, name: bytes) -> str | None:

@@ -6,6 +6,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from parity.errors import CheckpointError
 from parity.models.arrays import Array
 
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels, mapped, repeated, strict_json
+from .statements import statements
 from .tensors import Tensor
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -40,7 +42,8 @@ def read_keras(path: Path, trusted: bool = False) -> Checkpoint:
     region = (stored_at(path, mapped(path), weights), weights.file_size)
     found = read_hdf5(path, region, trusted=trusted)
     model, options = _our_config(described)
-    return Checkpoint(found.tensors, model, options, found.notes, found.clashes)
+    stated = statements(described, f"{CONFIG} in {path}")
+    return replace(found, model=model, config=options, statements=tuple(stated))
 
 
 def check_archive(path: Path) -> zipfile.ZipFile:

@@ -85,7 +85,7 @@ def candidates(shapes: Shapes) -> list[Architecture]:
     Where no row fits as it stands, other shortcuts are tried: option B on a net whose row says A.
     """
     deep = [name for name, row in variants().items() if _as_deep(row, shapes)]
-    found = [shaped for name in deep if (shaped := _fitted(name, shapes)).shapes == shapes]
+    found = [shaped for name in deep if (shaped := fitted(name, shapes)).shapes == shapes]
     if found:
         return found
     return [shaped for name in deep for shaped in _with_other_shortcuts(name, shapes) if shaped.shapes == shapes]
@@ -102,11 +102,11 @@ def _with_other_shortcuts(name: str, shapes: Shapes) -> Iterator[Architecture]:
     row = variants()[name]
     for shortcut in ("A", "B", "C"):
         if row.block != "residual" and shortcut != row.shortcut and row.shortcut != "none":
-            yield _fitted(name, shapes, shortcut=shortcut)
+            yield fitted(name, shapes, shortcut=shortcut)
 
 
-def _fitted(name: str, shapes: Shapes, **options: Any) -> Architecture:
-    """The variant with the classes and the input channels that the tensors show."""
+def fitted(name: str, shapes: Shapes, **options: Any) -> Architecture:
+    """The variant with the classes and the input channels that the tensors show, whether or not it has them."""
     row, head, stem = variants()[name], shapes.get("fc.weight", ()), shapes.get("conv1.weight", ())
     classes = head[0] if len(head) == 2 else 0 if "fc.bias" not in shapes else row.num_classes
     channels = stem[1] if len(stem) == 4 else row.in_channels
@@ -135,10 +135,10 @@ def named(name: str, shapes: Shapes, subject: str, faults: dict[str, list[str]])
             f"--model must be one of the {len(variants())} named variants, and {name!r} is none; "
             f"try {' or '.join(near)}"
         )
-    fitted = [_fitted(name, shapes), *_with_other_shortcuts(name, shapes)]
-    exact = [shaped for shaped in fitted if shaped.shapes == shapes]
+    tried = [fitted(name, shapes), *_with_other_shortcuts(name, shapes)]
+    exact = [shaped for shaped in tried if shaped.shapes == shapes]
     if not exact or any(faults.values()):
-        differences = _differences((exact or fitted)[0], shapes, faults)
+        differences = _differences((exact or tried)[0], shapes, faults)
         raise CheckpointError(f"{subject} must hold exactly the tensors of {name}, but {differences}")
     return exact[0]
 
@@ -152,7 +152,7 @@ def recognize(shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> lis
         nearest = [name for name in gaps if gaps[name] == min(gaps.values())]
         raise CheckpointError(
             f"{subject} must hold exactly the tensors of one of the {len(gaps)} variants; the nearest is "
-            f"{' or '.join(nearest)}, but {_differences(_fitted(nearest[0], shapes), shapes, faults)}"
+            f"{' or '.join(nearest)}, but {_differences(fitted(nearest[0], shapes), shapes, faults)}"
         )
     return found
 

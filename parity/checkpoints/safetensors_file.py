@@ -40,7 +40,8 @@ def read_safetensors(path: Path) -> Checkpoint:
     header = strict_json(data[8 : 8 + length].tobytes(), f"the header of {path}")
     if not isinstance(header, dict):
         raise CheckpointError(f"the header of {path} must be a JSON object, and is not; fetch the file again")
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", None)
+    metadata = {} if metadata is None else metadata  # some writers say null for none
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise CheckpointError(f"the metadata of {path} must be text by name, and is not; fetch the file again")
     tensors, spans = {}, []

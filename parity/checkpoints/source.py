@@ -9,10 +9,12 @@ from parity.errors import CheckpointError
 from parity.models.arrays import Array
 from parity.models.targets import variants
 
+from .beside import stated_beside
 from .checkpoint import Checkpoint
-from .files import format_of, layout_of, read
 from .naming import COUNTER, Axes, Naming, Scheme, functional_order, identify, to_stored
-from .recognize import Architecture, Shapes, expected_shapes, named, recognize
+from .parts import check_whole, find_parts, read_parts
+from .recognize import Architecture, Shapes, expected_shapes, fitted, named, recognize
+from .statements import Statement, refused
 from .tensors import BFLOAT16, FLOATS, Tensor, with_room
 
 OPTIONS = {"num_classes", "in_channels", "input_size", "shortcut", "zero_init_residual"}
@@ -61,13 +63,16 @@ class Source:
 
 def read_source(path: Path, model: str | None = None) -> Source:
     """Read a checkpoint and understand it. Raises CheckpointError, with the whole list of what is wrong."""
-    found = read(path)
-    naming = identify(found.tensors, layout_of(format_of(path)))
+    parts = find_parts(path)
+    found = read_parts(parts)
+    found = replace(found, statements=(*found.statements, *stated_beside(parts.files[0])))
+    naming = identify(found.tensors, parts.layout)
     held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
     counters = {name: held.pop(name) for name in list(held) if name.endswith(COUNTER)}
     faults = _faults(found, naming, held, counters)
     shapes = {name: tensor.shape for name, tensor in held.items()}
     architecture, notes = _architecture(found, naming, shapes, model, str(path), faults)
+    check_whole(parts, headless=architecture.config.num_classes == 0)
     if any(tensor.array.dtype == BFLOAT16 for tensor in held.values()):
         notes += ("bfloat16 widened to float32, without a loss",)
     scheme = f"{naming.scheme.name} ({naming.prefix})" if naming.prefix else naming.scheme.name
@@ -108,19 +113,41 @@ def _architecture(
     found: Checkpoint, naming: Naming, shapes: Shapes, model: str | None, subject: str, faults: dict[str, list[str]]
 ) -> tuple[Architecture, tuple[str, ...]]:
     """The variant that was asked for, that the file says it is, or that the tensors show; and what to say of it."""
+    spoken = [each for each in found.statements if naming.scheme.name in each.schemes]
+    notes = tuple(dict.fromkeys(note for each in spoken for note in each.notes))
+    names = [model] if model is not None else list(variants())
+    fitted_rows = [fitted(name, shapes) for name in names if name in variants()]
+    _as_stated(spoken, fitted_rows)
     if model is not None:
-        return named(model, shapes, subject, faults), ()
+        return _as_stated(spoken, [named(model, shapes, subject, faults)])[0], notes
     described = _described(found, shapes)
     if described is not None and not any(faults.values()):
-        return described, ()
-    fitting = {each.name: each for each in recognize(shapes, subject, faults)}
+        return described, notes
+    fitting = {each.name: each for each in _as_stated(spoken, recognize(shapes, subject, faults))}
     chosen = next((name for name in fitting if name == found.model), None)
     if chosen or len(fitting) == 1:
-        return fitting[chosen or next(iter(fitting))], ()
+        return fitting[chosen or next(iter(fitting))], notes
     preferred = [name for name in fitting if name.endswith(naming.scheme.prefers)]
     name = (preferred or list(fitting))[0]
     others = ", ".join(other for other in fitting if other != name)
-    return fitting[name], (f"{others} has the same tensors; {name} is {naming.scheme.name}'s own, --model overrides",)
+    doubt = f"{others} has the same tensors; {name} is {naming.scheme.name}'s own, --model overrides"
+    return fitting[name], (*notes, doubt)
+
+
+def _as_stated(spoken: list[Statement], fitting: list[Architecture]) -> list[Architecture]:
+    """Those of the variants that are what the file states, with the options that it states.
+
+    Raises CheckpointError where there are some and none is: with the fewest differences that one has.
+    """
+    options = {key: value for each in spoken for key, value in each.options.items()}
+    given = [Architecture(each.name, each.options | options) for each in fitting] if options else fitting
+    for statement in spoken:
+        wrong = {each.name: len(statement.differences(each.config)) for each in given}
+        if wrong and min(wrong.values()):
+            nearest = min(given, key=lambda each: wrong[each.name])
+            raise refused(statement, str(nearest), nearest.config)
+        given = [each for each in given if not wrong[each.name]]
+    return given
 
 
 def _described(found: Checkpoint, shapes: Shapes) -> Architecture | None:
