@@ -31,8 +31,8 @@ class Verified(Protocol):
 Verify = Callable[[Source, Path], Verified]
 
 VERIFIED = (
-    "{name} in PyTorch and in Keras, as written here, compute the same, one with the tensors that were read and one with "
-    "those that were written; the model that saved the source was not run"
+    "{name} in PyTorch and in Keras, as written here, compute the same, one with the tensors that were read and one "
+    "with those that were written; the model that saved the source was not run"
 )
 
 

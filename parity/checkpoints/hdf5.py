@@ -15,6 +15,7 @@ from parity.models.arrays import Array
 
 from .checkpoint import Checkpoint, Labels, mapped, repeated, strict_json, view
 from .hdf5_index import index
+from .statements import statements
 from .tensors import BFLOAT16, Tensor, values
 
 MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
@@ -70,7 +71,9 @@ def _taken(path: Path, region: tuple[int, int] | None, found: dict[str, Any], na
         tensors[name] = view(data, f"{stored} in {path}", dtype, tuple(shape), offset or 0)
     notes = (f"{passed} arrays of the optimizer or of random state passed over",) if passed else ()
     paths = tuple(row[0] for row in found["datasets"])
-    return Checkpoint(tensors, found["model"], None, notes, tuple(repeated(taken)), paths)
+    subject = f"model_config in {path}"
+    stated = statements(strict_json(found["config"].encode(), subject), subject) if found["config"] else []
+    return Checkpoint(tensors, found["model"], None, notes, tuple(repeated(taken)), paths, tuple(stated))
 
 
 def _index(path: Path, region: tuple[int, int] | None, trusted: bool) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MOST_DEPTH = 64
 
 MOST_MEMORY = 4 << 30  # bytes of address space for the process
 
-MOST_TEXT = 1 << 20  # bytes of one attribute
+MOST_TEXT = 4 << 20  # bytes of one attribute
 
 
 class RefusedError(Exception):
@@ -57,7 +57,7 @@ class Region(io.RawIOBase):
 
 
 def index(path: str, start: int = 0, size: int | None = None) -> dict[str, Any]:
-    """The datasets as [path, type, shape, byte offset], the names of layers by group, the layout, the model's name.
+    """The datasets as [path, type, shape, byte offset], layers' names by group, the layout, what the model is.
 
     Raises RefusedError, or whatever h5py raises for a damaged file.
     """
@@ -73,7 +73,8 @@ def _index(file: Any) -> dict[str, Any]:
     legacy = any(h5py.h5a.exists(root, name) for name in (b"layer_names", b"layer_names0")) or "model_weights" in file
     names: dict[str, str] = {}
     rows = list(_walk(root, "", names, set(), 0))
-    return {"model": _text(root, b"model"), "legacy": legacy, "names": names, "datasets": rows}
+    said = {"model": _text(root, b"model"), "config": _text(root, b"model_config")}
+    return {**said, "legacy": legacy, "names": names, "datasets": rows}
 
 
 def _walk(group: Any, path: str, names: dict[str, str], seen: set[int], depth: int) -> Iterator[list[Any]]:

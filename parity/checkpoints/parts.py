@@ -217,8 +217,11 @@ def _in_folder(folder: Path) -> Parts:
             networks[frozenset(_numbered(folder / name) or {name})] = None
     if len(networks) != 1:
         shown = [path.name if path else min(files) for files, path in networks.items()]
-        what = f"has {len(networks)}: {_some(shown)}" if networks else "has none"
-        raise CheckpointError(f"{folder} is a folder, must have one network in it and {what}; name a file")
+        what = f"has {len(networks)}, {_some(shown)}" if networks else "has none"
+        raise CheckpointError(
+            f"SOURCE must be a checkpoint file or a folder with one network, and {folder} is a folder and {what}; "
+            "name the file"
+        )
     files, found = next(iter(networks.items()))
     return _listed(found) if found else _all_there(Parts(tuple(folder / name for name in sorted(files))))
 

@@ -116,8 +116,9 @@ def _architecture(
     spoken = [each for each in found.statements if naming.scheme.name in each.schemes]
     notes = tuple(dict.fromkeys(note for each in spoken for note in each.notes))
     names = [model] if model is not None else list(variants())
-    fitted_rows = [fitted(name, shapes) for name in names if name in variants()]
-    _as_stated(spoken, fitted_rows)
+    rows = [fitted(name, shapes) for name in names if name in variants()]
+    rows.sort(key=lambda row: len(row.shapes.items() ^ shapes.items()))
+    _as_stated([each for each in spoken if each.library != "graph"], rows)  # says more than names of tensors do
     if model is not None:
         return _as_stated(spoken, [named(model, shapes, subject, faults)])[0], notes
     described = _described(found, shapes)

@@ -15,11 +15,17 @@ from typing import Any
 from parity.errors import CheckpointError
 from parity.models.targets import variants
 
+from .graph import graph_words, graphs
+
 HEADS = {None: None, "linear": None, "softmax": "softmax", "sigmoid": "sigmoid"}  # activations that a builder takes
 
 IDLE: tuple[Any, ...] = (None, False, 0, [], {})  # of a setting that is not known: as if it were not there
 
-MOST_SHOWN = 60  # characters of a value
+MOST_SHOWN = 90  # characters of a value
+
+MOST_LISTED = 3  # differences in a sentence
+
+HEAD_NOTE = "the head ends in {0}, which no weights hold: build the model with classifier_activation='{0}'"
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,11 @@ class Statement:
 
 def refused(statement: Statement, name: str, config: Any) -> CheckpointError:
     """The error for a file whose tensors are those of a variant, and whose own statement is not."""
+    found = statement.differences(config)
+    more = f"; and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
     return CheckpointError(
         f"{statement.subject} must state a network that can be written, and states another than the nearest, {name}: "
-        f"{'; '.join(statement.differences(config))}; nothing was written: use it in its own library"
+        f"{'; '.join(found[:MOST_LISTED])}{more}; nothing was written: use it in its own library"
     )
 
 
@@ -103,7 +111,7 @@ def _sizes(config: Any) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("num_classes", "in_channels", "input_size")}
 
 
-WORDS = {"keras_hub": _keras_hub_words, "transformers": _transformers_words, "timm": _timm_words}
+WORDS = {"graph": graph_words, "keras_hub": _keras_hub_words, "transformers": _transformers_words, "timm": _timm_words}
 
 BACKBONE = {"stackwise_num_strides", "stackwise_num_blocks", "block_type"}  # what tells keras_hub's, whatever its class
 
@@ -123,15 +131,32 @@ TRANSFORMERS = {  # the library's own values, for settings that a configuration 
 
 
 def statements(described: Any, subject: str) -> list[Statement]:
-    """What a configuration, parsed from JSON, states of residual networks: nothing where no table knows its words."""
-    found = [_keras_hub(config, task, subject) for config, task in _backbones(described, {})]
+    """What a configuration, parsed from JSON, states of residual networks: nothing where no table knows its words.
+
+    Raises CheckpointError for one that is nested too deep to be a network's.
+    """
+    try:
+        found = [_keras_hub(config, task, subject) for config, task in _backbones(described, {})]
+        found += [_graph(scheme, stated, subject) for scheme, stated in graphs(described)]
+    except RecursionError:
+        raise CheckpointError(f"{subject} must describe a network, and is nested too deep for one; refused") from None
     if isinstance(described, dict) and described.get("model_type") == "resnet":
         stated = {key: described.get(key, value) for key, value in TRANSFORMERS.items()} | {"eps": 1e-5}
-        schemes = ("transformers", "transformers-backbone")
-        found.append(Statement(subject, "transformers", schemes, stated))
+        found.append(Statement(subject, "transformers", ("transformers", "transformers-backbone"), stated))
     if isinstance(described, dict) and isinstance(described.get("architecture"), str):
         found.append(_timm(described, subject))
     return found
+
+
+def _graph(scheme: str, stated: dict[str, Any], subject: str) -> Statement:
+    """A graph's statement; the activation that it ends in is an option, and a map of features stands for its mean."""
+    output = stated["output"]
+    name, _, inner = output.partition("(")
+    head = HEADS.get(name) if inner == "fc)" else None
+    if re.fullmatch(r"relu\(layer\d+\.\d+\)", output):
+        stated = stated | {"output": f"average({output})"}
+    notes = (HEAD_NOTE.format(head),) if head else ()
+    return Statement(subject, "graph", (scheme,), stated, {"classifier_activation": head} if head else {}, notes)
 
 
 def _timm(described: dict[str, Any], subject: str) -> Statement:
@@ -167,7 +192,7 @@ def _keras_hub(backbone: dict[str, Any], task: dict[str, Any], subject: str) -> 
         stated["activation"] = _activation(stated["activation"])
         if stated["activation"] is not None and stated["activation"] in HEADS.values():
             options["classifier_activation"] = stated["activation"]
-            notes.append(f"the head ends in {stated['activation']}, which no weights hold: classifier_activation")
+            notes.append(HEAD_NOTE.format(stated["activation"]))
     for key, each in (("dtype", backbone.get("dtype")), ("head_dtype", task.get("head_dtype"))):
         policy = each.get("config", {}) if isinstance(each, dict) else {"name": each}
         name = policy.get("name") if isinstance(policy, dict) else policy
