@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from parity.errors import CheckpointError
+
 from .checkpoint import strict_json
 from .statements import Statement, statements
 
@@ -11,17 +13,20 @@ WHOLE = re.compile(r"(model|pytorch_model|task)\b.*")  # the names that those li
 MOST_CONFIG = 16 << 20  # bytes
 
 
-def stated_beside(weights: Path) -> list[Statement]:
-    """What config.json beside a folder's weights, or task.json beside keras_hub's task.weights.h5, states of them.
+def stated_beside(weights: Path) -> tuple[list[Statement], tuple[str, ...]]:
+    """What config.json beside a folder's weights, or task.json beside keras_hub's task.weights.h5, states; and a note.
 
-    Nothing for weights of another name: they need not be the folder's. Raises CheckpointError for what is no JSON.
+    Nothing for weights of another name: they need not be the folder's.
     """
     match = WHOLE.fullmatch(weights.name)
     if match is None:
-        return []
+        return [], ()
     config = weights.with_name("task.json" if match[1] == "task" else "config.json")
     try:
         text = config.read_bytes() if config.is_file() and config.stat().st_size <= MOST_CONFIG else b""
     except OSError:
-        return []  # what cannot be read says nothing
-    return statements(strict_json(text, str(config)), str(config)) if text else []
+        text = b""
+    try:
+        return (statements(strict_json(text, str(config)), str(config)) if text else []), ()
+    except CheckpointError:
+        return [], (f"{config.name} beside it is no sound JSON and says nothing of the network",)

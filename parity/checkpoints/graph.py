@@ -77,12 +77,12 @@ class _Graph:
             before = [[] if last is None else [(last, 0)]]  # in a Sequential
             calls = layer.get("inbound_nodes")
             for number, inputs in enumerate(list(_calls(calls)) or ([[]] if calls is not None else before)):
-                texts = [made.get(node, node[0]) for node in inputs] or [image]
+                texts = [_made(made, node) for node in inputs] or [image]
                 inner = self._output(layer, ", ".join(texts), depth + 1) if _layers(layer) else None
                 made[_name(layer), number] = _short(inner or self._expression(layer, texts))
             last = _name(layer)
         outputs = _nodes(described["config"].get("output_layers") or [[last, 0, 0]])
-        return _short(" and ".join(made.get(node, node[0]) for node in outputs))
+        return _short(" and ".join(_made(made, node) for node in outputs))
 
     def _expression(self, layer: dict[str, Any], inputs: list[str]) -> str:
         kind, config, text = str(layer.get("class_name")), layer["config"], ", ".join(inputs)
@@ -176,6 +176,11 @@ def _block_words(config: Any, block: str, stride: int, text: str, changes: bool)
 def _settings(path: str, stride: int, kernel: int, groups: int = 1) -> dict[str, Any]:
     settings = {"strides": stride, "padding": (kernel - 1) // 2, "dilation": 1, "groups": groups}
     return {f"{path} {key}": value for key, value in settings.items()}
+
+
+def _made(made: dict[Node, str], node: Node) -> str:
+    """A tensor's expression. The calls of a model inside another are counted on from its own making."""
+    return made.get(node) or next((text for (name, _), text in reversed(made.items()) if name == node[0]), node[0])
 
 
 def _calls(value: Any) -> Iterator[list[Node]]:

@@ -65,7 +65,8 @@ def read_source(path: Path, model: str | None = None) -> Source:
     """Read a checkpoint and understand it. Raises CheckpointError, with the whole list of what is wrong."""
     parts = find_parts(path)
     found = read_parts(parts)
-    found = replace(found, statements=(*found.statements, *stated_beside(parts.files[0])))
+    beside, remarks = stated_beside(parts.files[0])
+    found = replace(found, statements=(*found.statements, *beside), notes=(*found.notes, *remarks))
     naming = identify(found.tensors, parts.layout)
     held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
     counters = {name: held.pop(name) for name in list(held) if name.endswith(COUNTER)}

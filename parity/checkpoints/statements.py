@@ -143,7 +143,7 @@ def statements(described: Any, subject: str) -> list[Statement]:
     if isinstance(described, dict) and described.get("model_type") == "resnet":
         stated = {key: described.get(key, value) for key, value in TRANSFORMERS.items()} | {"eps": 1e-5}
         found.append(Statement(subject, "transformers", ("transformers", "transformers-backbone"), stated))
-    if isinstance(described, dict) and isinstance(described.get("architecture"), str):
+    if isinstance(described, dict) and isinstance(described.get("architecture"), str) and "pretrained_cfg" in described:
         found.append(_timm(described, subject))
     return found
 

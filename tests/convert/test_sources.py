@@ -17,6 +17,7 @@ import parity
 import resnet_keras
 import resnet_torch
 from parity.checkpoints.source import read_source
+from parity.errors import CheckpointError
 from parity.frameworks.keras.side import KerasSide
 from parity.frameworks.torch.side import TorchSide
 
@@ -138,15 +139,19 @@ def test_transformers(kind: str, depths: list[int], widths: list[int], cls: str,
 
 
 def test_transformers_v1(tmp_path: Path) -> None:
-    """Stride in the first 1x1 leaves no trace in the names: --model says so."""
+    """Stride in the first 1x1 leaves no trace in the names: the folder's config.json says so, or --model does."""
     library("torchvision")
     transformers = library("transformers")
     config = transformers.ResNetConfig(num_labels=7, downsample_in_bottleneck=True)
     model = randomised(transformers.ResNetForImageClassification(config))
     model.save_pretrained(tmp_path)
     expected = torch_output(model, lambda output: output.logits)
-    check_against(tmp_path / "model.safetensors", expected, "resnet50_v1")
-    assert gap(our_outputs(tmp_path / "model.safetensors")["torch"], expected) > BOUND
+    check_against(tmp_path / "model.safetensors", expected)
+    with pytest.raises(CheckpointError, match="downsample_in_bottleneck is True and not False"):
+        read_source(tmp_path / "model.safetensors", "resnet50")
+    alone = (tmp_path / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    check_against(alone, expected, "resnet50_v1")
+    assert gap(our_outputs(alone)["torch"], expected) > BOUND
 
 
 def in_float64(build: Any) -> keras.Model:
