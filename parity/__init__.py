@@ -73,8 +73,10 @@ def convert(
 ) -> "Conversion":
     """Convert a checkpoint between `.pth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras` and `.h5`.
 
-    model: the named variant, where the tensors fit more than one. verify: also check that both models compute the
-    same. naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our
+    source: the file, the index of one that is cut into parts, or a folder with one network in it. model: the named
+    variant, where the tensors fit more than one. verify: also check that our two models of that name compute the same,
+    one with the tensors that were read and one with those that were written; whatever saved the source is not run.
+    naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our
     own of the destination's framework.
     Every tensor is used once, nothing in a file is executed, and the destination appears whole or not at all. Raises
     `parity.errors.CheckpointError`, with the whole list of what does not fit.

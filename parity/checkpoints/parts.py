@@ -16,7 +16,7 @@ from parity.errors import CheckpointError
 from .checkpoint import Checkpoint, repeated, strict_json
 from .files import format_of, layout_of, read, read_together
 
-NUMBERED = re.compile(r"(.*[-_.])(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
+NUMBERED = re.compile(r"(|.*\D)(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
 
 KERAS_PART = re.compile(r"(.*)_\d{5,}\.weights\.h5", re.DOTALL)  # as Keras names them, and others their epochs
 
@@ -139,8 +139,14 @@ def _indexes(folder: Path, about: bytes = b"") -> Iterator[tuple[Path, dict[str,
             text = path.read_bytes() if path.stat().st_size <= MOST_INDEX else b""
         except OSError:
             continue
-        if b'"weight_map"' in text and about in text:
-            yield path, _places(path, text)
+        try:
+            places = _places(path, text) if b'"weight_map"' in text else {}
+        except CheckpointError:
+            if about in text:
+                raise
+            continue  # another network's
+        if places:
+            yield path, places
 
 
 def _text(index: Path) -> bytes:

@@ -116,10 +116,10 @@ def _architecture(
     """The variant that was asked for, that the file says it is, or that the tensors show; and what to say of it."""
     spoken = [each for each in found.statements if naming.scheme.name in each.schemes]
     notes = tuple(dict.fromkeys(note for each in spoken for note in each.notes))
-    names = [model] if model is not None else list(variants())
-    rows = [fitted(name, shapes) for name in names if name in variants()]
-    rows.sort(key=lambda row: len(row.shapes.items() ^ shapes.items()))
-    _as_stated([each for each in spoken if each.library != "graph"], rows)  # says more than names of tensors do
+    early = [each for each in spoken if each.library != "graph"]
+    if early:  # tells what is wrong in fewer words than the names of all tensors that do not fit
+        rows = [fitted(name, shapes) for name in variants() if model in (None, name)]
+        _as_stated(early, sorted(rows, key=lambda row: len(row.shapes.items() ^ shapes.items())))
     if model is not None:
         return _as_stated(spoken, [named(model, shapes, subject, faults)])[0], notes
     described = _described(found, shapes)

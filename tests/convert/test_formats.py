@@ -19,6 +19,7 @@ import parity
 import resnet_keras
 import resnet_torch
 from parity.checkpoints.files import SUFFIXES, read
+from parity.errors import CheckpointError
 
 from .helpers import PYTHON, ROOT, SMALL, convert, random_tensors, same, save_safetensors
 
@@ -233,3 +234,18 @@ def test_read_maps_the_file(files: dict[str, Path]) -> None:
     """Arrays are views of the mapped file: reading takes no memory for them."""
     for suffix in (".safetensors", ".weights.h5", ".h5", ".keras"):
         assert not any(array.flags.owndata or array.flags.writeable for array in read(files[suffix]).tensors.values())
+
+
+def test_metadata_that_is_null(tmp_path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Some writers of safetensors say null for no metadata; anything else that is no text by name stays refused."""
+    source = save_safetensors(tmp_path / "in.safetensors", tensors, SMALL)
+    blob = source.read_bytes()
+    size = int.from_bytes(blob[:8], "little")
+    for value, refused in (("null", False), ("7", True), ('{"a": null}', True)):
+        header = json.dumps(json.loads(blob[8 : 8 + size]) | {"__metadata__": json.loads(value)}).encode()
+        source.write_bytes(len(header).to_bytes(8, "little") + header + blob[8 + size :])
+        if refused:
+            with pytest.raises(CheckpointError, match="metadata"):
+                read(source)
+        else:
+            assert same(read(source).tensors, tensors)

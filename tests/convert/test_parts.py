@@ -82,8 +82,8 @@ def test_numbered_files_are_read_without_an_index(tmp_path: Path) -> None:
 
 
 def test_an_index_tells_a_part_whatever_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cut(tmp_path, ["body.safetensors", "head.safetensors"], "any.json")
-    assert convert(tmp_path / "body.safetensors", tmp_path / "out.pth") == 2
+    cut(tmp_path, ["körper.safetensors", "head.safetensors"], "any.json")
+    assert convert(tmp_path / "körper.safetensors", tmp_path / "out.pth") == 2
     assert "is one of 2 parts of a network, by any.json beside it" in capsys.readouterr().err
     assert convert(tmp_path / "any.json", tmp_path / "out.pth") == 0
 
