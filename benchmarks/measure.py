@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -89,14 +90,14 @@ def medians(runs: list[Run]) -> dict[str, float]:
 Rows = list[dict[str, Any]]
 
 
-def merged(name: str, field: str, rows: Rows, columns: tuple[str, str], order: list[tuple[str, str]]) -> Rows:
+def merged(name: str, field: str, rows: Rows, columns: tuple[str, ...], order: Sequence[tuple[str, ...]]) -> Rows:
     """These rows, and of those kept in benchmarks/results/NAME.json under `field` the others.
 
-    columns: which two tell a row from the others; order: what they hold, row by row.
+    columns: which tell a row from the others; order: what they hold, row by row.
     """
     path = RESULTS / f"{name}.json"
     kept = json.loads(path.read_text())[field] if path.exists() else []
-    found = {(row[columns[0]], row[columns[1]]): row for row in (*kept, *rows)}
+    found = {tuple(row.get(column) for column in columns): row for row in (*kept, *rows)}
     return [found[key] for key in order if key in found]
 
 

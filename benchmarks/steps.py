@@ -8,6 +8,7 @@ A process per framework keeps its threads and memory apart from the other's; `be
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ def pixels(size: int) -> np.ndarray:
 
 
 def labels() -> np.ndarray:
-    """A class for every image."""
-    return np.arange(BATCH) * 100
+    """A class for every image; the CIFAR networks have ten."""
+    return np.arange(BATCH)
 
 
 def keras_step(model: Any, size: int) -> Work:
@@ -38,9 +39,9 @@ def keras_step(model: Any, size: int) -> Work:
     return lambda: model.train_on_batch(x, y)
 
 
-def keras_predict(model: Any) -> Work:
+def keras_predict(model: Any, size: int = 224) -> Work:
     """`predict` on one batch."""
-    x = pixels(224)
+    x = pixels(size)
     return lambda: model.predict(x, batch_size=BATCH, verbose=0)
 
 
@@ -79,8 +80,8 @@ def torch_forward(model: Any, channels_last: bool = False) -> Work:
     return torch.inference_mode()(lambda: model(x))
 
 
-def stock_resnext() -> Any:
-    """Our ResNeXt-50 made of stock Keras convolutions and norms."""
+def stock_resnext(name: str, **options: Any) -> Any:
+    """Our ResNeXt made of stock Keras convolutions and norms."""
     import keras
 
     import resnet_keras
@@ -95,7 +96,7 @@ def stock_resnext() -> Any:
     resnet_keras.resnet.Conv2D = resnet_keras.blocks.Conv2D = Conv2D
     resnet_keras.resnet.BatchNormalization = keras.layers.BatchNormalization
     resnet_keras.blocks.BatchNormalization = keras.layers.BatchNormalization
-    return resnet_keras.resnext50_32x4d(input_size=64)
+    return getattr(resnet_keras, name)(**options)
 
 
 def applications() -> Any:
@@ -144,10 +145,20 @@ def torch_matmul() -> Work:
     return lambda: torch.mm(a, b)
 
 
+def resnext(work: Callable[[Any, int], Work], build: Callable[..., Any], name: str) -> Work:
+    """A piece of work of a ResNeXt on images of 64 pixels a side."""
+    return work(build(name, input_size=64), 64)
+
+
+RESNEXTS = ("resnext50_32x4d", "resnext101_32x8d", "cifar_resnext29_8x64d", "cifar_resnext29_16x64d")
 WORKS: dict[str, Callable[[], Work]] = {
-    "keras resnext50 step": lambda: keras_step(ours_in_keras("resnext50_32x4d", input_size=64), 64),
-    "stock resnext50 step": lambda: keras_step(stock_resnext(), 64),
-    "torchvision resnext50 step": lambda: torch_step(torchvision_model("resnext50_32x4d"), 64, channels_last=True),
+    **{f"keras {name} step": partial(resnext, keras_step, ours_in_keras, name) for name in RESNEXTS},
+    **{f"stock {name} step": partial(resnext, keras_step, stock_resnext, name) for name in RESNEXTS},
+    **{f"keras {name} predict": partial(resnext, keras_predict, ours_in_keras, name) for name in RESNEXTS},
+    **{f"stock {name} predict": partial(resnext, keras_predict, stock_resnext, name) for name in RESNEXTS},
+    "torchvision resnext50_32x4d step": lambda: torch_step(
+        torchvision_model("resnext50_32x4d"), 64, channels_last=True
+    ),
     "keras resnet50 step": lambda: keras_step(ours_in_keras(), 224),
     "keras resnet50_keras step": lambda: keras_step(ours_in_keras("resnet50_keras"), 224),
     "applications resnet50 step": lambda: keras_step(applications(), 224),

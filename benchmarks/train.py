@@ -2,8 +2,10 @@
 
 `python -m benchmarks.train [--rounds N] [--only TEXT]`. Each bar compares two implementations, as a rule in two
 processes, that take turns, so that a busy moment of the machine meets both. The figure is the median of the ratios of
-neighbouring runs; beside it stands the same ratio of processor seconds, which other processes disturb less. `--only`
-measures anew the bars whose name contains the text, and leaves the others' figures as they are.
+neighbouring runs; beside it stands the same ratio of processor seconds, which other processes disturb less. What Keras
+does on TensorFlow is measured without oneDNN and with it (TF_ENABLE_ONEDNN_OPTS), as TensorFlow turns it on by itself
+only where the processor has AVX512-VNNI or AMX. `--only` measures anew the bars whose name contains the text, and
+leaves the others' figures as they are.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .measure import merged, save
-from .steps import BATCH, MATRIX
+from .steps import BATCH, MATRIX, RESNEXTS
 
 RESNET50_PRODUCTS = 4_089_184_256  # multiply-adds of one 224x224 image, in the convolutions and the classifier
 SERVES = 3  # rounds of one process
@@ -42,6 +44,12 @@ class Bar:
     first: bool = False
     share: float = 1.0
     together: bool = False
+    onednn: bool | None = None  # whether TensorFlow is to use it, in both
+
+    @property
+    def setting(self) -> str:
+        """ "on", "off", or "-" where TensorFlow has no part in it."""
+        return {None: "-", True: "on", False: "off"}[self.onednn]
 
     @property
     def title(self) -> str:
@@ -49,18 +57,27 @@ class Bar:
         return self.work + (" (the first)" if self.first else "")
 
 
+def _both(work: str, against: str, without: float, with_it: float, **more: Any) -> list[Bar]:
+    """A bar without oneDNN and one with it."""
+    return [Bar(work, against, least, onednn=on, **more) for on, least in ((False, without), (True, with_it))]
+
+
 BARS = [
-    Bar("keras resnext50 step", "stock resnext50 step", 18),
-    Bar("keras resnext50 step", "torchvision resnext50 step", 1 / 1.05),
-    Bar("keras resnet50 step", "applications resnet50 step", 1.3),
-    Bar("keras resnet50_keras step", "applications resnet50 step", 1.3),  # the same network: v1, with biases
-    Bar("keras resnet50 step", "applications resnet50 step", 1.7, first=True),
-    Bar("keras resnet50 predict", "applications resnet50 predict", 1.1),
-    Bar("keras folded predict", "applications resnet50 predict", 1.25),
+    *_both("keras resnext50_32x4d step", "stock resnext50_32x4d step", 12, 25),
+    *_both("keras resnext101_32x8d step", "stock resnext101_32x8d step", 3, 3),
+    *_both("keras cifar_resnext29_8x64d step", "stock cifar_resnext29_8x64d step", 3, 3),
+    *_both("keras cifar_resnext29_16x64d step", "stock cifar_resnext29_16x64d step", 3, 3),
+    *(bar for name in RESNEXTS for bar in _both(f"keras {name} predict", f"stock {name} predict", 1, 1)),
+    Bar("keras resnext50_32x4d step", "torchvision resnext50_32x4d step", 1 / 1.05, onednn=True),
+    *_both("keras resnet50 step", "applications resnet50 step", 1.3, 1.3),
+    *_both("keras resnet50_keras step", "applications resnet50 step", 1.3, 1.3),  # the same network: v1, with biases
+    *_both("keras resnet50 step", "applications resnet50 step", 1.7, 1.7, first=True),
+    *_both("keras resnet50 predict", "applications resnet50 predict", 1.1, 1.1),
+    *_both("keras folded predict", "applications resnet50 predict", 1.25, 1.25),
     Bar("torch resnet50 step", "torchvision resnet50 step", 0.97, 1.03, together=True),
     Bar("torch resnet50 forward", "torchvision resnet50 forward", 0.97, 1.03, together=True),
     Bar("torch folded forward", "torchvision resnet50 forward", 1.4),
-    Bar("keras folded predict", "keras matrix product", 1 / 1.25, share=ROOFLINE),
+    Bar("keras folded predict", "keras matrix product", 1 / 1.25, share=ROOFLINE, onednn=True),
     Bar("torch folded forward", "torch matrix product", 1 / 1.25, share=ROOFLINE),
 ]
 
@@ -68,9 +85,10 @@ BARS = [
 class Worker:
     """A process that does the works of these names when asked."""
 
-    def __init__(self, names: tuple[str, ...], warm_up: int) -> None:
+    def __init__(self, names: tuple[str, ...], warm_up: int, onednn: bool | None) -> None:
         command = [sys.executable, "-m", "benchmarks.steps", str(warm_up), *names]
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment |= {} if onednn is None else {"TF_ENABLE_ONEDNN_OPTS": str(int(onednn))}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
         self._line("ready")
@@ -122,9 +140,9 @@ def _replace(workers: dict[str, Worker], bar: Bar, order: tuple[str, ...]) -> No
         worker.close()
     warm_up = 0 if bar.first else 3
     if bar.together:
-        workers.update(dict.fromkeys(order, Worker(order, warm_up)))
+        workers.update(dict.fromkeys(order, Worker(order, warm_up, bar.onednn)))
     else:
-        workers.update({name: Worker((name,), warm_up) for name in order})
+        workers.update({name: Worker((name,), warm_up, bar.onednn) for name in order})
 
 
 def measure(bar: Bar, rounds: int) -> dict[str, Any]:
@@ -137,6 +155,7 @@ def measure(bar: Bar, rounds: int) -> dict[str, Any]:
     return {
         "work": bar.title,
         "against": bar.against,
+        "onednn": bar.setting,
         "seconds": round(median(wall for wall, _ in ours), 4),
         "seconds_against": round(bar.share * median(wall for wall, _ in theirs), 4),
         "rounds": len(ratios),
@@ -152,11 +171,11 @@ def measure(bar: Bar, rounds: int) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """The figures for a terminal."""
-    made = Table("work", "against", "seconds", "theirs", "times faster", "bar", "")
+    made = Table("work", "against", "oneDNN", "seconds", "theirs", "times faster", "bar", "")
     for row in rows:
         bar = f"{row['at_least']:g}" + (f" to {row['at_most']:g}" if row["at_most"] else "")
         numbers = [f"{row[key]:.3f}" for key in ("seconds", "seconds_against", "times_faster")]
-        made.add_row(row["work"], row["against"], *numbers, bar, "met" if row["met"] else "NOT met")
+        made.add_row(row["work"], row["against"], row["onednn"], *numbers, bar, "met" if row["met"] else "NOT met")
     return made
 
 
@@ -170,9 +189,11 @@ def main(arguments: list[str] | None = None) -> int:
     rows = []
     for bar in bars:
         rows.append(measure(bar, options.rounds))
-        print(f"{rows[-1]['work']}: {rows[-1]['times_faster']}", file=sys.stderr, flush=True)
-    order = [(bar.title, bar.against) for bar in BARS]
-    save("train", {"bars": merged("train", "bars", rows, ("work", "against"), order)})
+        print(
+            f"{rows[-1]['work']}, oneDNN {rows[-1]['onednn']}: {rows[-1]['times_faster']}", file=sys.stderr, flush=True
+        )
+    order = [(bar.title, bar.against, bar.setting) for bar in BARS]
+    save("train", {"bars": merged("train", "bars", rows, ("work", "against", "onednn"), order)})
     Console(width=140).print(table(rows))
     return 0 if rows and all(row["met"] for row in rows) else 1
 

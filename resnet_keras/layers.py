@@ -4,7 +4,6 @@ Everything in which PyTorch and Keras differ below the level of a block stands h
 name in `resnet_torch`. Tensors are (N, H, W, C); convolution kernels (kH, kW, in / groups, out).
 """
 
-from functools import cache, partial
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ from keras import ops
 
 from .base import register
 from .configs import INITIALIZERS, one_of
+from .grouped import grouped_convolution
 
 
 @register
@@ -113,58 +113,6 @@ def _kernel_initializer(init: str) -> Any:
     if init == "glorot":
         return keras.initializers.GlorotUniform()
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-
-
-def grouped_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any) -> Any:
-    """A grouped convolution on TensorFlow's own kernels, (N, H, W, C) by (kH, kW, C / groups, out).
-
-    Keras sends grouped convolutions through XLA, ten times slower on a CPU. TensorFlow's kernel runs them in every
-    dtype; its CPU gradient exists for float32 and bfloat16 under oneDNN only, so elsewhere XLA computes the gradient.
-    """
-    import tensorflow as tf
-
-    with tf.init_scope():  # out of the graph, if in one: ask which device is in force
-        device = tf.zeros(()).device
-    if _native_gradient(inputs.dtype.name, device):
-        return tf.nn.conv2d(inputs, kernel, strides, padding, dilations=dilations)
-    return _grouped_by_xla(strides, padding, dilations)(inputs, tf.convert_to_tensor(kernel))
-
-
-@cache
-def _grouped_by_xla(strides: Any, padding: str, dilations: Any) -> Any:
-    """A grouped convolution whose gradient XLA compiles, once per shape."""
-    import tensorflow as tf
-
-    convolve = partial(tf.nn.conv2d, strides=strides, padding=padding, dilations=dilations)
-
-    @tf.function(jit_compile=True, reduce_retracing=True)
-    def gradient(x: Any, kernel: Any, upstream: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel])
-            y = convolve(x, kernel)
-        return tape.gradient(y, [x, kernel], upstream)
-
-    @tf.custom_gradient
-    def convolution(x: Any, kernel: Any) -> Any:
-        return convolve(x, kernel), lambda upstream: gradient(x, kernel, upstream)
-
-    return convolution
-
-
-@cache
-def _native_gradient(dtype: str, device: str) -> bool:
-    """Whether TensorFlow has its own gradient of a grouped convolution in `dtype` on `device`: tried once on each."""
-    import tensorflow as tf
-
-    with tf.init_scope(), tf.device(device):  # no gradient tape: it would not record in this scope
-        x, kernel = tf.ones((1, 1, 1, 4), dtype), tf.ones((1, 1, 2, 4), dtype)
-        try:
-            tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=x.shape, filter=kernel, out_backprop=x, strides=[1, 1, 1, 1], padding="VALID"
-            )
-        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError):
-            return False
-    return True
 
 
 @register

@@ -12,7 +12,7 @@ from torch import nn
 
 import resnet_keras
 import resnet_torch
-from resnet_keras import layers
+from resnet_keras import grouped, layers
 
 from .helpers import copy_weights, gap, image, nchw, policy, run_python
 
@@ -143,6 +143,8 @@ GROUPED = [
     {"groups": 2, "padding": 1},
     {"groups": 4, "strides": 2, "padding": 1},
     {"groups": 8},
+    {"groups": 8, "strides": 2},
+    {"groups": 8, "dilation_rate": 2},
     {"groups": 2, "padding": "same", "strides": 2},
     {"groups": 2, "dilation_rate": 2, "padding": 2},
     {"groups": 2, "dilation_rate": 2, "padding": 2, "strides": 2},
@@ -187,7 +189,13 @@ RUNS = [(mode, dtype) for dtype in ("float32", "float64") for mode in MODES]
 
 @pytest.mark.parametrize(("mode", "dtype"), [*RUNS, ("graph", "bfloat16"), ("graph", "float16"), ("xla", "bfloat16")])
 @pytest.mark.parametrize("options", GROUPED, ids=lambda options: "-".join(map(str, options.values())))
-def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode: str) -> None:
+@pytest.mark.parametrize("kernels", ["as chosen", "without a gradient"])
+def test_grouped_convolution_is_kerass(
+    kernels: str, options: dict[str, Any], dtype: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On TensorFlow's grouped kernels, if this processor has their gradient, and on those that stand in for them."""
+    if kernels == "without a gradient":
+        monkeypatch.setattr(grouped, "has_gradient", lambda *_: False)
     ours, reference = convolutions(options, dtype)
     x = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 8, 8)), dtype)
     bound = PRECISION[dtype] * 10
@@ -195,33 +203,6 @@ def test_grouped_convolution_is_kerass(options: dict[str, Any], dtype: str, mode
         value_and_gradients(*ours, x, MODES[mode]), value_and_gradients(*reference, x, MODES[mode]), strict=True
     ):
         assert gap(actual, expected) <= bound
-
-
-NO_ONEDNN = """
-import keras, tensorflow as tf, resnet_keras, numpy as np
-from resnet_keras import layers
-print(layers._native_gradient("float32", "/device:CPU:0"))
-x = tf.random.stateless_normal((2, 9, 8, 8), (0, 1))
-ours, stock = layers.Conv2D(16, 3, groups=4), keras.layers.Conv2D(16, 3, groups=4)
-ours(x), stock(x)
-stock.set_weights(ours.get_weights())
-found = []
-for layer in (ours, stock):
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        loss = tf.reduce_sum(layer(x) ** 2)
-    found.append(tape.gradient(loss, [x, layer.kernel.value]))
-for actual, expected in zip(*found):
-    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
-model = resnet_keras.resnext50_32x4d(input_size=33, num_classes=3)
-model.compile("sgd", "mse")
-print(np.isfinite(model.train_on_batch(np.ones((2, 33, 33, 3)), np.ones((2, 3)))))
-"""
-
-
-def test_grouped_convolution_trains_without_onednn() -> None:
-    """TensorFlow then has no gradient of its own in any dtype."""
-    assert run_python(NO_ONEDNN, TF_ENABLE_ONEDNN_OPTS="0").split() == ["False", "True"]
 
 
 ONE_BY_ONE: list[dict[str, Any]] = [{}, {"use_bias": False}, {"activation": "relu"}, {"strides": 2}, {"groups": 2}]
