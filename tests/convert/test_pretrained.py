@@ -82,7 +82,7 @@ def server(checkpoint: tuple[bytes, Any], tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         row = published.Weights(hashlib.sha256(checkpoint[0]).hexdigest()[:8], 0.0)
         for package in PACKAGES:
-            monkeypatch.setitem(package.weights.PUBLISHED, NAME, {TAG: package.weights.Weights(row.sha256, 0.0)})
+            monkeypatch.setitem(package.published.PUBLISHED, NAME, {TAG: package.published.Weights(row.sha256, 0.0)})
         yield running
         running.shutdown()
     gc.collect()  # a connection that was left open is reported by the test that left it, not by a later one
