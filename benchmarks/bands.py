@@ -12,7 +12,7 @@ from typing import Any
 
 from parity.checks.training.run import Options, compare_training, small
 from parity.models.targets import named
-from parity.runners.training_process import TrainingProcess, both_frameworks
+from parity.runners.remote import RemoteRunner, both_frameworks
 
 from .measure import save
 from .training import recipe_of
@@ -23,7 +23,7 @@ DTYPES = ("float32", "mixed_bfloat16")
 SEEDS = 4
 
 
-def row(name: str, dtype: str, seeds: int, processes: tuple[TrainingProcess, TrainingProcess]) -> dict[str, Any]:
+def row(name: str, dtype: str, seeds: int, processes: tuple[RemoteRunner, RemoteRunner]) -> dict[str, Any]:
     """The figures of one recipe in one dtype."""
     options, target = Options(dtype), small(named(VARIANT))
     shares: list[float] = []

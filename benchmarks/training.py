@@ -12,7 +12,7 @@ from typing import Any
 from parity.checks.training.run import Options, compare_training, small
 from parity.models.recipe import Recipe, made
 from parity.models.targets import named
-from parity.runners.training_process import TrainingProcess, both_frameworks
+from parity.runners.remote import RemoteRunner, both_frameworks
 from parity.verdict.training import LINE
 
 from .measure import merged, save
@@ -55,7 +55,7 @@ def recipe_of(variant: str, name: str) -> Recipe:
     return made(optimizer, steps=STEPS, **given, **CALMER.get(variant, {}).get(optimizer, {}))
 
 
-def row(variant: str, name: str, processes: tuple[TrainingProcess, TrainingProcess]) -> dict[str, Any]:
+def row(variant: str, name: str, processes: tuple[RemoteRunner, RemoteRunner]) -> dict[str, Any]:
     """The figures of one run."""
     options, target = Options("float64"), small(named(variant))
     recipe = recipe_of(variant, name)

@@ -36,11 +36,11 @@ def _gap(wanted: Array, found: Array) -> float:
 
 def tensor_of(process: Any, recipe: Recipe, name: str, shape: tuple[int, ...], rate: float, step: int) -> Tensor:
     """The step that a side, which waits after it, has made of a parameter of this (torch) shape."""
-    kept = {slot: process.call("before", (slot, name)) for slot in slots(recipe)}
-    after = {slot: process.call("read", (slot, name)) for slot in kept}
-    weight, gradient = process.call("before", ("weight", name)), process.call("read", ("gradient", name))
+    kept = {slot: process.before((slot, name)).result() for slot in slots(recipe)}
+    after = {slot: process.read((slot, name)).result() for slot in kept}
+    weight, gradient = process.before(("weight", name)).result(), process.read(("gradient", name)).result()
     before = Before(weight, gradient, kept, rate, step, recipe.decays(shape))
-    return Tensor(name, before, process.call("read", ("weight", name)), after)
+    return Tensor(name, before, process.read(("weight", name)).result(), after)
 
 
 __all__ = ["Tensor", "tensor_of"]

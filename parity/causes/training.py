@@ -93,8 +93,8 @@ def _statistic(scene: Scene, fault: Fault) -> Cause | None:
     path = name.rpartition(".")[0]
     momentum = next(float(layer.static.get("momentum") or 0.0) for layer in scene.layers if layer.path == path)
     before, ours, theirs = (
-        np.asarray(process.call(method, (what, name)))
-        for process, method in ((scene.torch, "before"), (scene.torch, "read"), (scene.keras, "read"))
+        np.asarray(answer.result())
+        for answer in (scene.torch.before((what, name)), scene.torch.read((what, name)), scene.keras.read((what, name)))
     )
     if np.array_equal(theirs, before) or np.array_equal(ours, before):
         side = "Keras" if np.array_equal(theirs, before) else "torch"

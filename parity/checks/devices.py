@@ -14,11 +14,12 @@ from parity.models.steps import Look
 from parity.pairs.matching import match_steps
 from parity.pairs.pairing import pair
 from parity.runners.recording import Recording
+from parity.runners.runner import Runner
 from parity.verdict.devices import Cell, judged
 
 from .options import Options
 
-Open = Callable[[str, str], AbstractContextManager[Any]]  # (framework, device) -> a side that runs there
+Open = Callable[[str, str], AbstractContextManager[Runner]]  # (framework, device) -> a side that runs there
 
 
 def require(devices: tuple[str, ...], open_side: Open) -> None:
@@ -26,17 +27,17 @@ def require(devices: tuple[str, ...], open_side: Open) -> None:
     for device in devices:
         for framework in ("torch", "keras") if device != "cpu" else ():
             with open_side(framework, device) as side:
-                side.call("require_device")
+                side.require_device().result()
 
 
 def matrix(x: Array, devices: tuple[str, ...], options: Options, open_side: Open) -> tuple[Cell, ...]:
     """Run every cell on x (N, C, ...), and judge it. Raises ParityError where a framework cannot use a device."""
     x = x[: max(1, options.slice_size // max(1, x[0].size))]
     with open_side("torch", "cpu") as torch:
-        layers = torch.call("start", options.seed)
+        layers = torch.start(options.seed).result()
         if options.weights == "copy" and options.randomize:
-            torch.call("randomize", x, options.seed)
-        recording = torch.call("record", x, options.dtype, Look(), True)
+            torch.randomize(x, options.seed).result()
+        recording = torch.record(x, options.dtype, Look(), True).result()
         cells = tuple(
             cell
             for device in devices
@@ -49,25 +50,25 @@ def matrix(x: Array, devices: tuple[str, ...], options: Options, open_side: Open
 def _cells(framework: str, device: str, reference: Any, options: Options, open_side: Open) -> Iterator[Cell]:
     layers, recording, x = reference
     with open_side(framework, device) as side:
-        own = side.call("start", options.seed)
+        own = side.start(options.seed).result()
         if framework == "torch" or options.weights == "copy":
             _same_weights(side, framework, own, layers, recording, x, options)
         for tf32 in (False, True) if device == "cuda" and options.dtype == "float32" else (False,):
-            side.call("allow_tf32", tf32)
-            steps = side.call("prepare", x, options.dtype)
+            side.allow_tf32(tf32).result()
+            steps = side.prepare(x, options.dtype).result()
             wiring = match_steps(recording.steps, steps)
             common = recording.only(wiring.steps)
-            side.ask("compare", common, Look())
-            found = {wiring.steps[entry.key].path: (entry.inherited, entry.rounding) for entry in side.stream()}
+            compared = side.compare(common, Look())
+            found = {wiring.steps[entry.key].path: (entry.inherited, entry.rounding) for entry in compared}
             yield Cell(framework, device, tf32, found)
 
 
 def _same_weights(
-    side: Any, framework: str, own: Any, layers: Any, recording: Recording, x: Array, options: Options
+    side: Runner, framework: str, own: Any, layers: Any, recording: Recording, x: Array, options: Options
 ) -> None:
     if framework == "keras":
-        steps = side.call("prepare", x, options.dtype)
+        steps = side.prepare(x, options.dtype).result()
         pairing = pair(layers, recording.steps, own, steps, options.name_map)
         if pairing.changes:
-            side.call("rename", pairing.keras, pairing.layers, pairing.orders)
-    side.call("load", recording.weights)
+            side.rename(pairing.keras, pairing.layers, pairing.orders).result()
+    side.load(recording.weights).result()

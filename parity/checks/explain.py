@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from parity.causes.cause import Cause
 from parity.causes.diagnose import diagnose
@@ -15,6 +14,7 @@ from parity.models.layers import LayerInfo
 from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
+from parity.runners.runner import Runner
 from parity.verdict.results import LayerResult
 
 from .report import Report
@@ -27,7 +27,12 @@ NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 
 
 def explain(
-    report: Report, torch: Any, keras: Any, wiring: Wiring, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array
+    report: Report,
+    torch: Runner,
+    keras: Runner,
+    wiring: Wiring,
+    layers: tuple[list[LayerInfo], list[LayerInfo]],
+    x: Array,
 ) -> Iterator[Cause]:
     """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers."""
     faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
@@ -44,7 +49,7 @@ def explain(
         configs = [
             Config(
                 layer.kind,
-                side.call("weights_of", path) if path in info else {},
+                side.weights_of(path).result() if path in info else {},
                 info[path].static if path in info else {},
             )
             for side, info in zip((torch, keras), infos, strict=True)
@@ -65,7 +70,7 @@ def explain(
         if entry.field == "dtype":
             yield dtype_cause(entry.path, entry.torch, entry.keras, evidence(rows[entry.path]))
         else:
-            running = torch.call("weights_of", entry.path)["running_mean"]
+            running = torch.weights_of(entry.path).result()["running_mean"]
             yield momentum_cause(entry.path, entry.torch, entry.keras, running, seen.steps[entry.path].inputs[0])
 
 
@@ -73,7 +78,7 @@ def explain(
 class _Seen:
     """What the wanted steps computed. steps: torch's, with their inputs; keras: Keras's outputs on those inputs."""
 
-    torch: Any
+    torch: Runner
     recording: Recording
     steps: dict[str, Step]
     keras: dict[str, Array]
@@ -96,22 +101,19 @@ class _Seen:
         return None if place is None or other is None else (self._get(place), other)
 
     def _get(self, place: Place) -> Array:
-        array: Array = self.torch.shelf.get(place)
-        return array
+        return self.torch.shelf.get(place)
 
 
-def _look(torch: Any, keras: Any, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> _Seen:
+def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> _Seen:
     """Run both sides on x once more and keep the numbers of the steps in `want`."""
     look = Look(wiring.watch, want)
-    recording = torch.call("record", x, dtype, look)
+    recording = torch.record(x, dtype, look).result()
     shared = recording.only(wiring.steps)
-    keras.call("prepare", x, dtype)
-    keras.ask("compare", shared, look)
-    lows = {found.key: found.low for found in keras.stream() if found.key in want}
-    keras.ask("forced", shared, look)
-    outputs = {found.key: found.output for found in keras.stream() if found.key in want}
-    torch.ask("replay", look)
-    return _Seen(torch, recording, {step.key: step for step in torch.stream()}, outputs, lows)
+    keras.prepare(x, dtype).result()
+    lows = {found.key: found.low for found in keras.compare(shared, look) if found.key in want}
+    forced = keras.forced(shared, look)
+    outputs = {found.key: found.output for found in forced if found.key in want and found.output is not None}
+    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows)
 
 
 def _nearby(step: StepInfo, wiring: Wiring) -> list[str]:

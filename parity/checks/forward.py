@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from parity.models.probes import fitting_input
 from parity.models.steps import NOTHING, Look
 from parity.pairs.matching import NAMES, Wiring, match_steps, raise_on_unknown
 from parity.runners.recording import Recording
+from parity.runners.runner import Runner
 from parity.verdict.forward import different_weights
 from parity.verdict.results import Sums
 
@@ -30,40 +30,39 @@ CORES = os.cpu_count() or 1
 Progress = Callable[[str, int, int], None]
 
 
-def compare_sides(target: str, x: Array, torch: Any, keras: Any, options: Options, progress: Progress) -> Report:
+def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
     """Compare both sides on the input x (N, C, ...). Raises ParityError where that cannot be done."""
     progress("starting both frameworks", 0, 0)
-    torch.ask("start", options.seed)
-    keras.ask("start", options.seed, options.weights == "copy")
-    torch_layers = torch.answer()
-    torch.call("share_cores", max(1, CORES - 1))  # Keras's import takes one, and is the longest part of a check
+    starting = torch.start(options.seed), keras.start(options.seed, options.weights == "copy")
+    torch_layers = starting[0].result()
+    torch.share_cores(max(1, CORES - 1))  # Keras's import takes one, and is the longest part of a check
     slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x, options.slice_size))
     if options.checkpoint is not None:
         load_checkpoint(torch, *options.checkpoint, torch_layers)
     if options.weights == "copy" and options.randomize:
-        torch.call("randomize", slices[0], options.seed)
-    unknown = [torch.call("unknown_weights")]
-    torch.ask("record", slices[0], options.dtype, NOTHING, True)  # while Keras is still importing
-    keras_layers = keras.answer()
-    raise_on_unknown([*unknown, keras.call("unknown_weights")], NAMES)
+        torch.randomize(slices[0], options.seed).result()
+    unknown = [torch.unknown_weights().result()]
+    recorded = torch.record(slices[0], options.dtype, NOTHING, True)  # while Keras is still importing
+    keras_layers = starting[1].result()
+    raise_on_unknown([*unknown, keras.unknown_weights().result()], NAMES)
     layers = torch_layers, keras_layers
-    ready = prepared(torch, keras, layers, slices[0], options, partial(copy_weights, keras, progress))
-    torch.call("share_cores", CORES)
+    ready = prepared(torch, keras, layers, slices[0], recorded, options, partial(copy_weights, keras, progress))
+    torch.share_cores(CORES)
     torch_layers, keras_layers = ready.torch_layers, ready.keras_layers
     recording, keras_steps = ready.recording, ready.keras_steps
-    weights = keras.call("unequal", ready.recording.weights) if options.weights == "keep" else {}
+    weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
     sums: dict[str, Sums] = {}
     for number, x in enumerate(slices):
         if number > 0:
-            torch.ask("record", x, options.dtype)
-            keras_steps = keras.call("prepare", x, options.dtype)
-            recording = torch.answer()
+            recorded = torch.record(x, options.dtype)
+            keras_steps = keras.prepare(x, options.dtype).result()
+            recording = recorded.result()
         wiring = match_steps(recording.steps, keras_steps)
-        recording = recorded(torch, recording, x, options.dtype, wiring)
+        recording = watched(torch, recording, x, options.dtype, wiring)
         ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
         structure(recording, keras, wiring, sums, ticks)
     _check_used(torch_layers, sums, wiring)
-    environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
+    environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
     report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
     report = replace(report, static=report.static + tuple(different_weights(weights)))
     report = with_pairing(report, ready.pairing)
@@ -84,21 +83,21 @@ def _slices(x: Array, most: int) -> Iterator[Array]:
 
 
 def copy_weights(
-    keras: Any, progress: Progress, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
+    keras: Runner, progress: Progress, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
 ) -> None:
     """Give Keras torch's recorded weights, every tensor once."""
     check_shapes(shapes_of(ours), shapes_of(theirs), NAMES)
     progress("copying weights", 0, 0)
-    keras.call("load", recording.weights)
+    keras.load(recording.weights).result()
 
 
-def load_checkpoint(torch: Any, path: str, model: str, layers: list[LayerInfo]) -> None:
+def load_checkpoint(torch: Runner, path: str, model: str, layers: list[LayerInfo]) -> None:
     """Give torch's model a file's weights, every tensor once. Raises CheckpointError for a file that does not fit."""
     from parity.checkpoints.source import read_source
 
     tensors = {name: tensor.value for name, tensor in read_source(Path(path), model).tensors.items()}
     check_shapes(shapes_of(layers), {name: array.shape for name, array in tensors.items()}, ("torch", path))
-    torch.call("load", {name: torch.shelf.put(array) for name, array in tensors.items()})
+    torch.load({name: torch.shelf.put(array) for name, array in tensors.items()}).result()
 
 
 def _check_used(layers: list[LayerInfo], sums: dict[str, Sums], wiring: Wiring) -> None:
@@ -127,23 +126,20 @@ class Ticks:
         self.progress(path, self.done, self.total)
 
 
-def recorded(torch: Any, recording: Recording, x: Any, dtype: str, wiring: Wiring) -> Recording:
+def watched(torch: Runner, recording: Recording, x: Array, dtype: str, wiring: Wiring) -> Recording:
     """A recording that has all steps of the wiring: an input that other steps feed on either side is one too."""
     if wiring.watch <= recording.outputs.keys():
         return recording
-    again: Recording = torch.call("record", x, dtype, Look(wiring.watch))
-    return again
+    return torch.record(x, dtype, Look(wiring.watch)).result()
 
 
-def structure(recording: Recording, keras: Any, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
+def structure(recording: Recording, keras: Runner, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
     """Add both numbers of structure, and the rounding, of every step."""
     common, look = recording.only(wiring.steps), Look(wiring.watch)
-    keras.ask("compare", common, look)
-    for found in keras.stream():
+    for found in keras.compare(common, look):
         entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
         entry.add(recording.rounding.get(found.key), found)
         ticks.tick(entry.step.path)
-    keras.ask("forced", common, look)
-    for found in keras.stream():
-        sums[found.key].added += found.added
-        ticks.tick(sums[found.key].step.path)
+    for added in keras.forced(common, look):
+        sums[added.key].added += added.added
+        ticks.tick(sums[added.key].step.path)

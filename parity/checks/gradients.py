@@ -17,13 +17,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from parity.causes.gradients import Teacher, causes, lacking
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
+from parity.runners.runner import Runner
 from parity.verdict.difference import Difference, difference, sized, structure_ok
 from parity.verdict.gradients import Gradient, TensorGradient
 from parity.verdict.measured import Measured, Name
@@ -58,7 +58,13 @@ class Numbers:
 
 
 def add_gradients(
-    report: Report, torch: Any, keras: Any, wiring: Wiring, layers: Layers, x: Array, progress: Callable[..., None]
+    report: Report,
+    torch: Runner,
+    keras: Runner,
+    wiring: Wiring,
+    layers: Layers,
+    x: Array,
+    progress: Callable[..., None],
 ) -> Report:
     """The report with every layer's gradients, and what is wrong with them, on the whole batch x (N, C, ...).
 
@@ -67,35 +73,33 @@ def add_gradients(
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
     numbers = measure(torch, keras, wiring, layers, x, dtype, seed)
-    teacher = Teacher(partial(torch.call, "kept_gradient"), partial(torch.call, "weights_of"))
+    teacher = Teacher(partial(_kept, torch), lambda path: torch.weights_of(path).result())
     judged = judge(report, numbers, wiring, teacher, x.shape)
     known = {cause.path for cause in judged.causes}
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
-    torch.call("forget_gradients")
+    torch.forget_gradients().result()
     return replace(judged, causes=judged.causes + found)
 
 
-def measure(torch: Any, keras: Any, wiring: Wiring, layers: Layers, x: Array, dtype: str, seed: int) -> Numbers:
+def measure(torch: Runner, keras: Runner, wiring: Wiring, layers: Layers, x: Array, dtype: str, seed: int) -> Numbers:
     """Make the five runs. torch keeps what it taught until it is told to forget."""
     look = Look(wiring.watch)
     inherited = _inherited(torch, keras, layers, (x, seed, look))
     added = _forced(torch, keras, x, "float64", look)
     if dtype == "float64":
         return Numbers(inherited, added, {}, {})
-    ours = torch.call("forced_by_itself", x, dtype, look)  # first: what it keeps, Keras is compared with
+    ours = torch.forced_by_itself(x, dtype, look).result()  # first: what it keeps, Keras is compared with
     return Numbers(inherited, added, ours, _forced(torch, keras, x, dtype, look))
 
 
-def _inherited(torch: Any, keras: Any, layers: Layers, run: tuple[Any, ...]) -> dict[Name, Difference]:
-    torch.ask("free_gradients", *run)
-    keras.ask("free_gradients", *run)
+def _inherited(torch: Runner, keras: Runner, layers: Layers, run: tuple[Array, int, Look]) -> dict[Name, Difference]:
+    ours, all_theirs = torch.free_gradients(*run), keras.free_gradients(*run)
     shapes = [{f"{layer.path}.{name}" for layer in side for name in layer.weights} for side in layers]
     common = (shapes[0] & shapes[1]) | {"loss", "input"}
     waiting: dict[str, Array] = {}
     found: dict[Name, Difference] = {}
-    ours = torch.stream()
-    for key, array in keras.stream():
+    for key, array in all_theirs:
         while key in common and key not in waiting:
             other, theirs = next(ours)
             waiting[other] = theirs
@@ -103,19 +107,16 @@ def _inherited(torch: Any, keras: Any, layers: Layers, run: tuple[Any, ...]) -> 
             found["tensor", key] = difference(array, waiting.pop(key))
     for _ in ours:
         pass
-    return {name: sized(value, torch.call("kept_gradient", "size tensor", name[1])) for name, value in found.items()}
+    return {name: sized(value, _kept(torch, "size tensor", name[1])) for name, value in found.items()}
 
 
-def _forced(torch: Any, keras: Any, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+def _forced(torch: Runner, keras: Runner, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
     """Keras's forced run; torch answers from what it keeps."""
-    keras.ask("forced_gradients", x, dtype, look)
-    found: dict[Name, Measured] = {}
-    while (item := keras.answer()) is not None:
-        if isinstance(item, dict):
-            found = item
-        else:
-            keras.provide(torch.call("kept_gradient", *item))
-    return found
+    return keras.forced_gradients(partial(_kept, torch), x, dtype, look)
+
+
+def _kept(torch: Runner, what: str, key: str) -> Array | None:
+    return torch.kept_gradient(what, key).result()
 
 
 def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, shape: tuple[int, ...]) -> Report:

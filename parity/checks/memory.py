@@ -11,8 +11,8 @@ from parity.models.arrays import Array
 from parity.models.layers import check_shapes, shapes_of
 from parity.pairs.matching import raise_on_unknown, raise_on_unmatched
 from parity.pairs.pairing import pair
-from parity.runners.local import LocalSide
-from parity.runners.recorder import Runner
+from parity.runners.local import LocalRunner
+from parity.runners.recorder import Recorder
 from parity.runners.recording import Shelf
 
 from .forward import compare_sides
@@ -28,21 +28,17 @@ def check_models(
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
     array = _floats(x)
     shelf = Shelf()
-    torch, keras = LocalSide(side_of(torch_model), shelf), LocalSide(side_of(keras_model), shelf)
+    torch, keras = LocalRunner(side_of(torch_model), shelf), LocalRunner(side_of(keras_model), shelf)
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
     options = Options(dtype=dtype, batch_size=len(array), weights=weights, gradients=gradients)
-    try:
-        return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
-    finally:
-        torch.close()
-        keras.close()
+    return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
 
 
 def _give_names(torch: Side, keras: Side, x: Array) -> None:
     """Call Keras's layers by torch's names, which one run of each shows."""
-    steps = [Runner(side, Shelf()).prepare(x, "float64") for side in (torch, keras)]
+    steps = [Recorder(side, Shelf()).prepare(x, "float64") for side in (torch, keras)]
     pairing = pair(torch.layers(), steps[0], keras.layers(), steps[1])
     keras.rename(pairing.keras, pairing.layers, pairing.orders)
 

@@ -10,6 +10,7 @@ from parity.models.steps import NOTHING, StepInfo
 from parity.pairs.pairing import Margins, Pair, Pairing, pair, same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Recording
+from parity.runners.runner import Pending, Runner
 
 from .options import Options
 from .report import Report
@@ -29,9 +30,15 @@ class Prepared:
 
 
 def prepared(
-    torch: Any, keras: Any, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, options: Options, copy: Copy
+    torch: Runner,
+    keras: Runner,
+    layers: tuple[list[LayerInfo], list[LayerInfo]],
+    x: Array,
+    recorded: Pending[Recording],
+    options: Options,
+    copy: Copy,
 ) -> Prepared:
-    """Pair and copy. torch has been asked to record x already.
+    """Pair and copy. `recorded` is torch's run on x, which may still be going on.
 
     Where all names agree, weights are copied first and nothing runs twice. Raises UnmatchedError where the layers
     cannot be paired with certainty.
@@ -39,22 +46,22 @@ def prepared(
     torch_layers, keras_layers = layers
     copying = options.weights == "copy"
     early = copying and options.name_map is None and same_paths(torch_layers, keras_layers)
-    recording = torch.answer()
+    recording = recorded.result()
     if not same_paths(torch_layers, keras_layers):
         raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
     if early:
         copy(recording, torch_layers, keras_layers)
-    keras_steps = keras.call("prepare", x, options.dtype)
+    keras_steps = keras.prepare(x, options.dtype).result()
     pairing = pair(torch_layers, recording.steps, keras_layers, keras_steps, options.name_map)
     if pairing.changes:
-        torch_layers = torch.call("rename", pairing.torch, {}, {})
-        keras_layers = keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
+        torch_layers = torch.rename(pairing.torch, {}, {}).result()
+        keras_layers = keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
     if copying and (not early or pairing.orders):
         copy(recording, torch_layers, keras_layers)
     if pairing.changes or (copying and not early):
-        torch.ask("record", x, options.dtype, NOTHING, True)
-        keras_steps = keras.call("prepare", x, options.dtype)
-        recording = torch.answer()
+        recorded = torch.record(x, options.dtype, NOTHING, True)
+        keras_steps = keras.prepare(x, options.dtype).result()
+        recording = recorded.result()
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
     return Prepared(recording, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))

@@ -12,6 +12,7 @@ from .options import Options
 
 if TYPE_CHECKING:
     from parity.runners.process import SideProcess
+    from parity.runners.runner import Runner
 
     from .report import Report
 
@@ -38,11 +39,11 @@ def check_target(target: Target, options: Options, progress: Progress, devices: 
 def _compare(target: Target, options: Options, progress: Progress, start: Start, device: str, shelf: int) -> "Report":
     processes = [start(framework, device) for framework in ("torch", "keras")]  # before all that is slow to import
     from parity.runners.recording import Shelf
-    from parity.runners.remote import RemoteSide
+    from parity.runners.remote import RemoteRunner
 
     from .forward import compare_sides
 
-    torch, keras = (RemoteSide(process, Shelf(shelf)) for process in processes)
+    torch, keras = (RemoteRunner(process, Shelf(shelf)) for process in processes)
     return compare_sides(target.name, _input(target, options), torch, keras, options, progress)
 
 
@@ -50,14 +51,14 @@ def _compare_devices(
     target: Target, options: Options, progress: Progress, start: Start, devices: tuple[str, ...], shelf: int
 ) -> "Report":
     from parity.runners.recording import Shelf
-    from parity.runners.remote import RemoteSide
+    from parity.runners.remote import RemoteRunner
 
     from .devices import matrix, require
 
     @contextmanager
-    def open_side(framework: str, device: str) -> Iterator[Any]:
+    def open_side(framework: str, device: str) -> Iterator["Runner"]:
         process = start(framework, device)
-        yield RemoteSide(process, Shelf(shelf))
+        yield RemoteRunner(process, Shelf(shelf))
         process.end()
 
     require(devices, open_side)

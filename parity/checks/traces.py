@@ -13,6 +13,10 @@ from parity.models.targets import Target
 from parity.pairs.name_map import NameMap
 
 if TYPE_CHECKING:
+    from parity.runners.recording import Shelf
+    from parity.runners.runner import Runner
+    from parity.runners.trace import Trace
+
     from .report import Report
 
 
@@ -50,7 +54,7 @@ def capture(asked: Capture) -> None:
 
 def compare(torch: Path, keras: Path) -> "Report":
     """The report on two traces. Raises ParityError where they are not of one target, input and dtype."""
-    from parity.runners.recorded import PupilTrace, TraceSide
+    from parity.runners.recorded import TraceRunner
     from parity.runners.trace import read_trace
 
     from .forward import compare_sides
@@ -60,15 +64,15 @@ def compare(torch: Path, keras: Path) -> "Report":
     _raise_unless_comparable(ours, theirs)
     x = ours.input()
     options = Options(ours.header.dtype, len(x), ours.header.seed, "keep", slice_size=x.size)
-    sides = TraceSide(ours), PupilTrace(theirs, ours)
+    sides = TraceRunner(ours), TraceRunner(theirs, ours)
     return compare_sides(ours.header.target, x, *sides, options, lambda *_: None)
 
 
 @contextmanager
-def _side(asked: Capture) -> Iterator[tuple[Any, Any]]:
+def _side(asked: Capture) -> Iterator[tuple["Runner", "Shelf"]]:
     from parity.runners.process import SideProcess
     from parity.runners.recording import Shelf
-    from parity.runners.remote import RemoteSide
+    from parity.runners.remote import RemoteRunner
     from parity.runners.trace import read_trace
 
     teacher = None if asked.against is None else read_trace(asked.against)
@@ -78,30 +82,30 @@ def _side(asked: Capture) -> Iterator[tuple[Any, Any]]:
         process = SideProcess(framework, getattr(asked.target, framework), file.fileno(), asked.device, theirs)
         try:
             shelf = Shelf(file.fileno())
-            yield RemoteSide(process, shelf), shelf
+            yield RemoteRunner(process, shelf), shelf
         finally:
             process.end()
 
 
-def _alone(asked: Capture, side: Any, shelf: Any) -> None:
+def _alone(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     from parity.models.probes import fitting_input, probe_input
     from parity.models.steps import NOTHING
 
-    layers = side.call("start", asked.seed)
+    layers = side.start(asked.seed).result()
     _raise_on_unknown(side)
     x = fitting_input(probe_input((asked.batch_size, *asked.target.input_shape), asked.seed), layers, asked.seed)
     if asked.framework == "torch" and asked.weights == "copy":
-        side.call("randomize", x, asked.seed)
-    recording = side.call("record", x, asked.dtype, NOTHING, True)
+        side.randomize(x, asked.seed).result()
+    recording = side.record(x, asked.dtype, NOTHING, True).result()
     _write(asked, side, shelf, (layers, recording, x))
 
 
-def _keras_beside_torch(asked: Capture, side: Any, shelf: Any) -> None:
+def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     from functools import partial
 
     from parity.models.steps import Look
     from parity.pairs.matching import match_steps
-    from parity.runners.recorded import TraceSide
+    from parity.runners.recorded import TraceRunner
     from parity.runners.trace import Stored, read_trace
     from parity.verdict.difference import structure_ok
 
@@ -111,40 +115,39 @@ def _keras_beside_torch(asked: Capture, side: Any, shelf: Any) -> None:
 
     assert asked.against is not None
     teacher = read_trace(asked.against)
-    torch, x, dtype = TraceSide(teacher), teacher.input(), teacher.header.dtype
+    torch, x, dtype = TraceRunner(teacher), teacher.input(), teacher.header.dtype
     options = Options(dtype, len(x), asked.seed, asked.weights, name_map=asked.name_map)
-    layers = torch.call("start"), side.call("start", asked.seed)
+    layers = torch.start(asked.seed).result(), side.start(asked.seed).result()
     _raise_on_unknown(side)
-    torch.ask("record", x, dtype)
-    ready = prepared(torch, side, layers, x, options, partial(copy_weights, side, lambda *_: None))
+    ready = prepared(
+        torch, side, layers, x, torch.record(x, dtype), options, partial(copy_weights, side, lambda *_: None)
+    )
     wiring = match_steps(ready.recording.steps, ready.keras_steps)
     look = Look(wiring.watch)
-    torch.call("record", x, dtype, look)  # says so if the trace lacks what must be watched
-    recording = side.call("record", x, dtype, look, True)
+    torch.record(x, dtype, look).result()  # says so if the trace lacks what must be watched
+    recording = side.record(x, dtype, look, True).result()
     common = ready.recording.only(wiring.steps)
-    side.ask("forced", common, look)
-    forced = {found.key: found.added for found in side.stream()}
+    forced = {found.key: found.added for found in side.forced(common, look)}
     wrong = frozenset(key for key, added in forced.items() if not structure_ok(added))
     kept = []
     _behind(shelf)
     if wrong:
-        side.ask("forced", common, replace(look, want=wrong))
         kept = [
             Stored(f"forced/{found.key}", shelf, shelf.put(found.output))
-            for found in side.stream()
-            if found.key in wrong
+            for found in side.forced(common, replace(look, want=wrong))
+            if found.key in wrong and found.output is not None
         ]
     seen = ready.keras_layers, recording, x
     _write(asked, side, shelf, seen, kept, forced=forced, against=teacher.header.identity, dtype=dtype)
 
 
-def _behind(shelf: Any) -> None:
+def _behind(shelf: "Shelf") -> None:
     """Go on behind what the side's process has put on the shelf."""
     shelf.end = os.fstat(shelf.descriptor).st_size
 
 
-def _raise_on_unknown(side: Any) -> None:
-    unknown = side.call("unknown_weights")
+def _raise_on_unknown(side: "Runner") -> None:
+    unknown = side.unknown_weights().result()
     if unknown:
         raise ParityError(
             f"every weight must belong to a layer of a known kind (models/kinds.py), and {', '.join(unknown)} of the "
@@ -152,11 +155,11 @@ def _raise_on_unknown(side: Any) -> None:
         )
 
 
-def _write(asked: Capture, side: Any, shelf: Any, seen: Any, kept: Any = (), **more: Any) -> None:
+def _write(asked: Capture, side: "Runner", shelf: "Shelf", seen: Any, kept: Any = (), **more: Any) -> None:
     from parity.runners.trace import Header, Stored, write_trace
 
     layers, recording, x = seen
-    environment = side.call("environment")
+    environment = side.environment().result()
     common = {"dtype": asked.dtype, "notes": recording.notes} | more
     header = Header(
         side.framework,
@@ -176,7 +179,7 @@ def _write(asked: Capture, side: Any, shelf: Any, seen: Any, kept: Any = (), **m
     write_trace(asked.output, header, arrays)
 
 
-def _raise_unless_comparable(ours: Any, theirs: Any) -> None:
+def _raise_unless_comparable(ours: "Trace", theirs: "Trace") -> None:
     import numpy as np
 
     found = ours.header.framework, theirs.header.framework

@@ -1,12 +1,13 @@
 """From a target's spec, or a model in memory, to the model and its Side; only its framework is imported."""
 
-import importlib.util
+import importlib
 import json
 import sys
 from typing import Any
 
 from parity.errors import TargetError
 
+from .adapter import adapter, framework_of, model_of
 from .side import Side
 
 
@@ -23,8 +24,10 @@ def build(spec: str, framework: str) -> Any:
         value if is_model(value, framework) else value(**json.loads(arguments or "{}")) if callable(value) else value
     )
     if not is_model(model, framework):
-        wanted = "torch.nn.Module" if framework == "torch" else "keras.Model"
-        raise TargetError(f"{spec} must give a {wanted}, and gives a {type(model).__name__}; return the model from it")
+        raise TargetError(
+            f"{spec} must give a {model_of(framework).title}, and gives a {type(model).__name__}; "
+            "return the model from it"
+        )
     return model
 
 
@@ -48,20 +51,15 @@ def _attribute(module_name: str, attribute: str, framework: str) -> Any:
 
 def is_model(value: Any, framework: str) -> bool:
     """Whether `value` is a model of the framework, told by its classes' names: nothing is imported for it."""
-    base, home = ("Module", "torch.nn.modules.module") if framework == "torch" else ("Model", "keras.")
-    return any(cls.__name__ == base and cls.__module__.startswith(home) for cls in type(value).__mro__)
+    wanted = model_of(framework)
+    return any(cls.__name__ == wanted.name and cls.__module__.startswith(wanted.home) for cls in type(value).__mro__)
 
 
 def side_of(model: Any) -> Side:
     """The Side of a model, told by its class; only that framework is imported."""
-    if is_model(model, "keras"):  # on Keras's torch backend it is a torch module too
-        from .keras.side import KerasSide
-
-        return KerasSide(model)
-    if is_model(model, "torch"):
-        from .torch.side import TorchSide
-
-        return TorchSide(model)
-    raise TargetError(
-        f"a model must be a torch.nn.Module or a keras.Model, and is a {type(model).__name__}; pass a model"
-    )
+    framework = framework_of(model)
+    if framework is None:
+        raise TargetError(
+            f"a model must be a torch.nn.Module or a keras.Model, and is a {type(model).__name__}; pass a model"
+        )
+    return adapter(framework).side(model)

@@ -11,7 +11,7 @@ What is measured has a name, (what, key): ("output", step), ("into", "conv1<0") 
 parameter's gradient or a running statistic afterwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,10 @@ def loss_of(outputs: Iterable[Array], seed: int) -> tuple[Array, Array]:
 
 
 class SideGradients:
-    """What both frameworks' gradients share. `side` stays as it was after every run."""
+    """What all frameworks' gradients share. `side` stays as it was after every run.
+
+    The teacher's keeps what its free run has made until it is told to forget; a pupil's need not.
+    """
 
     def __init__(self, side: Any) -> None:
         self.side = side
@@ -119,3 +122,18 @@ class SideGradients:
 
     def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Any) -> None:
         raise NotImplementedError
+
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Any) -> None:
+        """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
+        raise NotImplementedError
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Any) -> dict[Name, Measured]:
+        """The forced run on what this very side has taught: its rounding."""
+        raise NotImplementedError("what a side rounds by itself is the teacher's to say")
+
+    def kept(self, what: str, key: str) -> Array | None:
+        """What the free run keeps under a name; None is nothing."""
+        raise NotImplementedError("only the teacher keeps what it has made")
+
+    def forget(self) -> None:
+        """Free the memory of what the free run keeps."""

@@ -9,6 +9,8 @@ from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Visit
 
+from .forcing import SideGradients
+
 
 class Codec(NamedTuple):
     """How a step's tensor becomes an array (N, C, ...) and back: `like(array, x)` is a tensor as x is."""
@@ -28,7 +30,7 @@ class Tape(Protocol):
 
 
 class Side(Protocol):
-    """A model with its framework: all the rest of the package knows of either."""
+    """A model with its framework: all the rest of the package knows of either. framework: the folder's name."""
 
     framework: str
 
@@ -59,8 +61,14 @@ class Side(Protocol):
         In evaluation mode and without gradients, or, with a Tape, in training mode and with them.
         """
 
-    def gradients(self) -> Any:
-        """This side's half of the gradient check, a `forcing.SideGradients`."""
+    def gradients(self) -> SideGradients:
+        """This side's half of the gradient check."""
+
+    def share_cores(self, cores: int) -> None:
+        """Compute with so many threads, where the framework can still be told."""
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
 
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads and flags that decide the numbers."""

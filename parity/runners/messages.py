@@ -4,15 +4,12 @@ A message is pickled and its arrays follow as raw bytes, in the order in which t
 """
 
 import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.verdict.measured import Name
 
 from .recording import memory_order
 
@@ -55,15 +52,3 @@ def _unpacked(message: Any) -> Any:
     if isinstance(message, _Permuted):
         return message.array()
     return type(message)(map(_unpacked, message)) if type(message) in (tuple, list) else message
-
-
-@dataclass(frozen=True)
-class Ask:
-    """The teacher, where it is another process: a question sent, an answer received."""
-
-    send: Callable[[Name], None]
-    receive: Callable[[], Array | None]
-
-    def __call__(self, what: str, key: str) -> Array | None:
-        self.send((what, key))
-        return self.receive()

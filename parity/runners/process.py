@@ -9,19 +9,19 @@ import tempfile
 import threading
 from multiprocessing import Pipe
 
-QUIET = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "ABSL_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-}
+# Nothing is printed, and two frameworks share the cores: a waiting OpenMP thread must not spin.
+SHARED = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "OMP_WAIT_POLICY": "PASSIVE"}
 
-# Two frameworks share the cores: a waiting OpenMP thread must not spin. And both take and free arrays of some megabytes
-# a thousand times: memory that goes back to the system each time is zeroed again each time, a third of a check's time.
-SHARED_MACHINE = {
-    "OMP_WAIT_POLICY": "PASSIVE",
+# In a check both take and free arrays of some megabytes a thousand times: memory that goes back to the system each time
+# is zeroed again each time, a third of a check's time.
+CHECK = SHARED | {
+    "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
     "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
+
+# In training an array of a megabyte or more is given back to the system when it is freed.
+TRAINING = SHARED | {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 
 
 def give_back_memory() -> None:
@@ -35,10 +35,18 @@ class SideProcess:
 
     What the framework prints while it starts goes to a file, whose last line is told if the process dies. shelf: the
     descriptor of the file that it records in, see recording.py. theirs: of the one that it reads the other side's
-    recording from, if that is another.
+    recording from, if that is another. environment: `CHECK` or `TRAINING`.
     """
 
-    def __init__(self, framework: str, spec: str, shelf: int, device: str = "cpu", theirs: int | None = None) -> None:
+    def __init__(
+        self,
+        framework: str,
+        spec: str,
+        shelf: int,
+        device: str = "cpu",
+        theirs: int | None = None,
+        environment: dict[str, str] = CHECK,
+    ) -> None:
         self.framework = framework
         self.connection, end = Pipe()
         self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
@@ -49,7 +57,7 @@ class SideProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env=os.environ | QUIET | SHARED_MACHINE,
+            env=os.environ | environment,
         )
         end.close()
 

@@ -1,85 +1,98 @@
-"""A trace in place of a side: it answers what a side that runs would answer, from its file."""
+"""A trace as a Runner, in place of a side that runs: it answers from its file what that side would have answered."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from parity.errors import ParityError
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
-from parity.models.steps import NOTHING, Look, Step, StepInfo
+from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference, difference, structure_ok
-from parity.verdict.measured import Compared, Forced
+from parity.verdict.measured import Compared, Forced, Measured, Name, Teach
 
 from .recorder import unequal
 from .recording import Place, Recording
+from .runner import Done, Pending, Runner
 from .trace import Trace
 
 
-class TraceSide:
-    """A `RemoteSide` without a process. It can be torch's side, or Keras's beside the trace it was captured against."""
+class TraceRunner(Runner):
+    """torch's side, or Keras's beside the trace of torch's, its `teacher`."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, teacher: Trace | None = None) -> None:
         self.trace, self.framework, self.shelf = trace, trace.header.framework, trace.shelf
-        self._answers: list[Any] = []
+        self.teacher = trace if teacher is None else teacher
         header = trace.header
         self.recording = Recording(
             header.steps, trace.group("output"), trace.group("low"), header.rounding, trace.group("weight")
         )
 
-    def ask(self, method: str, *args: Any) -> None:
-        """Answer at once; `answer` or `stream` collects it."""
-        self._answers.append(getattr(self, f"_{method}")(*args))
+    def require_device(self) -> Pending[None]:
+        return Done(None)
 
-    def answer(self) -> Any:
-        return self._answers.pop(0)
+    def start(self, seed: int, blank: bool = False) -> Pending[list[LayerInfo]]:
+        return Done(self.trace.header.layers)
 
-    def call(self, method: str, *args: Any) -> Any:
-        self.ask(method, *args)
-        return self.answer()
+    def unknown_weights(self) -> Pending[list[str]]:
+        return Done([])
 
-    def stream(self) -> Iterator[Any]:
-        yield from self.answer()
+    def environment(self) -> Pending[dict[str, Any]]:
+        return Done(self.trace.header.environment)
 
-    def _start(self, *_: Any) -> list[LayerInfo]:
-        return self.trace.header.layers
-
-    def _share_cores(self, cores: int) -> None:
+    def share_cores(self, cores: int) -> Pending[None]:
         """Nothing is computed here."""
+        return Done(None)
 
-    def _unknown_weights(self) -> list[str]:
-        return []
+    def allow_tf32(self, allowed: bool) -> Pending[None]:
+        """It was allowed or not when the trace was captured."""
+        return Done(None)
 
-    def _environment(self) -> dict[str, Any]:
-        return self.trace.header.environment
+    def randomize(self, x: Array, seed: int) -> NoReturn:
+        self._refuse()
 
-    def _record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+    def rename(
+        self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]
+    ) -> Pending[list[LayerInfo]]:
+        if names.aliases or layers or orders:
+            raise ParityError(
+                f"{self.trace.path} must call its layers as the other trace does, and does not; capture Keras's with "
+                "--against torch's trace"
+            )
+        return Done(self.trace.header.layers)
+
+    def put_weights(self) -> Pending[dict[str, Place]]:
+        return Done(self.recording.weights)
+
+    def load(self, places: dict[str, Place]) -> NoReturn:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise ParityError("traces are compared as they are: nothing can be copied into one")
+
+    def unequal(self, places: dict[str, Place]) -> Pending[dict[str, Difference]]:
+        ours = ((name, self.shelf.get(place)) for name, place in self.recording.weights.items())
+        return Done(unequal(ours, places, self.teacher.shelf))
+
+    def weights_of(self, path: str) -> Pending[dict[str, Array]]:
+        found = {name.rpartition("."): place for name, place in self.recording.weights.items()}
+        places = {name: place for (owner, _, name), place in found.items() if owner == path}
+        return Done({name: self.shelf.get(place).astype(float) for name, place in places.items()})
+
+    def prepare(self, x: Array, dtype: str) -> Pending[list[StepInfo]]:
+        return Done(self.trace.header.steps)
+
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
         missing = sorted(look.watch - self.recording.outputs.keys())
         if missing:
             raise ParityError(
                 f"{self.trace.path} must hold what goes into {missing[0]}, which the other model feeds otherwise, and "
                 "does not; run parity.check where both frameworks are"
             )
-        return self.recording
+        return Done(self.recording)
 
-    def _prepare(self, x: Array, dtype: str) -> list[StepInfo]:
-        return self.trace.header.steps
-
-    def _rename(self, names: Any, layers: dict[str, str], orders: Any) -> list[LayerInfo]:
-        if names.aliases or layers or orders:
-            raise ParityError(
-                f"{self.trace.path} must call its layers as the other trace does, and does not; capture Keras's with "
-                "--against torch's trace"
-            )
-        return self.trace.header.layers
-
-    def _weights_of(self, path: str) -> dict[str, Array]:
-        found = {name.rpartition("."): place for name, place in self.recording.weights.items()}
-        return {name: self.shelf.get(place).astype(float) for (owner, _, name), place in found.items() if owner == path}
-
-    def _replay(self, look: Look) -> list[Step]:
-        infos = [step for step in self.trace.header.steps if step.key in look.want]
-        return [self._step(step) for step in infos]
+    def replay(self, look: Look) -> Iterator[Step]:
+        return iter([self._step(step) for step in self.trace.header.steps if step.key in look.want])
 
     def _step(self, info: StepInfo) -> Step:
         inputs = (f"{info.key}<{i}" for i in range(len(info.sources)))
@@ -95,31 +108,16 @@ class TraceSide:
             return self.trace.input()
         return self.shelf.get(self.recording.outputs[key])
 
-
-class PupilTrace(TraceSide):
-    """Keras's trace, compared with torch's."""
-
-    def __init__(self, trace: Trace, teacher: Trace) -> None:
-        super().__init__(trace)
-        self.teacher = teacher
-
-    def _load(self, places: Any) -> None:
-        raise ParityError("traces are compared as they are: nothing can be copied into one")
-
-    def _unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
-        ours = ((name, self.shelf.get(place)) for name, place in self.recording.weights.items())
-        return unequal(ours, places, self.teacher.shelf)
-
-    def _compare(self, other: Recording, look: Look) -> Iterator[Compared]:
+    def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:
         header = self.trace.header
         for key, place in self.recording.outputs.items():
-            if key not in other.outputs:
+            if key not in recording.outputs:
                 continue
-            inherited = difference(self.shelf.get(place), self.teacher.shelf.get(other.outputs[key]))
+            inherited = difference(self.shelf.get(place), self.teacher.shelf.get(recording.outputs[key]))
             low = self._low(key)
             between = Difference()
-            if low is not None and key in other.lows:
-                between = difference(low, self.teacher.shelf.get(other.lows[key]))
+            if low is not None and key in recording.lows:
+                between = difference(low, self.teacher.shelf.get(recording.lows[key]))
             rounding = header.rounding.get(key, Difference())
             yield Compared(key, inherited, rounding, between, header.notes.get(key), low if key in look.want else None)
 
@@ -127,12 +125,12 @@ class PupilTrace(TraceSide):
         place = self.recording.lows.get(key)
         return None if place is None else self.shelf.get(place)
 
-    def _forced(self, other: Recording, look: Look) -> Iterator[Forced]:
+    def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         """What each step adds: measured if the one trace was captured against the other, else told by its inputs."""
         measured = self.trace.header.against == self.teacher.header.identity
         forced = self.trace.group("forced")
         same: dict[str, bool] = {"input": True}
-        for found in list(self._compare(other, NOTHING)):
+        for found in list(self.compare(recording, NOTHING)):
             key = found.key
             added = self.trace.header.forced[key] if measured else self._told(key, found.inherited, same)
             same[key] = structure_ok(found.inherited)
@@ -149,3 +147,24 @@ class PupilTrace(TraceSide):
         feeds = [f"{key}<{i}" for i in range(len(sources))]
         known = [same.get(feed, same.get(source)) for feed, source in zip(feeds, sources, strict=True)]
         return inherited if all(known) else replace(inherited, greatest=0.0, where=None, square=0.0, finite=True)
+
+    def free_gradients(self, x: Array, seed: int, look: Look) -> NoReturn:
+        self._without_gradients()
+
+    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        self._without_gradients()
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> NoReturn:
+        self._without_gradients()
+
+    def kept_gradient(self, what: str, key: str) -> NoReturn:
+        self._without_gradients()
+
+    def forget_gradients(self) -> Pending[None]:
+        return Done(None)
+
+    def _without_gradients(self) -> NoReturn:
+        raise ParityError(
+            f"{self.trace.path} holds a forward pass, and gradients need both models; "
+            "run parity.check --gradients where both frameworks are"
+        )

@@ -17,13 +17,12 @@ from parity.verdict.difference import Difference, difference
 from parity.verdict.measured import Compared, Forced
 
 from .recording import Place, Recording, Shelf
-
-Emit = Callable[[Any], None]
+from .runner import Emit
 
 WAITING = 4  # steps: a convolution computes long and compares fast, what follows it the other way round
 
 
-class Runner:
+class Recorder:
     """Runs a side's model. It records on `shelf`, and reads the other side's recording from `theirs`.
 
     In a check that is one file, which both processes share; what only this one needs has another.
@@ -35,6 +34,10 @@ class Runner:
         self._own = Shelf()
         self._lows: dict[str, Place] = {}
         self._x: Any = None
+
+    def put_weights(self) -> dict[str, Place]:
+        """Put every tensor on the shared shelf."""
+        return {name: self.shelf.put(array) for name, array in self.side.weights()}
 
     def load(self, places: dict[str, Place]) -> None:
         """Set tensors that the other side has put on the shelf."""
@@ -68,7 +71,7 @@ class Runner:
     def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
         """Run in the asked dtype and in float64, and put all outputs, and the weights, on the shared shelf."""
         self.shelf.clear()
-        tensors = {name: self.shelf.put(array) for name, array in self.side.weights()} if weights else {}
+        tensors = self.put_weights() if weights else {}
         self._x = x
         steps, lows = self._run_low(x, dtype, self.shelf)
         outputs: dict[str, Place] = {}
@@ -103,7 +106,7 @@ class Runner:
             )
         return lows[key]
 
-    def compare(self, emit: Emit, recording: Recording, look: Look) -> None:
+    def compare(self, emit: Emit[Compared], recording: Recording, look: Look) -> None:
         """Run in float64 and emit a `Compared` for every step that the recording has too."""
         expected = iter(self._lows)
 
@@ -125,7 +128,7 @@ class Runner:
         between = Difference() if theirs is None else difference(low, self.theirs.get(theirs))
         return Compared(key, inherited, difference(low, step.output), between, step.note, low if wanted else None)
 
-    def forced(self, emit: Emit, recording: Recording, look: Look) -> None:
+    def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
 
         def visit(step: Step) -> Array | None:
@@ -141,7 +144,7 @@ class Runner:
         with _Later(emit) as later:
             self.side.trace(self._x, "float64", visit, look)
 
-    def replay(self, emit: Emit, look: Look) -> None:
+    def replay(self, emit: Emit[Step], look: Look) -> None:
         """Run in float64 and emit the steps that the Look wants, with their inputs."""
         self.side.trace(self._x, "float64", lambda step: emit(step) if step.key in look.want else None, look)
 
@@ -159,7 +162,7 @@ def _forced(step: Step, theirs: Array, wanted: bool) -> Forced:
 class _Later:
     """Emits what a second thread computes, in order, while the model runs on; only a few steps wait for their turn."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit[Any]) -> None:
         self.emit = emit
         self._pool = ThreadPoolExecutor(1)
         self._waiting: deque[Future[Any]] = deque()

@@ -1,51 +1,74 @@
-"""A Side in a process of its own: imports and passes of the two frameworks overlap, and their libraries never meet."""
+"""A Side in a process of its own as a Runner: imports and passes overlap, and two frameworks never meet."""
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar
 
-from parity.errors import WorkerError
+from parity.errors import ParityError, WorkerError
+from parity.models.arrays import Array
+from parity.models.steps import Look
+from parity.verdict.measured import Measured, Name, Teach
 
+from .engine import Engine
 from .messages import receive, send
-from .process import SideProcess
+from .process import TRAINING, SideProcess
 from .recording import Shelf
+from .requests import Requests
+from .runner import Emit, Pending
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class RemoteSide:
-    """The half that stays here. Calls are answered in order; `stream` yields what is emitted while the model runs."""
+class RemoteRunner(Requests):
+    """The half that stays here: numbers its requests, and gives each what comes back under its number."""
 
     def __init__(self, process: SideProcess, shelf: Shelf) -> None:
         self.framework, self.shelf = process.framework, shelf
         self._process, self._connection = process, process.connection
+        self._open: dict[int, _Answer[Any]] = {}
+        self._asked = 0
 
-    def ask(self, method: str, *args: Any) -> None:
-        """Send a request without waiting; `answer` collects it."""
+    def _ask(self, request: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
+        return self._send(_Answer[T](self.receive), request, False, args, kwargs)
+
+    def _stream(
+        self, request: Callable[Concatenate[Engine, Emit[T], P], None], *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[T]:
+        return iter(self._send(_Answer[T](self.receive), request, True, args, kwargs))
+
+    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        answer = _Answer[dict[Name, Measured]](self.receive, teach)
+        return self._send(answer, Engine.forced_gradients, False, (x, dtype, look), {}).result()
+
+    def _send(
+        self, answer: "_Answer[T]", request: Callable[..., Any], emits: bool, args: tuple[Any, ...], kwargs: Any
+    ) -> "_Answer[T]":
+        self._asked += 1
+        self._open[self._asked] = answer
         try:
-            send(self._connection, (method, args))
+            send(self._connection, (self._asked, request, emits, args, kwargs))
         except (BrokenPipeError, ConnectionResetError):
             self._died()
+        return answer
 
-    def answer(self) -> Any:
-        """The next answer. Raises what the other process raised."""
+    def receive(self) -> None:
+        """Wait for the next message, and give it to whom it is for."""
         try:
-            tag, value = receive(self._connection)
+            number, tag, value = receive(self._connection)
         except (EOFError, ConnectionResetError):
             self._died()
-        if tag == "error":
-            raise value
-        return value
-
-    def provide(self, value: Any) -> None:
-        """Answer a forced run's question."""
-        send(self._connection, ("value", value))
-
-    def call(self, method: str, *args: Any) -> Any:
-        self.ask(method, *args)
-        return self.answer()
-
-    def stream(self) -> Iterator[Any]:
-        """What the request that was asked for emits, as it is made."""
-        while (item := self.answer()) is not None:
-            yield item
+        answer = self._open[number]
+        if tag == "question":
+            assert answer.teach is not None, "only a forced run asks"
+            send(self._connection, answer.teach(*value))
+        elif tag == "item":
+            answer.items.append(value)
+        else:
+            answer.value, answer.error = (value, None) if tag == "value" else (None, value)
+            answer.done = True
+            del self._open[number]
 
     def _died(self) -> NoReturn:
         code, words = self._process.last_words()
@@ -54,3 +77,48 @@ class RemoteSide:
             f"the {self.framework} process must run to the end, and stopped with exit code {code}{last}; "
             f"try `python -c 'import {self.framework}'` in this environment"
         ) from None
+
+
+class _Answer(Generic[T]):
+    """What has come back of one request so far: items, then its value or error."""
+
+    def __init__(self, receive: Callable[[], None], teach: Teach | None = None) -> None:
+        self.receive, self.teach = receive, teach
+        self.items: deque[T] = deque()
+        self.value: Any = None
+        self.error: ParityError | None = None
+        self.done = False
+
+    def result(self) -> T:
+        while not self.done:
+            self.receive()
+        if self.error is not None:
+            raise self.error
+        value: T = self.value
+        return value
+
+    def __iter__(self) -> Iterator[T]:
+        while self.items or not self.done:
+            if self.items:
+                yield self.items.popleft()
+            else:
+                self.receive()
+        self.result()
+
+
+@contextmanager
+def both_frameworks(*frameworks: str) -> Iterator[tuple[RemoteRunner, RemoteRunner]]:
+    """torch's process and Keras's, or two others', each of which trains any number of models, one after another.
+
+    What a step has made comes through a file that each shares with this process.
+    """
+    first, second = frameworks or ("torch", "keras")
+    shelves = Shelf(), Shelf()
+    processes = [SideProcess(first, "", shelves[0].descriptor, environment=TRAINING)]
+    try:
+        other = SideProcess(second, "", shelves[1].descriptor, theirs=shelves[0].descriptor, environment=TRAINING)
+        processes.append(other)
+        yield RemoteRunner(processes[0], shelves[0]), RemoteRunner(other, shelves[1])
+    finally:
+        for process in processes:
+            process.end()

@@ -15,8 +15,8 @@ from parity.models.steps import StepInfo
 from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Pairing, pair
 from parity.reports.terminal.check import text
-from parity.runners.local import LocalSide
-from parity.runners.recorder import Runner
+from parity.runners.local import LocalRunner
+from parity.runners.recorder import Recorder
 from parity.runners.recording import Shelf
 
 from . import own_models as own
@@ -39,7 +39,7 @@ def chain(*paths: str) -> list[StepInfo]:
 
 def paired(torch_model: nn.Module, keras_model: object, rules: dict[str, str] | None = None) -> Pairing:
     sides = side_of(torch_model), side_of(keras_model)
-    seen = [Runner(side, Shelf()).prepare(IMAGE, "float64") for side in sides]
+    seen = [Recorder(side, Shelf()).prepare(IMAGE, "float64") for side in sides]
     name_map = None if rules is None else NameMap(rules)
     return pair(sides[0].layers(), seen[0], sides[1].layers(), seen[1], name_map)
 
@@ -49,7 +49,7 @@ def compared(torch_model: nn.Module, keras_model: object, rules: dict[str, str])
     from parity.checks.options import Options
 
     shelf = Shelf()
-    sides = LocalSide(side_of(randomized(torch_model)), shelf), LocalSide(side_of(keras_model), shelf)
+    sides = LocalRunner(side_of(randomized(torch_model)), shelf), LocalRunner(side_of(keras_model), shelf)
     options = Options(name_map=NameMap(rules))
     return compare_sides("own", IMAGE, *sides, options, lambda text, done, total: None)
 

@@ -10,7 +10,7 @@ from parity.checks.training.run import Options, compare_training
 from parity.models.recipe import made
 from parity.models.targets import Target
 from parity.reports.terminal.training import text
-from parity.runners.training_process import both_frameworks
+from parity.runners.remote import both_frameworks
 from parity.verdict.training import TrainingReport
 
 from .models import ROWS, SHAPE

@@ -16,6 +16,8 @@ from parity.models.targets import Target
 from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.pairing import pair, same_paths
 from parity.pairs.partners import raise_on_other_layers
+from parity.runners.recording import Place
+from parity.runners.runner import Distances, TrainingRunner
 from parity.verdict.training import LINE, ROUNDING, Band, Number, Run, Step
 
 Progress = Callable[[str, int, int], None]
@@ -25,8 +27,8 @@ Progress = Callable[[str, int, int], None]
 class Sides:
     """Both processes, and how each is to train: the same, unless a fault is planted."""
 
-    torch: Any
-    keras: Any
+    torch: TrainingRunner
+    keras: TrainingRunner
     recipes: tuple[Recipe, Recipe]
 
     @property
@@ -57,17 +59,16 @@ def built(
     x: an input, on which both run where their names differ. Raises ParityError where they have not the same layers.
     """
     seed = sides.recipe.seed
-    sides.torch.ask("build", target.torch, seed, dtype)
-    sides.keras.ask("build", target.keras, seed, dtype)
-    layers = sides.torch.answer(), sides.keras.answer()
-    raise_on_unknown([sides.torch.call("unknown_weights"), sides.keras.call("unknown_weights")], NAMES)
+    building = sides.torch.build(target.torch, seed, dtype), sides.keras.build(target.keras, seed, dtype)
+    layers = building[0].result(), building[1].result()
+    raise_on_unknown([side.unknown_weights().result() for side in (sides.torch, sides.keras)], NAMES)
     if weights == "copy":
-        sides.torch.call("randomize", x, seed)
+        sides.torch.randomize(x, seed).result()
     if name_map is not None or not same_paths(*layers):
         layers = _paired(sides, layers, x, name_map)
     if weights == "copy":
         check_shapes(shapes_of(layers[0]), shapes_of(layers[1]), NAMES)
-        sides.keras.call("load", sides.torch.call("weights"))
+        sides.keras.load(sides.torch.put_weights().result()).result()
     return [layer for layer in layers[0] if layer.weights]
 
 
@@ -76,11 +77,10 @@ def _paired(
 ) -> tuple[list[LayerInfo], list[LayerInfo]]:
     """Both sides' layers once Keras's have torch's names, which one run of each shows."""
     raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
-    sides.torch.ask("steps", x)
-    sides.keras.ask("steps", x)
-    steps = sides.torch.answer(), sides.keras.answer()
+    running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
+    steps = running[0].result(), running[1].result()
     pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map)
-    return layers[0], sides.keras.call("rename", pairing.keras, pairing.layers, pairing.orders)
+    return layers[0], sides.keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
 
 
 class LockStep:
@@ -98,8 +98,10 @@ class LockStep:
         # Of the parameters whose gradient is nothing but rounding, those whose optimizer divides by its size.
         self.undetermined: set[str] = set()
         units = [1.0] * nudged + ([self.band.factor] * nudged if self.band and self.band.factor > 1 else [])
-        sides.torch.ask("train", sides.recipes[0], batches.x, batches.y, self.torch_keys, units)
-        sides.keras.ask("train", sides.recipes[1], batches.x, batches.y, self.keys)
+        self.made = (
+            sides.torch.train(sides.recipes[0], batches.x, batches.y, self.torch_keys, units),
+            sides.keras.train(sides.recipes[1], batches.x, batches.y, self.keys),
+        )
 
     def run(self, progress: Progress) -> Run:
         """All steps, or those up to the first fault: both sides then wait to be asked."""
@@ -112,32 +114,30 @@ class LockStep:
                 break
             self._level()
             if number < self.sides.recipe.steps:
-                self.sides.torch.ask("on")
-                self.sides.keras.ask("on")
+                self.sides.torch.go_on()
+                self.sides.keras.go_on()
         return Run(self.dtype, tuple(steps), self.band)
 
     def stop(self) -> None:
         """End the run on both sides."""
-        for side in (self.sides.torch, self.sides.keras):
-            side.ask("stop")
-        for side in (self.sides.torch, self.sides.keras):
-            side.answer()
+        for stopped in (self.sides.torch.stop(), self.sides.keras.stop()):
+            stopped.result()
 
     def _step(self, number: int) -> Step:
         torch, keras = self.sides.torch, self.sides.keras
         sizes: dict[str, float] = {}
         totals: dict[str, _Total] = {}
         pairs: dict[str, tuple[float, float]] = {}
-        found, others = torch.answer(), iter(keras.answer())
+        found, others = next(self.made[0]), iter(next(self.made[1]))
         for (what, name), made in zip(self.torch_keys, found, strict=True):
-            if what == "band":
+            if not isinstance(made, Place):
                 self._spread(made, totals)
                 continue
             ours = torch.shelf.view(made)
             if what == "size":
                 sizes[name] = float(ours[0])
             else:
-                theirs = keras.shelf.view(next(others))
+                theirs = keras.shelf.view(_place(next(others)))
                 if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
                     continue
                 totals.setdefault(what, _Total()).add(ours, theirs, name, self._floor(what, sizes.get(name, 0.0)))
@@ -174,10 +174,10 @@ class LockStep:
         """Let Keras go on with torch's undetermined parameters: their difference would wander into what follows."""
         for name in self.undetermined:
             for slot in (*slots(self.sides.recipe), "weight"):
-                self.sides.keras.call("write", (slot, name), self.sides.torch.call("read", (slot, name)))
+                self.sides.keras.write((slot, name), self.sides.torch.read((slot, name)).result()).result()
         self.undetermined.clear()
 
-    def _spread(self, found: list[dict[str, tuple[float, float]]], totals: dict[str, "_Total"]) -> None:
+    def _spread(self, found: Distances, totals: dict[str, "_Total"]) -> None:
         """Note the nudged runs' distances: the first `nudged` of one unit, the others of the band's factor."""
         for number, run in enumerate(found):
             for what, (square, length) in run.items():
@@ -203,6 +203,11 @@ class LockStep:
         if what == "momentum_buffer" and recipe.optimizer == "rmsprop":
             return size / recipe.epsilon if recipe.epsilon else size
         return size if what in ("gradient", "momentum_buffer", "exp_avg") else 0.0
+
+
+def _place(made: Place | Distances) -> Place:
+    assert isinstance(made, Place), "Keras has no nudged runs"
+    return made
 
 
 class _Total:

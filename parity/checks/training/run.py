@@ -11,6 +11,7 @@ from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
 from parity.models.targets import Target
+from parity.runners.runner import TrainingRunner
 from parity.verdict.training import Cause, Fault, Run, TrainingReport
 
 from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum
@@ -35,21 +36,21 @@ class Options:
 
 def compare_training(
     target: Target,
-    torch: Any,
-    keras: Any,
+    torch: TrainingRunner,
+    keras: TrainingRunner,
     recipe: Recipe,
     options: Options,
     progress: Progress,
     planted: Recipe | None = None,
 ) -> TrainingReport:
-    """Train both sides (`process.TrainingProcess`) in lock-step. Raises ParityError where that cannot be done.
+    """Train both sides in lock-step. Raises ParityError where that cannot be done.
 
     planted: what Keras is given instead of the recipe, for tests.
     """
     sides = Sides(torch, keras, (recipe, planted or recipe))
     compared = _Comparison(sides, target, options, progress)
     report = compared.report()
-    environment = {"torch": torch.call("environment"), "keras": keras.call("environment")}
+    environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
     return replace(report, environment=environment)
 
 
@@ -93,7 +94,7 @@ class _Comparison:
         if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
             n = recipe.batch_size
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}
-            losses = {name: side.call("draws", batches.x[:n], batches.y[:n]) for name, side in asked.items()}
+            losses = {name: side.draws(batches.x[:n], batches.y[:n]).result() for name, side in asked.items()}
             cause = drawn(losses) or cause
         return run, cause
 
@@ -127,7 +128,7 @@ def train(
     dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
     name_map: pairs of names (`pairs.name_map.NameMap`). Raises ParityError where that cannot be done.
     """
-    from parity.runners.training_process import both_frameworks
+    from parity.runners.remote import both_frameworks
 
     with both_frameworks() as (torch, keras):
         return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs, name_map), progress)

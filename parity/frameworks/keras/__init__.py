@@ -1,0 +1,7 @@
+"""Keras 3, on any backend. Importing this imports no framework."""
+
+from parity.frameworks.adapter import Model
+
+TITLE = "Keras"
+
+MODEL = Model("Model", "keras.", "keras.Model")

@@ -20,9 +20,10 @@ def keras_devices() -> list[str]:
         import jax
 
         return ["cpu", *(["cuda"] if any(device.platform == "gpu" for device in jax.devices()) else [])]
-    from parity.frameworks.torch.side import torch_devices
+    import torch
 
-    return torch_devices()
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["cpu", *(name for name, available in found.items() if available)]
 
 
 def on_device(device: str | None) -> Any:

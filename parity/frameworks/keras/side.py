@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from parity.errors import ParityError
+from parity.frameworks.forcing import SideGradients
 from parity.models.arrays import Array, Axes, reordered, to_keras, to_torch, torch_shape
 from parity.models.layers import Found, LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Visit
@@ -54,6 +55,9 @@ class KerasSide:
             torch.backends.cuda.matmul.allow_tf32 = allowed
             torch.backends.cudnn.allow_tf32 = allowed
         self.tf32 = allowed
+
+    def share_cores(self, cores: int) -> None:
+        """A backend's threads are its own affair: TensorFlow's cannot be changed once they run."""
 
     def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
         """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
@@ -110,7 +114,7 @@ class KerasSide:
             with on_device(self.device), tracer:
                 tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
 
-    def gradients(self) -> Any:
+    def gradients(self) -> SideGradients:
         from .gradients import KerasGradients
 
         return KerasGradients(self)

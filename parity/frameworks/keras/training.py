@@ -4,21 +4,20 @@ What `fit` does not show (the gradients, one batch's own loss, the rate of a ste
 optimizer gets it: `scale_loss` and `apply` are wrapped on that one instance, and do what they did.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array, to_keras, to_torch, torch_shape
 from parity.models.keys import Key, is_statistic, kind_of, slots
 from parity.models.recipe import Recipe
 
 from .optimizers import callbacks, make_optimizer, state_of
 from .tracer import input_layout
-
-Visit = Callable[[Any], None]
 
 
 def set_dtype(dtype: str) -> None:
@@ -37,11 +36,10 @@ class KerasTrainer:
             if kind.name == "dropout" and hasattr(layer, "rate"):
                 layer.rate = 0.0  # two frameworks cannot draw the same numbers
 
-    def train(self, recipe: Recipe, x: Array, y: Array, visit: Visit) -> None:
-        """Train on the batches of x (E * N, C, ...) and labels y (E * N,), epoch after epoch.
-
-        After each step `visit` gets a run, which answers `read(key)` and `before(key)`.
-        """
+    def train(
+        self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()
+    ) -> None:
+        """See `Trainer`. It is compared, and takes no nudged runs."""
         run = _Run(self.side, recipe, visit)
         self.model.compile(optimizer=run.optimizer, loss=_loss(recipe))
         run.watch(self.model.optimizer)
@@ -89,7 +87,7 @@ def _loss(recipe: Recipe) -> Any:
 class _Run(keras.callbacks.Callback):
     """One `fit`: its optimizer, and what each step has made."""
 
-    def __init__(self, side: Any, recipe: Recipe, visit: Visit) -> None:
+    def __init__(self, side: Any, recipe: Recipe, visit: Callable[[Trained], None]) -> None:
         super().__init__()
         self.side, self.recipe, self.visit = side, recipe, visit
         self.variables = {name: (variable, axes) for name, variable, axes in side.variables()}
@@ -175,3 +173,6 @@ class _Run(keras.callbacks.Callback):
         if what != "weight":
             variable, factor = state_of(self.recipe, self.optimizer, variable, what)
         variable.assign(to_keras(array / factor, axes))
+
+    def distances(self, keys: list[Key]) -> list[dict[str, tuple[float, float]]]:
+        raise NotImplementedError("nudged runs are made on the torch side")

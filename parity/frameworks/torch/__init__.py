@@ -1,0 +1,7 @@
+"""PyTorch. Importing this imports no framework."""
+
+from parity.frameworks.adapter import Model
+
+TITLE = "torch"
+
+MODEL = Model("Module", "torch.nn.modules.module", "torch.nn.Module")

@@ -16,7 +16,7 @@ from parity.frameworks.side import Codec
 from parity.models.arrays import Array
 from parity.models.steps import Look, Step
 from parity.verdict.difference import terms
-from parity.verdict.measured import STATISTICS, Name, Teach, is_output
+from parity.verdict.measured import STATISTICS, Measured, Name, Teach, is_output
 
 from .walk import torch_tensors
 
@@ -97,7 +97,7 @@ class TorchGradients(SideGradients):
         gamma = None if layer.weight is None else layer.weight.detach().cpu().double().numpy()
         return terms(gradient, self.kept("source", key), gamma, layer.eps)
 
-    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Any:
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
         """The forced run of this very side: its rounding. Its numbers are kept as "low ..." for the other side."""
         lesson = _Remembering(self.kept, dtype)
         self.run_forced(lesson, x, dtype, look)

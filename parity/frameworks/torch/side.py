@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from parity.errors import ParityError
+from parity.frameworks.forcing import SideGradients
 from parity.models.arrays import Array
 from parity.models.layers import Found, LayerInfo
 from parity.models.probes import probe_bias, probe_norm, probe_scale
@@ -122,7 +123,7 @@ class TorchSide:
         with _evaluating(model, tape is None), _default_dtype(DTYPES[dtype]), quiet, tracer:
             tracer.finish(model(tracer.start(inputs)))
 
-    def gradients(self) -> Any:
+    def gradients(self) -> SideGradients:
         from .gradients import TorchGradients
 
         return TorchGradients(self)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array
 from parity.models.keys import Key, is_statistic, kind_of, slots
 from parity.models.layers import Found
@@ -17,8 +18,6 @@ from parity.models.recipe import Recipe
 
 from .optimizers import Schedule, make_optimizer, state_of
 from .walk import torch_tensors
-
-Visit = Callable[[Any], None]
 
 UNITS = {"float64": 2.0**-52, "float32": 2.0**-23, "mixed_bfloat16": 2.0**-7}  # in the last place of 1
 
@@ -29,12 +28,10 @@ class TorchTrainer:
     def __init__(self, side: Any, dtype: str) -> None:
         self.side, self.dtype = side, dtype
 
-    def train(self, recipe: Recipe, x: Array, y: Array, visit: Visit, units: Sequence[float] = ()) -> None:
-        """Train on the batches of x (E * N, C, ...) and labels y (E * N,), epoch after epoch.
-
-        After each step `visit` gets a run, which answers `read(key)` and `before(key)`. units: for each, one more run
-        takes the same steps with every weight nudged by so many units in the last place; `distances()` gives theirs.
-        """
+    def train(
+        self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()
+    ) -> None:
+        """See `Trainer`."""
         runs = [TorchRun(self.side, self.dtype, recipe)]
         runs += [TorchRun(self.side, self.dtype, recipe, 1 + i, unit) for i, unit in enumerate(units)]
         for step in range(recipe.steps):
@@ -177,7 +174,15 @@ class Shown:
 
     def __init__(self, runs: list[TorchRun]) -> None:
         self.runs = runs
-        self.read, self.before = runs[0].read, runs[0].before
+
+    def read(self, key: Key) -> Array:
+        return self.runs[0].read(key)
+
+    def before(self, key: Key) -> Array:
+        return self.runs[0].before(key)
+
+    def write(self, key: Key, array: Array) -> None:
+        raise NotImplementedError("Keras goes on with torch's numbers, not the reverse")
 
     def distances(self, keys: list[Key]) -> list[dict[str, tuple[float, float]]]:
         """For each nudged run and each kind of number: (squared distance, squared length) over all tensors."""

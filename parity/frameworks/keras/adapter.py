@@ -1,0 +1,39 @@
+"""Keras's entry: a spec or a model -> its Side, or one that is trained."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+
+from parity.frameworks.adapter import Adapter, Trainer
+from parity.frameworks.build import build
+from parity.frameworks.side import Side
+
+from .devices import keras_devices, on_device
+from .side import KerasSide, blank_initializers
+
+
+class KerasAdapter(Adapter):
+    """See `Adapter`."""
+
+    def devices(self) -> list[str]:
+        return keras_devices()
+
+    def side(self, model: Any) -> Side:
+        return KerasSide(model)
+
+    def open(self, spec: str, seed: int, device: str, blank: bool) -> Side:
+        keras.utils.set_random_seed(seed)
+        with blank_initializers() if blank else nullcontext(), on_device(device):
+            return KerasSide(build(spec, "keras"), device)
+
+    def trainer(self, spec: str, seed: int, dtype: str) -> Trainer:
+        from .training import KerasTrainer, set_dtype
+
+        keras.backend.clear_session()
+        set_dtype(dtype)
+        keras.utils.set_random_seed(seed)
+        return KerasTrainer(KerasSide(build(spec, "keras")))
+
+
+ADAPTER: Adapter = KerasAdapter()

@@ -1,0 +1,197 @@
+"""What a process does with its side's model when it is asked: requests, in order -> answers and items.
+
+Its methods are the requests. Their names never travel as text: a request is the method itself (see requests.py).
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+from parity.errors import ParityError
+from parity.frameworks.adapter import Trained, Trainer, adapter, title
+from parity.frameworks.forcing import SideGradients
+from parity.frameworks.side import Side, weights_of
+from parity.models.arrays import Array
+from parity.models.keys import Key
+from parity.models.layers import LayerInfo
+from parity.models.recipe import Recipe
+from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.verdict.difference import Difference
+from parity.verdict.measured import Compared, Forced, Measured, Name, Teach
+
+from .recorder import Recorder
+from .recording import Place, Recording, Shelf
+from .runner import Distances, Emit
+
+
+class Stopped(Exception):
+    """The run was told to end before its last step."""
+
+
+class Engine:
+    """Builds or is given one model of a framework, and runs it.
+
+    It records on `shelf`, and reads the other side's recording from `theirs`. wait: answers requests, while a training
+    run waits, for as long as what it is given is true.
+    """
+
+    def __init__(
+        self,
+        framework: str,
+        shelf: Shelf,
+        theirs: Shelf | None = None,
+        spec: str = "",
+        device: str = "cpu",
+        wait: Callable[[Callable[[], bool]], None] | None = None,
+    ) -> None:
+        self.framework, self.spec, self.device = framework, spec, device
+        self.shelf, self.theirs = shelf, shelf if theirs is None else theirs
+        self._wait = wait
+        self._waits = self._stops = False
+        self._trained: Trained | None = None
+
+    def own(self, side: Side, trainer: Trainer | None = None) -> list[LayerInfo]:
+        """Work with this side from now on."""
+        self.__dict__.pop("gradients", None)
+        self._side, self._trainer = side, trainer
+        self._recorder = Recorder(side, self.shelf, self.theirs)
+        return side.layers()
+
+    def require_device(self) -> None:
+        found = adapter(self.framework).devices()
+        if self.device not in found:
+            raise ParityError(
+                f"--devices {self.device} needs a {self.device} device that {title(self.framework)} can use, and it "
+                f"finds only {', '.join(found)} here; leave it out, or run where there is one"
+            )
+
+    def start(self, seed: int, blank: bool = False) -> list[LayerInfo]:
+        if self.device != "cpu":
+            self.require_device()
+        return self.own(adapter(self.framework).open(self.spec, seed, self.device, blank))
+
+    def unknown_weights(self) -> list[str]:
+        return self._side.unknown_weights()
+
+    def environment(self) -> dict[str, Any]:
+        return self._side.environment()
+
+    def share_cores(self, cores: int) -> None:
+        self._side.share_cores(cores)
+
+    def allow_tf32(self, allowed: bool) -> None:
+        self._side.allow_tf32(allowed)
+
+    def randomize(self, x: Array, seed: int) -> None:
+        self._side.randomize(x, seed)
+
+    def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
+        return self._side.rename(names, layers, orders)
+
+    def put_weights(self) -> dict[str, Place]:
+        return self._recorder.put_weights()
+
+    def load(self, places: dict[str, Place]) -> None:
+        self._recorder.load(places)
+
+    def unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
+        return self._recorder.unequal(places)
+
+    def weights_of(self, path: str) -> dict[str, Array]:
+        return weights_of(self._side, path)
+
+    def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+        return self._recorder.prepare(x, dtype)
+
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+        return self._recorder.record(x, dtype, look, weights)
+
+    def compare(self, emit: Emit[Compared], recording: Recording, look: Look) -> None:
+        self._recorder.compare(emit, recording, look)
+
+    def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
+        self._recorder.forced(emit, recording, look)
+
+    def replay(self, emit: Emit[Step], look: Look) -> None:
+        self._recorder.replay(emit, look)
+
+    @cached_property
+    def gradients(self) -> SideGradients:
+        return self._side.gradients()
+
+    def free_gradients(self, emit: Emit[tuple[str, Array]], x: Array, seed: int, look: Look) -> None:
+        self.gradients.free(emit, x, seed, look)
+
+    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        return self.gradients.forced(teach, x, dtype, look)
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        return self.gradients.forced_by_itself(x, dtype, look)
+
+    def kept_gradient(self, what: str, key: str) -> Array | None:
+        return self.gradients.kept(what, key)
+
+    def forget_gradients(self) -> None:
+        self.gradients.forget()
+
+    def build(self, spec: str, seed: int, dtype: str) -> list[LayerInfo]:
+        self.spec = spec
+        for name in ("gradients", "_side", "_trainer", "_recorder"):
+            self.__dict__.pop(name, None)
+        gc.collect()  # hooks tie a model that was trained before, and all its copies, into cycles
+        trainer = adapter(self.framework).trainer(spec, seed, dtype)
+        return self.own(trainer.side, trainer)
+
+    def draws(self, x: Array, y: Array) -> list[Array]:
+        return self._asked_trainer().draws(x, y)
+
+    def _asked_trainer(self) -> Trainer:
+        assert self._trainer is not None, "a model is built before it is trained"
+        return self._trainer
+
+    def train(
+        self,
+        emit: Emit[list[Place | Distances]],
+        recipe: Recipe,
+        x: Array,
+        y: Array,
+        keys: list[Key],
+        units: Sequence[float] = (),
+    ) -> None:
+        own = [key for key in keys if key[0] not in ("band", "size")]
+
+        def visit(trained: Trained) -> None:
+            self.shelf.end = 0  # over what the last step has left
+            emit([trained.distances(own) if key[0] == "band" else self.shelf.put(trained.read(key)) for key in keys])
+            self._trained, self._waits = trained, True
+            assert self._wait is not None, "only a side in a process of its own can wait after a step"
+            self._wait(lambda: self._waits)
+            if self._stops:
+                raise Stopped
+
+        try:
+            with suppress(Stopped):
+                self._asked_trainer().train(recipe, x, y, visit, units)
+        finally:
+            self._trained, self._waits, self._stops = None, False, False
+
+    def _step(self) -> Trained:
+        assert self._trained is not None, "a step is asked while its run waits"
+        return self._trained
+
+    def read(self, key: Key) -> Array:
+        return self._step().read(key)
+
+    def before(self, key: Key) -> Array:
+        return self._step().before(key)
+
+    def write(self, key: Key, array: Array) -> None:
+        self._step().write(key, array)
+
+    def go_on(self) -> None:
+        self._waits = False
+
+    def stop(self) -> None:
+        self._stops, self._waits = self._waits, False

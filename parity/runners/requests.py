@@ -1,0 +1,131 @@
+"""Every method of a Runner as a request: the Engine's method that does it, with its arguments. Both ends share it.
+
+Who has the Engine, in this process or in another, says in `_ask` and `_stream` how a request gets there.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from parity.models.arrays import Array
+from parity.models.keys import Key
+from parity.models.layers import LayerInfo
+from parity.models.recipe import Recipe
+from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.verdict.difference import Difference
+from parity.verdict.measured import Compared, Forced, Measured, Name
+
+from .engine import Engine
+from .recording import Place, Recording, Shelf
+from .runner import Distances, Emit, Pending, TrainingRunner
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Requests(TrainingRunner, ABC):
+    """See `Runner` and `TrainingRunner` for what each request does."""
+
+    framework: str
+    shelf: Shelf
+
+    @abstractmethod
+    def _ask(self, request: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
+        """Let the Engine do it."""
+
+    @abstractmethod
+    def _stream(
+        self, request: Callable[Concatenate[Engine, Emit[T], P], None], *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[T]:
+        """Let the Engine do what emits items, from now on, not from the first item that is asked for."""
+
+    def require_device(self) -> Pending[None]:
+        return self._ask(Engine.require_device)
+
+    def start(self, seed: int, blank: bool = False) -> Pending[list[LayerInfo]]:
+        return self._ask(Engine.start, seed, blank)
+
+    def unknown_weights(self) -> Pending[list[str]]:
+        return self._ask(Engine.unknown_weights)
+
+    def environment(self) -> Pending[dict[str, Any]]:
+        return self._ask(Engine.environment)
+
+    def share_cores(self, cores: int) -> Pending[None]:
+        return self._ask(Engine.share_cores, cores)
+
+    def allow_tf32(self, allowed: bool) -> Pending[None]:
+        return self._ask(Engine.allow_tf32, allowed)
+
+    def randomize(self, x: Array, seed: int) -> Pending[None]:
+        return self._ask(Engine.randomize, x, seed)
+
+    def rename(
+        self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]
+    ) -> Pending[list[LayerInfo]]:
+        return self._ask(Engine.rename, names, layers, orders)
+
+    def put_weights(self) -> Pending[dict[str, Place]]:
+        return self._ask(Engine.put_weights)
+
+    def load(self, places: dict[str, Place]) -> Pending[None]:
+        return self._ask(Engine.load, places)
+
+    def unequal(self, places: dict[str, Place]) -> Pending[dict[str, Difference]]:
+        return self._ask(Engine.unequal, places)
+
+    def weights_of(self, path: str) -> Pending[dict[str, Array]]:
+        return self._ask(Engine.weights_of, path)
+
+    def prepare(self, x: Array, dtype: str) -> Pending[list[StepInfo]]:
+        return self._ask(Engine.prepare, x, dtype)
+
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
+        return self._ask(Engine.record, x, dtype, look, weights)
+
+    def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:
+        return self._stream(Engine.compare, recording, look)
+
+    def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
+        return self._stream(Engine.forced, recording, look)
+
+    def replay(self, look: Look) -> Iterator[Step]:
+        return self._stream(Engine.replay, look)
+
+    def free_gradients(self, x: Array, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
+        return self._stream(Engine.free_gradients, x, seed, look)
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
+        return self._ask(Engine.forced_by_itself, x, dtype, look)
+
+    def kept_gradient(self, what: str, key: str) -> Pending[Array | None]:
+        return self._ask(Engine.kept_gradient, what, key)
+
+    def forget_gradients(self) -> Pending[None]:
+        return self._ask(Engine.forget_gradients)
+
+    def build(self, spec: str, seed: int, dtype: str) -> Pending[list[LayerInfo]]:
+        return self._ask(Engine.build, spec, seed, dtype)
+
+    def draws(self, x: Array, y: Array) -> Pending[list[Array]]:
+        return self._ask(Engine.draws, x, y)
+
+    def train(
+        self, recipe: Recipe, x: Array, y: Array, keys: list[Key], units: Sequence[float] = ()
+    ) -> Iterator[list[Place | Distances]]:
+        return self._stream(Engine.train, recipe, x, y, keys, units)
+
+    def read(self, key: Key) -> Pending[Array]:
+        return self._ask(Engine.read, key)
+
+    def before(self, key: Key) -> Pending[Array]:
+        return self._ask(Engine.before, key)
+
+    def write(self, key: Key, array: Array) -> Pending[None]:
+        return self._ask(Engine.write, key, array)
+
+    def go_on(self) -> Pending[None]:
+        return self._ask(Engine.go_on)
+
+    def stop(self) -> Pending[None]:
+        return self._ask(Engine.stop)

@@ -1,0 +1,157 @@
+"""One interface for a side that runs, here, in a process of its own, or read from a trace: questions -> its answers.
+
+Every request returns at once. What is asked of two sides one after the other is done by both at the same time; only
+`result()`, or the next item of a stream, waits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from parity.models.arrays import Array
+from parity.models.keys import Key
+from parity.models.layers import LayerInfo
+from parity.models.recipe import Recipe
+from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.verdict.difference import Difference
+from parity.verdict.measured import Compared, Forced, Measured, Name, Teach
+
+from .recording import Place, Recording, Shelf
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Emit = Callable[[T], None]
+
+Distances = list[dict[str, tuple[float, float]]]  # of each nudged run, by kind of number
+
+
+class Pending(Protocol[T_co]):
+    """An answer that may still be on its way."""
+
+    def result(self) -> T_co:
+        """Wait for it. Raises the ParityError that it came to instead."""
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """An answer that is there already."""
+
+    value: T
+
+    def result(self) -> T:
+        return self.value
+
+
+class Runner(Protocol):
+    """A side that runs: all that a check asks of it. Arrays are in torch's layout, x is (N, C, ...).
+
+    shelf: where its recordings lie, which the other side's runner reads.
+    """
+
+    framework: str
+    shelf: Shelf
+
+    def require_device(self) -> Pending[None]:
+        """Nothing. Raises ParityError if the framework cannot use the device that is asked for."""
+
+    def start(self, seed: int, blank: bool = False) -> Pending[list[LayerInfo]]:
+        """Build the model and tell its layers. blank: its random weights may be zeros, as it gets others at once."""
+
+    def unknown_weights(self) -> Pending[list[str]]:
+        """Tensors that belong to no layer of a known kind."""
+
+    def environment(self) -> Pending[dict[str, Any]]:
+        """Versions, device, threads and flags that decide the numbers."""
+
+    def share_cores(self, cores: int) -> Pending[None]:
+        """Compute with so many threads."""
+
+    def allow_tf32(self, allowed: bool) -> Pending[None]:
+        """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
+
+    def randomize(self, x: Array, seed: int) -> Pending[None]:
+        """Replace neutral statistics, scales and biases by random ones that fit the input."""
+
+    def rename(
+        self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]
+    ) -> Pending[list[LayerInfo]]:
+        """Call steps and layers as the other side does; tells the layers by their new names (see `Side.rename`)."""
+
+    def put_weights(self) -> Pending[dict[str, Place]]:
+        """Put every tensor on the shelf; where, by canonical name."""
+
+    def load(self, places: dict[str, Place]) -> Pending[None]:
+        """Set tensors that the other side has put on the shelf."""
+
+    def unequal(self, places: dict[str, Place]) -> Pending[dict[str, Difference]]:
+        """How tensors differ from those that the other side has put on the shelf, where they do."""
+
+    def weights_of(self, path: str) -> Pending[dict[str, Array]]:
+        """One layer's tensors in float64, by torch's names."""
+
+    def prepare(self, x: Array, dtype: str) -> Pending[list[StepInfo]]:
+        """Run in the asked dtype, keep the outputs for `compare`, and tell the steps in order of execution."""
+
+    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
+        """Run in the asked dtype and in float64; put all outputs, and the weights if asked, on the shelf."""
+
+    def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:
+        """Run in float64, freely, beside the other side's recording: its common steps, as they are made."""
+
+    def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
+        """Run in float64, every step on the other side's numbers: what each adds, as it is made."""
+
+    def replay(self, look: Look) -> Iterator[Step]:
+        """Run in float64: the steps that the Look wants, with their inputs."""
+
+    def free_gradients(self, x: Array, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
+        """Run forward and backward in float64: loss, input gradient, every tensor's gradient or statistic.
+
+        Raises ParityError where a side cannot run backward.
+        """
+
+    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        """Run every step forward and backward on the teacher's numbers in `dtype`: what differs."""
+
+    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
+        """The same on what this very side has taught: its rounding."""
+
+    def kept_gradient(self, what: str, key: str) -> Pending[Array | None]:
+        """What the free run keeps under a name; None is nothing."""
+
+    def forget_gradients(self) -> Pending[None]:
+        """Free the memory of what the free run keeps."""
+
+
+class TrainingRunner(Runner, Protocol):
+    """A Runner that trains too. In a run it waits after every step, and answers, until it is told to go on."""
+
+    def build(self, spec: str, seed: int, dtype: str) -> Pending[list[LayerInfo]]:
+        """Build another model, "package.module:factory", to be trained in `dtype`, and tell its layers."""
+
+    def draws(self, x: Array, y: Array) -> Pending[list[Array]]:
+        """The losses of two forward passes in training mode: they differ where numbers are drawn."""
+
+    def train(
+        self, recipe: Recipe, x: Array, y: Array, keys: list[Key], units: Sequence[float] = ()
+    ) -> Iterator[list[Place | Distances]]:
+        """Train on batches of x (E * N, C, ...) and labels y (E * N,): after each step, where what keys name lies.
+
+        It lies there until the run goes on. units: of as many nudged runs, whose distances the key ("band", "") names.
+        """
+
+    def read(self, key: Key) -> Pending[Array]:
+        """What a key names, after the step."""
+
+    def before(self, key: Key) -> Pending[Array]:
+        """A weight, statistic or state before the step."""
+
+    def write(self, key: Key, array: Array) -> Pending[None]:
+        """Set a weight or state."""
+
+    def go_on(self) -> Pending[None]:
+        """Take the next step."""
+
+    def stop(self) -> Pending[None]:
+        """End the run after this step; nothing where none waits."""
