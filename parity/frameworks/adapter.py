@@ -7,7 +7,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -102,9 +102,9 @@ def framework_of(model: Any) -> str | None:
     return None
 
 
-def frameworks() -> Iterator[str]:
-    """The folders beside this file."""
-    return (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)
+def frameworks() -> list[str]:
+    """The names of the folders beside this file, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)
 
 
 def _package(framework: str) -> str:

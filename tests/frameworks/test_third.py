@@ -90,7 +90,7 @@ def test_frameworks_are_found_by_their_folders() -> None:
     from .numpy_adapter.models import small
     from .twins import small as torch_small
 
-    assert sorted(frameworks()) == ["keras", "torch"]
+    assert frameworks() == ["keras", "torch"]
     assert (title("keras"), title(NUMPY)) == ("Keras", "NumPy")
     assert framework_of(torch_small()) == "torch"
     assert framework_of(small()) is None  # it is not in that folder, and known by its full name alone
