@@ -78,7 +78,6 @@ def test_devices_that_are_not_here(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell runs for real: the CPU stands for the other device, in its own processes."""
-    from parity import check
     from parity.runners import process
 
     started: list[tuple[str, str]] = []
@@ -101,7 +100,7 @@ def test_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         str(output),
         "--quiet",
     ]
-    assert check.main(arguments) == 0
+    assert main(arguments) == 0
     report = json.loads(output.read_text())
     assert [(cell["framework"], cell["device"], cell["tf32"]) for cell in report["devices"]] == [
         ("torch", "cpu", False),
