@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
-from parity.verdict.difference import STRUCTURE_LINE, difference, sized, structure_ok
+from parity.verdict.difference import STRUCTURE_LINE, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
 from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
@@ -204,7 +204,7 @@ def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Teacher) 
     if measured.array is None or sent is None or sent.shape != whole.shape:
         return
     for side, predicted in (("Keras", measured.array + sent), ("torch", measured.array - sent)):
-        left = sized(difference(predicted, whole), np.abs(sent)).error
+        left = sized(difference(predicted, whole), size_of(np.abs(sent))).error
         if left <= STRUCTURE_LINE:
             yield side, measured.error.error, left
 

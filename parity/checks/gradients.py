@@ -23,6 +23,7 @@ from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
+from parity.runners.lessons import ShelfBoard, Taught
 from parity.runners.runner import Runner
 from parity.verdict.difference import Difference, difference, sized, structure_ok
 from parity.verdict.gradients import Gradient, TensorGradient
@@ -72,51 +73,48 @@ def add_gradients(
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
-    numbers = measure(torch, keras, wiring, layers, x, dtype, seed)
-    teacher = Teacher(partial(_kept, torch), lambda path: torch.weights_of(path).result())
+    numbers, taught = measure(torch, keras, wiring, layers, x, dtype, seed)
+    teacher = Teacher(partial(_kept, ShelfBoard(torch.shelf, taught)), lambda path: torch.weights_of(path).result())
     judged = judge(report, numbers, wiring, teacher, x.shape)
     known = {cause.path for cause in judged.causes}
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
-    torch.forget_gradients().result()
     return replace(judged, causes=judged.causes + found)
 
 
-def measure(torch: Runner, keras: Runner, wiring: Wiring, layers: Layers, x: Array, dtype: str, seed: int) -> Numbers:
-    """Make the five runs. torch keeps what it taught until it is told to forget."""
+def _kept(board: ShelfBoard, what: str, key: str) -> Array | None:
+    """What torch's free run has left; the "source" of a step is the output that it was fed."""
+    return board.get(("output", board.sources[key]) if what == "source" else (what, key))
+
+
+def measure(
+    torch: Runner, keras: Runner, wiring: Wiring, layers: Layers, x: Array, dtype: str, seed: int
+) -> tuple[Numbers, Taught]:
+    """Make the five runs, two at a time. Also returns where what torch taught lies on its shelf."""
     look = Look(wiring.watch)
-    inherited = _inherited(torch, keras, layers, (x, seed, look))
-    added = _forced(torch, keras, x, "float64", look)
+    teaching, running = torch.teach(x, seed, look), keras.free_gradients(x, seed, look)
+    taught = teaching.result()
+    inherited = _inherited(ShelfBoard(torch.shelf, taught), running, layers)
+    forcing = keras.forced_gradients(taught, x, "float64", look)
     if dtype == "float64":
-        return Numbers(inherited, added, {}, {})
-    ours = torch.forced_by_itself(x, dtype, look).result()  # first: what it keeps, Keras is compared with
-    return Numbers(inherited, added, ours, _forced(torch, keras, x, dtype, look))
+        return Numbers(inherited, forcing.result(), {}, {}), taught
+    rounding = torch.teach_rounding(taught, x, dtype, look)
+    added = forcing.result()
+    taught, ours = rounding.result()
+    theirs = keras.forced_gradients(taught, x, dtype, look).result()
+    return Numbers(inherited, added, ours, theirs), taught
 
 
-def _inherited(torch: Runner, keras: Runner, layers: Layers, run: tuple[Array, int, Look]) -> dict[Name, Difference]:
-    ours, all_theirs = torch.free_gradients(*run), keras.free_gradients(*run)
-    shapes = [{f"{layer.path}.{name}" for layer in side for name in layer.weights} for side in layers]
-    common = (shapes[0] & shapes[1]) | {"loss", "input"}
-    waiting: dict[str, Array] = {}
+def _inherited(board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: Layers) -> dict[Name, Difference]:
+    """How Keras's free run differs from torch's in what both have."""
+    names = [{f"{layer.path}.{name}" for layer in side for name in layer.weights} for side in layers]
+    common = (names[0] & names[1]) | {"loss", "input"}
     found: dict[Name, Difference] = {}
-    for key, array in all_theirs:
-        while key in common and key not in waiting:
-            other, theirs = next(ours)
-            waiting[other] = theirs
-        if key in common:
-            found["tensor", key] = difference(array, waiting.pop(key))
-    for _ in ours:
-        pass
-    return {name: sized(value, _kept(torch, "size tensor", name[1])) for name, value in found.items()}
-
-
-def _forced(torch: Runner, keras: Runner, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-    """Keras's forced run; torch answers from what it keeps."""
-    return keras.forced_gradients(partial(_kept, torch), x, dtype, look)
-
-
-def _kept(torch: Runner, what: str, key: str) -> Array | None:
-    return torch.kept_gradient(what, key).result()
+    for key, array in theirs:
+        ours = board.get(("tensor", key)) if key in common else None
+        if ours is not None:
+            found["tensor", key] = sized(difference(array, ours), board.sizes.get(("tensor", key)))
+    return found
 
 
 def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, shape: tuple[int, ...]) -> Report:

@@ -8,69 +8,87 @@ other branch because an input rounded otherwise: what two sides' rounding errors
 
 What is measured has a name, (what, key): ("output", step), ("into", "conv1<0") the gradient into one input of a step,
 ("gradient", step) the gradient at a step's output that all its users together send back, ("tensor", "conv1.weight") a
-parameter's gradient or a running statistic afterwards.
+parameter's gradient or a running statistic afterwards. Under "low output" and so on lies what the teacher's own forced
+run in the asked dtype has made.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.models.steps import Step
-from parity.verdict.difference import Difference, difference, sized, structure_ok
-from parity.verdict.measured import STATISTICS, Measured, Name, Teach
+from parity.models.steps import Look, Step
+from parity.verdict.difference import Difference, Size, difference, sized, structure_ok
+from parity.verdict.measured import STATISTICS, Measured, Name
 
 KEPT = 24  # arrays at fault that a run hands back, for explanations
+
+
+class Board(Protocol):
+    """What the teacher leaves and everyone reads: arrays by name, and what is known of them.
+
+    sizes: of the terms of sums which may cancel (see `difference.terms`). sources: which step made a step's first
+    input. greatest: the magnitude of the largest gradient.
+    """
+
+    sizes: dict[Name, Size]
+    sources: dict[str, str]
+    greatest: float
+
+    def put(self, name: Name, array: Array) -> None:
+        """Leave an array, for good."""
+
+    def get(self, name: Name) -> Array | None:
+        """The array of a name; None is nothing."""
 
 
 class Lesson:
     """What one forced run in `dtype` measures. The gradients are scaled to 1 where the dtype would lose small ones."""
 
-    def __init__(self, teach: Teach, dtype: str) -> None:
-        self.teach = teach
+    def __init__(self, board: Board, dtype: str) -> None:
+        self.board = board
         self.lowered = dtype != "float64"
         self.scale = self._scale() if self.lowered else 1.0
         self.found: dict[Name, Measured] = {}
         self._kept = 0
 
     def _scale(self) -> float:
-        greatest = self.teach("greatest", "")
-        size = 0.0 if greatest is None else float(greatest[0])
+        size = self.board.greatest
         # A power of two, so that it changes no digit: loss scaling (Micikevicius et al. 2018, section 3.2).
         return float(2.0 ** -np.floor(np.log2(size))) if 0 < size < np.inf else 1.0
 
     def visit(self, step: Step) -> Array | None:
         """Compare a step's output in training mode and answer with the teacher's, which the model goes on with."""
-        theirs = self.teach("output", step.key)
+        theirs = self.board.get(("output", step.key))
         if theirs is not None:
             self.add(("output", step.key), step.output, theirs)
         return theirs
 
     def upstream(self, key: str) -> Array | None:
         """The teacher's gradient at a step's output, to start from."""
-        gradient = self.teach("gradient", key)
+        gradient = self.board.get(("gradient", key))
         return None if gradient is None else gradient * self.scale
 
     def add_gradients(self, gradients: Iterable[tuple[Name, Array | None]]) -> None:
         """Compare gradients that were made from scaled ones; None is no gradient, which is zero."""
         for name, array in gradients:
-            theirs = self.teach(*name)
+            theirs = self.board.get(name)
             if theirs is not None:
                 self.add(name, None if array is None else np.divide(array, self.scale, dtype=np.float64), theirs)
 
     def add_statistics(self, statistics: Iterable[tuple[str, Array]]) -> None:
         """Compare running statistics after the pass."""
         for name, array in statistics:
-            theirs = self.teach("tensor", name)
+            theirs = self.board.get(("tensor", name))
             if theirs is not None:
                 self.add(("tensor", name), array, theirs)
 
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
         """Compare one array with the teacher's of that name."""
         mine = np.zeros_like(theirs) if array is None else array
-        error = sized(difference(mine, theirs), self.teach(f"size {name[0]}", name[1]))
-        low = self.teach(f"low {name[0]}", name[1]) if self.lowered else None
+        error = sized(difference(mine, theirs), self.board.sizes.get(name))
+        low = self.board.get((f"low {name[0]}", name[1])) if self.lowered else None
         absent = _absent(mine, theirs) if name[0] != "output" else ""
         kept = np.array(mine) if self._keeps(name, error) else None
         self.found[name] = Measured(error, Difference() if low is None else difference(mine, low), absent, kept)
@@ -106,34 +124,28 @@ def loss_of(outputs: Iterable[Array], seed: int) -> tuple[Array, Array]:
 
 
 class SideGradients:
-    """What all frameworks' gradients share. `side` stays as it was after every run.
-
-    The teacher's keeps what its free run has made until it is told to forget; a pupil's need not.
-    """
+    """What all frameworks' gradients share. `side` stays as it was after every run. A pupil need not teach."""
 
     def __init__(self, side: Any) -> None:
         self.side = side
 
-    def forced(self, teach: Teach, x: Array, dtype: str, look: Any) -> dict[Name, Measured]:
-        """Run every step on the teacher's numbers in `dtype` and return what differs."""
-        lesson = Lesson(teach, dtype)
-        self.run_forced(lesson, x, dtype, look)
-        return lesson.found
+    def teach(self, board: Board, x: Array, seed: int, look: Look) -> None:
+        """Run forward and backward in float64 and leave what every step made, and what came back to it."""
+        raise NotImplementedError("torch teaches")
 
-    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Any) -> None:
-        raise NotImplementedError
+    def teach_rounding(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        """The forced run in `dtype` on what this very side has taught: leaves its numbers, returns its rounding."""
+        raise NotImplementedError("torch teaches")
 
-    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Any) -> None:
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         raise NotImplementedError
 
-    def forced_by_itself(self, x: Array, dtype: str, look: Any) -> dict[Name, Measured]:
-        """The forced run on what this very side has taught: its rounding."""
-        raise NotImplementedError("what a side rounds by itself is the teacher's to say")
+    def forced(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        """Run every step on the teacher's numbers in `dtype` and return what differs."""
+        lesson = Lesson(board, dtype)
+        self.run_forced(lesson, x, dtype, look)
+        return lesson.found
 
-    def kept(self, what: str, key: str) -> Array | None:
-        """What the free run keeps under a name; None is nothing."""
-        raise NotImplementedError("only the teacher keeps what it has made")
-
-    def forget(self) -> None:
-        """Free the memory of what the free run keeps."""
+    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
+        raise NotImplementedError

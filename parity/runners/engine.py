@@ -19,8 +19,9 @@ from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
-from parity.verdict.measured import Compared, Forced, Measured, Name, Teach
+from parity.verdict.measured import Compared, Forced, Measured, Name
 
+from .lessons import ShelfBoard, Taught
 from .recorder import Recorder
 from .recording import Place, Recording, Shelf
 from .runner import Distances, Emit
@@ -124,17 +125,18 @@ class Engine:
     def free_gradients(self, emit: Emit[tuple[str, Array]], x: Array, seed: int, look: Look) -> None:
         self.gradients.free(emit, x, seed, look)
 
-    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        return self.gradients.forced(teach, x, dtype, look)
+    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        return self.gradients.forced(ShelfBoard(self.theirs, taught), x, dtype, look)
 
-    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        return self.gradients.forced_by_itself(x, dtype, look)
+    def teach(self, x: Array, seed: int, look: Look) -> Taught:
+        self.shelf.clear()
+        board = ShelfBoard(self.shelf, Taught())
+        self.gradients.teach(board, x, seed, look)
+        return board.taught
 
-    def kept_gradient(self, what: str, key: str) -> Array | None:
-        return self.gradients.kept(what, key)
-
-    def forget_gradients(self) -> None:
-        self.gradients.forget()
+    def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> tuple[Taught, dict[Name, Measured]]:
+        board = ShelfBoard(self.shelf, taught)
+        return taught, self.gradients.teach_rounding(board, x, dtype, look)
 
     def build(self, spec: str, seed: int, dtype: str) -> list[LayerInfo]:
         self.spec = spec

@@ -4,10 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Concatenate, ParamSpec, TypeVar
 
 from parity.frameworks.side import Side
-from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
-from parity.models.steps import Look
-from parity.verdict.measured import Measured, Name, Teach
 
 from .engine import Engine
 from .recording import Shelf
@@ -43,6 +40,3 @@ class LocalRunner(Requests):
     def share_cores(self, cores: int) -> Pending[None]:
         """The user's own process keeps its threads."""
         return Done(None)
-
-    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        return self._engine.forced_gradients(teach, x, dtype, look)

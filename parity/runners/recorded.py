@@ -9,8 +9,9 @@ from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference, difference, structure_ok
-from parity.verdict.measured import Compared, Forced, Measured, Name, Teach
+from parity.verdict.measured import Compared, Forced
 
+from .lessons import Taught
 from .recorder import unequal
 from .recording import Place, Recording
 from .runner import Done, Pending, Runner
@@ -148,20 +149,17 @@ class TraceRunner(Runner):
         known = [same.get(feed, same.get(source)) for feed, source in zip(feeds, sources, strict=True)]
         return inherited if all(known) else replace(inherited, greatest=0.0, where=None, square=0.0, finite=True)
 
+    def teach(self, x: Array, seed: int, look: Look) -> NoReturn:
+        self._without_gradients()
+
+    def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
+        self._without_gradients()
+
     def free_gradients(self, x: Array, seed: int, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
-
-    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> NoReturn:
-        self._without_gradients()
-
-    def kept_gradient(self, what: str, key: str) -> NoReturn:
-        self._without_gradients()
-
-    def forget_gradients(self) -> Pending[None]:
-        return Done(None)
 
     def _without_gradients(self) -> NoReturn:
         raise ParityError(

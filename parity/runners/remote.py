@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar
 
 from parity.errors import ParityError, WorkerError
-from parity.models.arrays import Array
-from parity.models.steps import Look
-from parity.verdict.measured import Measured, Name, Teach
 
 from .engine import Engine
 from .messages import receive, send
@@ -38,10 +35,6 @@ class RemoteRunner(Requests):
     ) -> Iterator[T]:
         return iter(self._send(_Answer[T](self.receive), request, True, args, kwargs))
 
-    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        answer = _Answer[dict[Name, Measured]](self.receive, teach)
-        return self._send(answer, Engine.forced_gradients, False, (x, dtype, look), {}).result()
-
     def _send(
         self, answer: "_Answer[T]", request: Callable[..., Any], emits: bool, args: tuple[Any, ...], kwargs: Any
     ) -> "_Answer[T]":
@@ -60,10 +53,7 @@ class RemoteRunner(Requests):
         except (EOFError, ConnectionResetError):
             self._died()
         answer = self._open[number]
-        if tag == "question":
-            assert answer.teach is not None, "only a forced run asks"
-            send(self._connection, answer.teach(*value))
-        elif tag == "item":
+        if tag == "item":
             answer.items.append(value)
         else:
             answer.value, answer.error = (value, None) if tag == "value" else (None, value)
@@ -82,8 +72,8 @@ class RemoteRunner(Requests):
 class _Answer(Generic[T]):
     """What has come back of one request so far: items, then its value or error."""
 
-    def __init__(self, receive: Callable[[], None], teach: Teach | None = None) -> None:
-        self.receive, self.teach = receive, teach
+    def __init__(self, receive: Callable[[], None]) -> None:
+        self.receive = receive
         self.items: deque[T] = deque()
         self.value: Any = None
         self.error: ParityError | None = None

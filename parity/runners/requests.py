@@ -16,6 +16,7 @@ from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Name
 
 from .engine import Engine
+from .lessons import Taught
 from .recording import Place, Recording, Shelf
 from .runner import Distances, Emit, Pending, TrainingRunner
 
@@ -95,14 +96,16 @@ class Requests(TrainingRunner, ABC):
     def free_gradients(self, x: Array, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
         return self._stream(Engine.free_gradients, x, seed, look)
 
-    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
-        return self._ask(Engine.forced_by_itself, x, dtype, look)
+    def teach(self, x: Array, seed: int, look: Look) -> Pending[Taught]:
+        return self._ask(Engine.teach, x, seed, look)
 
-    def kept_gradient(self, what: str, key: str) -> Pending[Array | None]:
-        return self._ask(Engine.kept_gradient, what, key)
+    def teach_rounding(
+        self, taught: Taught, x: Array, dtype: str, look: Look
+    ) -> Pending[tuple[Taught, dict[Name, Measured]]]:
+        return self._ask(Engine.teach_rounding, taught, x, dtype, look)
 
-    def forget_gradients(self) -> Pending[None]:
-        return self._ask(Engine.forget_gradients)
+    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
+        return self._ask(Engine.forced_gradients, taught, x, dtype, look)
 
     def build(self, spec: str, seed: int, dtype: str) -> Pending[list[LayerInfo]]:
         return self._ask(Engine.build, spec, seed, dtype)

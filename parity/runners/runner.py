@@ -14,8 +14,9 @@ from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
-from parity.verdict.measured import Compared, Forced, Measured, Name, Teach
+from parity.verdict.measured import Compared, Forced, Measured, Name
 
+from .lessons import Taught
 from .recording import Place, Recording, Shelf
 
 T = TypeVar("T")
@@ -105,23 +106,25 @@ class Runner(Protocol):
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""
 
+    def teach(self, x: Array, seed: int, look: Look) -> Pending[Taught]:
+        """Run forward and backward in float64; put outputs, gradients and statistics on the shelf.
+
+        Raises ParityError where a side cannot run backward.
+        """
+
+    def teach_rounding(
+        self, taught: Taught, x: Array, dtype: str, look: Look
+    ) -> Pending[tuple[Taught, dict[Name, Measured]]]:
+        """Run every step in `dtype` on what this very side has taught: that and the numbers made; its rounding."""
+
     def free_gradients(self, x: Array, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
         """Run forward and backward in float64: loss, input gradient, every tensor's gradient or statistic.
 
         Raises ParityError where a side cannot run backward.
         """
 
-    def forced_gradients(self, teach: Teach, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
         """Run every step forward and backward on the teacher's numbers in `dtype`: what differs."""
-
-    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
-        """The same on what this very side has taught: its rounding."""
-
-    def kept_gradient(self, what: str, key: str) -> Pending[Array | None]:
-        """What the free run keeps under a name; None is nothing."""
-
-    def forget_gradients(self) -> Pending[None]:
-        """Free the memory of what the free run keeps."""
 
 
 class TrainingRunner(Runner, Protocol):

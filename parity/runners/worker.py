@@ -9,7 +9,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from parity.errors import ParityError, WorkerError
-from parity.models.arrays import Array
 
 from .engine import Engine
 from .messages import receive, send
@@ -27,6 +26,10 @@ WORDS: dict[Callable[..., Any], str] = {
     Engine.draws: "train",
     Engine.train: "train",
 }
+
+
+# After these, the other process has the machine to itself.
+RUNS: set[Callable[..., Any]] = {Engine.record, Engine.teach, Engine.teach_rounding}
 
 
 class Closed(BaseException):
@@ -58,19 +61,11 @@ class Worker:
                 self._send(number, "error", self._sentence(error, request))
 
     def _done(self, number: int, request: Callable[..., Any], emits: bool, args: Any, kwargs: Any) -> Any:
-        if request == Engine.forced_gradients:
-            return request(self.engine, lambda *name: self._taught(number, *name), *args, **kwargs)
         emit = [lambda item: self._send(number, "item", item)] if emits else []
         value = request(self.engine, *emit, *args, **kwargs)
-        if request == Engine.record:
+        if request in RUNS:
             give_back_memory()
         return value
-
-    def _taught(self, number: int, what: str, key: str) -> Array | None:
-        """The teacher's answer; where this process runs forced, it asks, and is asked nothing."""
-        self._send(number, "question", (what, key))
-        array: Array | None = self._receive()
-        return array
 
     def _receive(self) -> Any:
         try:

@@ -12,6 +12,7 @@ nothing, so an error below `ARITHMETIC_FLOOR` roundings of the dtype never fails
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -125,15 +126,25 @@ def arithmetic_bound(other: Difference, dtype: str) -> float:
     return ARITHMETIC_FACTOR * max(other.rms, ARITHMETIC_FLOOR * ROUNDING[dtype])
 
 
-def sized(found: Difference, terms: Array | None) -> Difference:
-    """A difference judged by the size of what was added up, where that is greater than the sum; see `terms`."""
-    if terms is None or terms.size == 0:
+class Size(NamedTuple):
+    """Of an array of numbers, none of them negative: the greatest, and the sum of the squares."""
+
+    greatest: float
+    square: float
+
+
+def size_of(terms: Array) -> Size:
+    """How large the terms of a sum are; see `terms`."""
+    terms = np.ascontiguousarray(terms)  # the same sum, digit for digit, whatever its order in memory
+    return Size(float(terms.max(initial=0.0)), float(np.square(terms).sum()))
+
+
+def sized(found: Difference, size: Size | None) -> Difference:
+    """A difference judged by the size of what was added up, where that is greater than the sum."""
+    if size is None:
         return found
-    square = float(np.square(terms).sum())
     return replace(
-        found,
-        scale=max(found.scale, float(terms.max())),
-        reference_square=max(found.reference_square, square),
+        found, scale=max(found.scale, size.greatest), reference_square=max(found.reference_square, size.square)
     )
 
 

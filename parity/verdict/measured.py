@@ -1,6 +1,5 @@
 """What one side measured beside the other's numbers, as plain data: of a step, of a gradient, of a tensor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from parity.models.arrays import Array
@@ -8,8 +7,6 @@ from parity.models.arrays import Array
 from .difference import Difference
 
 Name = tuple[str, str]
-
-Teach = Callable[[str, str], Array | None]
 
 STATISTICS = ("running_mean", "running_var")
 

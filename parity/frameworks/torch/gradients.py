@@ -2,7 +2,8 @@
 
 import copy
 import weakref
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,98 +12,42 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
+from parity.frameworks.forcing import Board, Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec
 from parity.models.arrays import Array
 from parity.models.steps import Look, Step
-from parity.verdict.difference import terms
-from parity.verdict.measured import STATISTICS, Measured, Name, Teach, is_output
+from parity.verdict.difference import size_of, terms
+from parity.verdict.measured import STATISTICS, Measured, Name, is_output
 
 from .walk import torch_tensors
 
 
 class TorchGradients(SideGradients):
-    """Keeps, after `free`, what the other side is taught: outputs and gradients of every step, until `forget`."""
+    """Leaves on the board, after `teach`, what the other side is taught: outputs and gradients of every step."""
 
-    def __init__(self, side: Any) -> None:
-        super().__init__(side)
-        self._kept: dict[Name, Callable[[], Array]] = {}
-        self._steps: dict[str, Step] = {}
+    def teach(self, board: Board, x: Array, seed: int, look: Look) -> None:
+        board.put(("output", "input"), x)
+        tape = _Teacher(self.side, board)
+        steps: dict[str, Step] = {}
 
-    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
-        """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
-        self.forget()
-        self._keep_array(("output", "input"), x)
-        tape = _Teacher(self.side, self._kept)
+        def keep(step: Step) -> None:
+            steps[step.key] = Step(step.path, step.kind, np.empty(0), step.sources, step.feeds)
+            board.put(("output", step.key), step.output)
+
         with _exact_backward():
-            self.side.trace(x, "float64", self._keep, look, tape)
-        outputs = [self._kept["output", key]() for key in tape.outputs]
-        loss, size = loss_of(outputs, seed)
-        self._keep_array(("size tensor", "loss"), size)
-        tape.backward(seed)
-        emit(("loss", loss))
-        if ("gradient", "input") in self._kept:
-            emit(("input", self._kept["gradient", "input"]()))
+            self.side.trace(x, "float64", keep, look, tape)
+        loss, size = loss_of(tape.starts(seed), seed)
+        tape.backward()
+        board.put(("tensor", "loss"), loss)
+        board.sizes["tensor", "loss"] = size_of(size)
         for name, array in _tensors(self.side, tape.model):
-            self._keep_array(("tensor", name), array)
-            emit((name, array))
+            board.put(("tensor", name), array)
         tape.release()
+        _Sizes(self.side, board, steps).leave()
 
-    def _keep(self, step: Step) -> None:
-        self._steps[step.key] = Step(step.path, step.kind, np.empty(0), step.sources, step.feeds)
-        self._keep_array(("output", step.key), step.output)
-
-    def _keep_array(self, name: Name, array: Array) -> None:
-        self._kept[name] = lambda: array
-
-    def kept(self, what: str, key: str) -> Array | None:
-        """What the other side asks for; None is nothing of that name."""
-        if what == "greatest":
-            gradients = (make() for (kind, _), make in self._kept.items() if kind == "gradient")
-            return np.array([max((float(np.abs(array).max(initial=0)) for array in gradients), default=0.0)])
-        if what.startswith("size ") and (what, key) not in self._kept:
-            return self._size(what.removeprefix("size "), key)
-        what, key = ("output", self._source(key)) if what == "source" else (what, key)
-        make = self._kept.get((what, key))
-        return None if make is None else make()
-
-    def _source(self, key: str) -> str:
-        """The step that a step's first input was made by."""
-        return f"{key}<0" if f"{key}<0" in self._steps else self._steps[key].sources[0]
-
-    def _size(self, what: str, key: str) -> Array | None:
-        """The sizes of the terms of a sum which may cancel: see `forcing.terms`."""
-        if what == "gradient":  # the sum of what a step's users send back
-            users = [user for user, step in self._steps.items() if key == f"{user}<0" or key in step.sources[:1]]
-            return self._sum("input", users)
-        path, _, name = key.rpartition(".") if what == "tensor" else key.partition("<")
-        name = {"tensor": name, "into": "input", "output": "output"}[what]
-        whole = what == "tensor"  # of all calls of the layer
-        calls = [step for step in self._steps if step == path or (whole and step.partition("#")[0] == path)]
-        if name in STATISTICS or (what == "into" and not key.endswith("<0")):
-            return None
-        return self._sum(name, calls)
-
-    def _sum(self, name: str, calls: list[str]) -> Array | None:
-        found = [sizes[name] for sizes in map(self._terms, calls) if name in sizes]
-        return np.sum(found, axis=0) if found else None
-
-    def _terms(self, key: str) -> dict[str, Array]:
-        step, gradient = self._steps[key], self.kept("gradient", key)
-        if gradient is None or step.kind not in ("conv", "dense", "batch_norm"):
-            return {}
-        if step.kind != "batch_norm":
-            return terms(gradient)
-        layer = self.side.model.get_submodule(key.partition("#")[0])
-        gamma = None if layer.weight is None else layer.weight.detach().cpu().double().numpy()
-        return terms(gradient, self.kept("source", key), gamma, layer.eps)
-
-    def forced_by_itself(self, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        """The forced run of this very side: its rounding. Its numbers are kept as "low ..." for the other side."""
-        lesson = _Remembering(self.kept, dtype)
+    def teach_rounding(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        lesson = _Leaving(board, dtype)
         self.run_forced(lesson, x, dtype, look)
-        for name, array in lesson.low.items():
-            self._keep_array((f"low {name[0]}", name[1]), array)
         return lesson.found
 
     def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
@@ -112,23 +57,68 @@ class TorchGradients(SideGradients):
         tensors = _tensors(self.side, tape.model)
         lesson.add_statistics((name, array) for name, array in tensors if name.rpartition(".")[2] in STATISTICS)
 
-    def forget(self) -> None:
-        """Free the memory of what was kept."""
-        self._kept.clear()
-        self._steps.clear()
 
-
-class _Remembering(Lesson):
-    """A Lesson that also keeps the numbers themselves."""
-
-    def __init__(self, teach: Teach, dtype: str) -> None:
-        super().__init__(teach, dtype)
-        self.low: dict[Name, Array] = {}
+class _Leaving(Lesson):
+    """A Lesson that also leaves the numbers themselves on the board, as "low ..."."""
 
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
-        if array is not None and name[0] != "gradient":
-            self.low[name] = array
         super().add(name, array, theirs)
+        if array is not None and name[0] != "gradient":
+            self.board.put((f"low {name[0]}", name[1]), array)
+
+
+class _Sizes:
+    """The sizes of the terms of every sum that may cancel, once its arrays lie on the board: see `difference.terms`."""
+
+    def __init__(self, side: Any, board: Board, steps: dict[str, Step]) -> None:
+        self.side, self.board, self.steps = side, board, steps
+        self.tensors = {name for name, _ in side.weights()}
+        self.norms = {key for key, step in steps.items() if step.kind == "batch_norm"}
+
+    def leave(self) -> None:
+        """One step after the other: only what several of them add to is kept until the last of these."""
+        self.board.sources |= {key: self._source(key) for key in self.steps}
+        waiting = Counter(name for key in self.steps for name in self._names(key))
+        sums: dict[Name, Array] = {}
+        for key in self.steps:
+            found = self._terms(key) if self._names(key) else {}
+            for name, what in self._names(key).items():
+                if what in found:
+                    sums[name] = sums[name] + found[what] if name in sums else found[what]
+                waiting[name] -= 1
+                if not waiting[name] and name in sums:
+                    self.board.sizes[name] = size_of(sums.pop(name))
+
+    def _source(self, key: str) -> str:
+        """The step that a step's first input was made by."""
+        return f"{key}<0" if f"{key}<0" in self.steps else next(iter(self.steps[key].sources), "")
+
+    def _names(self, key: str) -> dict[Name, str]:
+        """What a step's terms are part of, and which of them: a layer's tensors are sums over all its calls."""
+        path = key.partition("#")[0]
+        if self.steps[key].kind not in ("conv", "dense", "batch_norm"):
+            return {}
+        names: dict[Name, str] = {("tensor", f"{path}.bias"): "bias"}
+        if key in self.norms:
+            users = {("gradient", name): "input" for name in (f"{key}<0", *self.steps[key].sources[:1])}
+            own = {("tensor", f"{path}.weight"): "weight", ("output", key): "output", ("into", f"{key}<0"): "input"}
+            names |= own | users
+        known = self.steps.keys() | {"input"}
+        return {
+            name: what
+            for name, what in names.items()
+            if (name[1] in self.tensors if name[0] == "tensor" else name[0] != "gradient" or name[1] in known)
+        }
+
+    def _terms(self, key: str) -> dict[str, Array]:
+        gradient = self.board.get(("gradient", key))
+        if gradient is None:
+            return {}
+        if key not in self.norms:
+            return terms(gradient)
+        layer = self.side.model.get_submodule(key.partition("#")[0])
+        gamma = None if layer.weight is None else layer.weight.detach().cpu().double().numpy()
+        return terms(gradient, self.board.get(("output", self.board.sources[key])), gamma, layer.eps)
 
 
 @contextmanager
@@ -173,11 +163,12 @@ def _tensors(side: Any, model: nn.Module) -> Iterator[tuple[str, Array]]:
 
 
 class _Teacher:
-    """The Tape of the free run: hooks that keep the gradient at every output and into every input."""
+    """The Tape of the free run: hooks that leave the gradient at every output and into every input."""
 
-    def __init__(self, side: Any, kept: dict[Name, Callable[[], Array]]) -> None:
+    def __init__(self, side: Any, board: Board) -> None:
         self.model = training_copy(side, "float64")
-        self.kept = kept
+        self.board = board
+        self.unseen: dict[Name, tuple[int, ...]] = {}  # until the backward pass comes by, if it does
         self.outputs: dict[str, tuple[torch.Tensor, Codec]] = {}
         self.steps: dict[int, weakref.ref[torch.Tensor]] = {}
         self.hooks: list[Any] = []
@@ -195,8 +186,7 @@ class _Teacher:
             self.outputs[key] = x, codec
         elif x.is_floating_point():
             leaf = x if x.requires_grad else x.detach().requires_grad_()  # what is behind a cut has a gradient too
-            shape = codec.array(x).shape
-            self.kept["gradient", key] = lambda: np.zeros(shape)  # until the backward pass comes by, if it does
+            self.unseen["gradient", key] = codec.array(x).shape
             self._watch(("gradient", key), leaf, codec)
             return x if leaf is x else leaf.clone()  # a leaf cannot be changed in place, and the model may do that
         return x
@@ -211,9 +201,17 @@ class _Teacher:
 
     def _watch(self, name: Name, x: torch.Tensor, codec: Codec) -> None:
         def hook(gradient: torch.Tensor) -> None:
-            self.kept[name] = lambda: codec.array(gradient)
+            self._leave(name, codec.array(gradient))
 
         self.hooks.append(x.register_hook(hook))  # type: ignore[no-untyped-call]
+
+    def _leave(self, name: Name, gradient: Array) -> None:
+        self.unseen.pop(name, None)
+        self.board.put(name, gradient)
+        if name[0] == "gradient":
+            self.board.greatest = max(self.board.greatest, float(np.abs(gradient).max(initial=0.0)))
+        if name == ("gradient", "input"):
+            self.board.put(("tensor", "input"), gradient)
 
     def release(self) -> None:
         """Take the hooks off: a graph holds them and they hold the graph, in C++, where no garbage collector looks."""
@@ -222,15 +220,21 @@ class _Teacher:
         self.hooks.clear()
         self.outputs.clear()
 
-    def backward(self, seed: int) -> None:
-        """From the loss back to everything."""
+    def starts(self, seed: int) -> Iterator[Array]:
+        """The model's outputs, at which the loss's gradient is left."""
         for key, (x, codec) in self.outputs.items():
-            start = cotangent(codec.array(x).shape, seed)
-            self.kept["gradient", key] = lambda start=start: start  # type: ignore[misc]
-        found = [(x, codec.like(self.kept["gradient", key](), x)) for key, (x, codec) in self.outputs.items()]
-        flowing = [(x, start) for x, start in found if x.requires_grad]
+            output = codec.array(x)
+            self._leave(("gradient", key), cotangent(output.shape, seed))
+            yield output
+
+    def backward(self) -> None:
+        """From the loss back to everything; what is not reached has a gradient of zero."""
+        found = [(x, codec, self.board.get(("gradient", key))) for key, (x, codec) in self.outputs.items()]
+        flowing = [(x, codec.like(start, x)) for x, codec, start in found if x.requires_grad and start is not None]
         if flowing:
             torch.autograd.backward([x for x, _ in flowing], [start for _, start in flowing])
+        for name, shape in list(self.unseen.items()):
+            self._leave(name, np.zeros(shape))
 
 
 class _Pupil:
