@@ -7,6 +7,7 @@ from typing import Any
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, StepInfo
+from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Margins, Pair, Pairing, pair, same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Recording
@@ -16,6 +17,9 @@ from .options import Options
 from .report import Report
 
 Copy = Callable[[Recording, list[LayerInfo], list[LayerInfo]], None]
+
+
+Layers = tuple[list[LayerInfo], list[LayerInfo]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Prepared:
 def prepared(
     torch: Runner,
     keras: Runner,
-    layers: tuple[list[LayerInfo], list[LayerInfo]],
+    layers: Layers,
     x: Array,
     recorded: Pending[Recording],
     options: Options,
@@ -52,10 +56,9 @@ def prepared(
     if early:
         copy(recording, torch_layers, keras_layers)
     keras_steps = keras.prepare(x, options.dtype).result()
-    pairing = pair(torch_layers, recording.steps, keras_layers, keras_steps, options.name_map)
-    if pairing.changes:
-        torch_layers = torch.rename(pairing.torch, {}, {}).result()
-        keras_layers = keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
+    (torch_layers, keras_layers), pairing = named_alike(
+        torch, keras, layers, (recording.steps, keras_steps), options.name_map
+    )
     if copying and (not early or pairing.orders):
         copy(recording, torch_layers, keras_layers)
     if pairing.changes or (copying and not early):
@@ -65,6 +68,21 @@ def prepared(
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
     return Prepared(recording, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))
+
+
+def named_alike(
+    torch: Runner,
+    keras: Runner,
+    layers: Layers,
+    steps: tuple[list[StepInfo], list[StepInfo]],
+    name_map: NameMap | None,
+) -> tuple[Layers, Pairing]:
+    """Pair both sides' layers by the steps that one run of each has shown, and let both go by torch's names."""
+    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map)
+    if pairing.changes:
+        ours = torch.rename(pairing.torch, {}, {}).result()
+        layers = ours, keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
+    return layers, pairing
 
 
 def _joints(torch_steps: list[StepInfo], keras_steps: list[StepInfo], layers: list[LayerInfo]) -> Iterator[Pair]:

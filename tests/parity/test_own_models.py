@@ -117,6 +117,30 @@ def test_seeing_changes_nothing() -> None:
         assert np.array_equal(seen[-1], expected)
 
 
+def test_a_method_that_the_user_has_put_on_a_layer_stays() -> None:
+    from parity.frameworks.build import side_of
+
+    torch_model, keras_model = own.torch_plain(), own.keras_plain()
+    methods = []
+    for model, layer, name in (
+        (torch_model, torch_model[0], "forward"),
+        (keras_model, keras_model.layers[0], "call"),
+        (torch_model, torch_model, "forward"),
+    ):
+        method = getattr(layer, name)
+        vars(layer)[name] = lambda *args, method=method, **kwargs: method(*args, **kwargs)
+        methods.append((model, layer, name, vars(layer)[name]))
+    before = [set(vars(layer)) for model in (torch_model, keras_model) for layer in _all(model)]
+    for model, *_ in methods:
+        side_of(model).trace(IMAGE, "float32", lambda step: None)
+    assert all(vars(layer)[name] is method for _, layer, name, method in methods)
+    assert [set(vars(layer)) for model in (torch_model, keras_model) for layer in _all(model)] == before
+
+
+def _all(model: Any) -> list[Any]:
+    return list(model.modules()) if hasattr(model, "modules") else list(model._flatten_layers())
+
+
 def test_flatten_is_said_and_can_be_at_fault() -> None:
     torch_model, keras_model = own.torch_plain(), own.keras_plain()
     report = checked(torch_model, keras_model)

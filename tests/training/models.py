@@ -60,6 +60,20 @@ def keras_biased() -> Any:
     return keras_model("biased")
 
 
+def torch_flat() -> Any:
+    """Of the same names as Keras's: that the dense kernel's rows lie otherwise shows when both run."""
+    from torch import nn
+
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))
+
+
+def keras_flat() -> Any:
+    import keras
+    from keras import layers
+
+    return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)])
+
+
 def _norms(model: Any) -> list[Any]:
     import keras
 

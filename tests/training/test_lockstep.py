@@ -116,6 +116,13 @@ def test_a_bias_before_a_norm_off_the_rule_is_caught(sides: Any) -> None:
     assert report.cause.name == "update rule"
 
 
+def test_a_flattened_image_under_equal_names(sides: Any) -> None:
+    target = Target("flat", f"{MODELS}:torch_flat", f"{MODELS}:keras_flat", SHAPE)
+    recipe = made("momentum", steps=3, epoch_steps=2)
+    report = compare_training(target, *sides, recipe, Options("float64"), lambda text, done, total: None)
+    assert report.ok, text(report)
+
+
 def test_dropout_is_turned_off(sides: Any) -> None:
     target = Target("dropout", f"{MODELS}:torch_dropout", f"{MODELS}:keras_basic", SHAPE)
     recipe = made("sgd", steps=2, epoch_steps=2)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.causes.stepping import tensor_of
+from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
 from parity.models.keys import SQUARES, Key, keys, slots
 from parity.models.layers import LayerInfo, check_shapes, shapes_of
@@ -14,7 +15,7 @@ from parity.models.probes import probe_input
 from parity.models.recipe import Recipe, RecipeError
 from parity.models.targets import Target
 from parity.pairs.matching import NAMES, raise_on_unknown
-from parity.pairs.pairing import pair, same_paths
+from parity.pairs.pairing import same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Place
 from parity.runners.runner import Distances, TrainingRunner
@@ -54,9 +55,9 @@ class Batches:
 def built(
     sides: Sides, target: Target, dtype: str, x: Array, weights: str = "copy", name_map: Any = None
 ) -> list[LayerInfo]:
-    """Build both models in `dtype` with the same weights, and give Keras's layers torch's names.
+    """Build both models in `dtype` with the same weights, paired as for a check by one run of each on x (N, C, ...).
 
-    x: an input, on which both run where their names differ. Raises ParityError where they have not the same layers.
+    Raises ParityError where they have not the same layers.
     """
     seed = sides.recipe.seed
     building = sides.torch.build(target.torch, seed, dtype), sides.keras.build(target.keras, seed, dtype)
@@ -64,23 +65,14 @@ def built(
     raise_on_unknown([side.unknown_weights().result() for side in (sides.torch, sides.keras)], NAMES)
     if weights == "copy":
         sides.torch.randomize(x, seed).result()
-    if name_map is not None or not same_paths(*layers):
-        layers = _paired(sides, layers, x, name_map)
+    if not same_paths(*layers):
+        raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
+    running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
+    layers, _ = named_alike(sides.torch, sides.keras, layers, (running[0].result(), running[1].result()), name_map)
     if weights == "copy":
         check_shapes(shapes_of(layers[0]), shapes_of(layers[1]), NAMES)
         sides.keras.load(sides.torch.put_weights().result()).result()
     return [layer for layer in layers[0] if layer.weights]
-
-
-def _paired(
-    sides: Sides, layers: tuple[list[LayerInfo], list[LayerInfo]], x: Array, name_map: Any
-) -> tuple[list[LayerInfo], list[LayerInfo]]:
-    """Both sides' layers once Keras's have torch's names, which one run of each shows."""
-    raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
-    running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
-    steps = running[0].result(), running[1].result()
-    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map)
-    return layers[0], sides.keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
 
 
 class LockStep:

@@ -146,7 +146,8 @@ class _Pupil:
 
     def gradients(self, lesson: Lesson, variables: list[Any]) -> list[Any]:
         """One backward pass from every step's output, each with the teacher's gradient, to all that was taught."""
-        starts = [(lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items()]
+        # One at a time: together the arrays are as large as all that the model computes.
+        starts = ((lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items())
         known = [(x, codec.like(start, x)) for start, x, codec in starts if start is not None and _fits(start, x)]
         wanted = [*(x for x, _ in self.sources.values()), *variables]
         return self.recorder.gradients([x for x, _ in known], [start for _, start in known], wanted)  # type: ignore[no-any-return]

@@ -37,15 +37,11 @@ class KerasTrace(Trace):
 
     def __enter__(self) -> "KerasTrace":
         for owner, own in _stages(self.found):
-            self._wrap(owner, partial(self._run, own))
+            self._replace(owner, "call", partial(self._run, own))
         for path, layer in self.containers:
-            self._wrap(layer, partial(self.enter, path, layer.call))
+            self._replace(layer, "call", partial(self.enter, path, layer.call))
         self.stack.enter_context(listening(self._heard))
         return self
-
-    def _wrap(self, layer: Any, call: Callable[..., Any]) -> None:
-        layer.__dict__["call"] = call  # past Keras's attribute tracking
-        self.stack.callback(layer.__dict__.pop, "call", None)
 
     def _run(self, own: list[Stage], *args: Any, **kwargs: Any) -> Any:
         output = None

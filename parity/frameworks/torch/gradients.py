@@ -265,7 +265,8 @@ class _Pupil:
 
     def gradients(self, lesson: Lesson) -> Iterator[tuple[Name, Array | None]]:
         """One backward pass from every step's output, each with the teacher's gradient, to all that was taught."""
-        starts = [(lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items()]
+        # One at a time: together the arrays are as large as all that the model computes.
+        starts = ((lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items())
         known = [(x, codec.like(start, x)) for start, x, codec in starts if start is not None]
         trained = {name: p for name, p in self.parameters.items() if p.requires_grad}
         wanted = [*(x for x, _ in self.sources.values()), *trained.values()]

@@ -44,15 +44,12 @@ class TorchTrace(Trace):
         inside = tuple(f"{entry.path}." for entry in self.found)
         for path, module in self.model.named_modules():
             if id(module) not in leaves and not path.startswith(inside):
-                self._wrap(module, partial(self.enter, path, module.forward))
+                self._replace(module, "forward", partial(self.enter, path, module.forward))
         for entry in self.found:
-            self._wrap(entry.layer, partial(self._run, entry, partial(self._cast, entry.layer, entry.layer.forward)))
+            cast = partial(self._cast, entry.layer, entry.layer.forward)
+            self._replace(entry.layer, "forward", partial(self._run, entry, cast))
         self.stack.enter_context(_Ear(self._heard))
         return self
-
-    def _wrap(self, module: nn.Module, forward: Callable[..., Any]) -> None:
-        module.__dict__["forward"] = forward
-        self.stack.callback(module.__dict__.pop, "forward", None)
 
     def _run(self, found: Found, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.running:
