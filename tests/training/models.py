@@ -74,6 +74,16 @@ def keras_flat() -> Any:
     return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)])
 
 
+def cannot_train() -> Any:
+    model = keras_basic()
+
+    def fit(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no such data")
+
+    model.fit = fit
+    return model
+
+
 def _norms(model: Any) -> list[Any]:
     import keras
 

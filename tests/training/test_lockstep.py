@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from parity.checks.training.run import Options, compare_training
+from parity.errors import WorkerError
 from parity.models.recipe import made
 from parity.models.targets import Target
 from parity.reports.terminal.training import text
@@ -114,6 +115,17 @@ def test_a_bias_before_a_norm_off_the_rule_is_caught(sides: Any) -> None:
     assert (report.fault.step, report.fault.what, report.fault.path) == (1, "weight", "layer1.0.conv1.bias")
     assert report.cause is not None
     assert report.cause.name == "update rule"
+
+
+def test_sides_are_free_again_after_an_error(sides: Any) -> None:
+    """torch waits after its first step when Keras cannot train."""
+    with pytest.raises(
+        WorkerError, match="cannot_train must train, and raised RuntimeError: no such data; run it alone"
+    ):
+        compare(sides, "sgd", fault="cannot_train")
+    with pytest.raises(WorkerError, match="a step is asked while its run waits"):
+        sides[0].read(("loss", "")).result()
+    assert compare(sides, "sgd", steps=2).ok
 
 
 def test_a_flattened_image_under_equal_names(sides: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.causes.training import Scene, drawn, explain
+from parity.errors import ParityError
 from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
@@ -84,7 +85,11 @@ class _Comparison:
         batches = Batches.drawn(recipe, shape, classes_of(layers))
         summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
         lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
-        run = lockstep.run(self.progress)
+        try:
+            run = lockstep.run(self.progress)
+        except ParityError:
+            lockstep.stop()  # the other side waits after its step; both can then be given other models
+            raise
         fault, cause = next(run.faults(), None), None
         try:
             if fault is not None and dtype == "float64":
