@@ -142,13 +142,6 @@ class Trace:
         finally:
             self.running -= 1
 
-    def _replace(self, owner: Any, name: str, method: Run) -> None:
-        """Give an object a method of its own until the run ends; one that its user gave it is then put back."""
-        own = vars(owner)
-        undo = partial(own.__setitem__, name, own[name]) if name in own else partial(own.pop, name, None)
-        own[name] = method  # past what a framework does about attributes
-        self.stack.callback(undo)
-
     def of(self, x: Any) -> Made:
         """What is known of a tensor: of an unknown one, that it is glue."""
         mark, made = self.made.get(id(x), (None, None))

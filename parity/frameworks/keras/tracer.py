@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Made, Trace
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, is_global
@@ -37,9 +38,9 @@ class KerasTrace(Trace):
 
     def __enter__(self) -> "KerasTrace":
         for owner, own in _stages(self.found):
-            self._replace(owner, "call", partial(self._run, own))
+            self.stack.callback(patch(owner, "call", partial(self._run, own)))
         for path, layer in self.containers:
-            self._replace(layer, "call", partial(self.enter, path, layer.call))
+            self.stack.callback(patch(layer, "call", partial(self.enter, path, layer.call)))
         self.stack.enter_context(listening(self._heard))
         return self
 

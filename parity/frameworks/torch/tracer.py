@@ -12,6 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array
 from parity.models.kinds import KINDS, Kind, is_global
@@ -44,10 +45,10 @@ class TorchTrace(Trace):
         inside = tuple(f"{entry.path}." for entry in self.found)
         for path, module in self.model.named_modules():
             if id(module) not in leaves and not path.startswith(inside):
-                self._replace(module, "forward", partial(self.enter, path, module.forward))
+                self.stack.callback(patch(module, "forward", partial(self.enter, path, module.forward)))
         for entry in self.found:
             cast = partial(self._cast, entry.layer, entry.layer.forward)
-            self._replace(entry.layer, "forward", partial(self._run, entry, cast))
+            self.stack.callback(patch(entry.layer, "forward", partial(self._run, entry, cast)))
         self.stack.enter_context(_Ear(self._heard))
         return self
 
