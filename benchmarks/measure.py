@@ -15,8 +15,16 @@ from typing import Any
 
 import psutil
 
+from parity.frameworks.machine import processor
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "tensorflow", "keras", "numpy")
+SETTINGS = """
+import json
+from parity.frameworks.torch.side import torch_settings
+from parity.frameworks.keras.side import keras_settings
+print(json.dumps({"torch": torch_settings(), "keras": keras_settings()}))
+"""
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,21 @@ def merged(name: str, field: str, rows: Rows, columns: tuple[str, ...], order: S
     return [found[key] for key in order if key in found]
 
 
+def settings() -> dict[str, Any]:
+    """Threads, oneDNN and 64-bit types of both frameworks in a process as the user's, whatever this one has loaded."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", SETTINGS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def save(name: str, figures: dict[str, Any]) -> None:
-    """Write the figures with the versions and the machine's size to benchmarks/results/NAME.json."""
-    machine = {"cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30)}
+    """Write the figures with the versions, the machine and its settings to benchmarks/results/NAME.json."""
+    machine = {"cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30)} | processor()
     versions = {package: version(package) for package in PACKAGES} | {"python": platform.python_version()}
-    document = {"command": f"python -m benchmarks.{name}", "machine": machine, "versions": versions, **figures}
+    document = {"command": f"python -m benchmarks.{name}", "machine": machine, "versions": versions}
+    document |= {"settings": settings(), **figures}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document, indent=1))

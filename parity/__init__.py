@@ -27,18 +27,21 @@ def check(
     dtype: str = "float32",
     weights: str = "keep",
     gradients: bool = False,
+    onednn: str = "as-is",
 ) -> "Report":
     """Compare two models that are in memory, on the input `x`, and return a `parity.checks.report.Report`.
 
     x: an array (N, C, ...) in torch's order. dtype: whose arithmetic is compared beside the float64 structure.
     weights: "keep" compares the models as they are; "copy" first copies torch's weights into the Keras model.
     gradients: compare a training step too: loss, all gradients, and the running statistics afterwards.
+    onednn: "on" or "off" holds TensorFlow in this process to that, "as-is" takes it as it is. It is decided when
+    TensorFlow is loaded (TF_ENABLE_ONEDNN_OPTS) and cannot be changed here: ParityError where it is otherwise.
     Both models are left as they were, but for copied weights. Raises `parity.errors.ParityError` where the models
     cannot be compared (layers without partner, unknown weights, nothing to compare).
     """
     from .checks.memory import check_models
 
-    return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients)
+    return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients, onednn=onednn)
 
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:

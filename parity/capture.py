@@ -40,7 +40,7 @@ def _capture(arguments: argparse.Namespace) -> int:
     target = chosen_target(arguments)
     run = arguments.framework, arguments.device, arguments.output, arguments.against
     plain = arguments.dtype, arguments.batch_size, arguments.seed, arguments.weights
-    capture(Capture(target, *run, *plain, name_map_of(arguments.map)))
+    capture(Capture(target, *run, *plain, name_map_of(arguments.map), arguments.onednn))
     print(f"{arguments.framework}'s run of {target.name} is in {arguments.output}")
     return MATCH
 

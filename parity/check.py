@@ -121,6 +121,7 @@ def _check(target: Target, arguments: argparse.Namespace) -> "Report":
         name_map=name_map_of(arguments.map),
         gradients=arguments.gradients,
         checkpoint=None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target),
+        onednn=arguments.onednn,
     )
     with progress_bar(arguments) as progress:
         return check_target(target, options, progress, arguments.devices)
@@ -176,7 +177,8 @@ def check_and_train(target: Target, arguments: argparse.Namespace) -> int:
     name_map = name_map_of(arguments.map)
     with progress_bar(arguments) as progress:
         dtype = DTYPES[arguments.dtype]
-        training = train(target, recipe, dtype, arguments.weights, name_map=name_map, progress=progress)
+        given = {"name_map": name_map, "progress": progress, "onednn": arguments.onednn}
+        training = train(target, recipe, dtype, arguments.weights, **given)
     ok = report.ok and training.ok
     document = report.to_json() | {"training": training.to_json()}
     write(arguments, document | {"verdict": "match" if ok else "mismatch"})

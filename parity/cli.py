@@ -37,6 +37,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch-size", type=positive, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
+    add_onednn(parser)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
     parser.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
     parser.add_argument("--quiet", action="store_true", help="print the verdict alone")
+
+
+def add_onednn(parser: Any) -> None:
+    """With which kernels TensorFlow computes."""
+    parser.add_argument(
+        "--onednn",
+        choices=("on", "off", "as-is"),
+        default="as-is",
+        help="let TensorFlow compute with oneDNN or without; as-is (default): as your own process would",
+    )
 
 
 def shape_of(text: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
+from .cli import add_onednn
 from .errors import ParityError
 from .reports.files import check_writable, write_text
 from .reports.pages import require
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         help="take the measurements from what parity.check --json wrote, instead of running it; may be repeated",
     )
+    add_onednn(result)
     return result
 
 
@@ -64,7 +66,9 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     page_sections(every, shown, [])  # a definition or note that does not fit is found before the measurements
     if not arguments.measured:
-        documents = measure(list(dict.fromkeys(one.path.partition(".")[0] for one in shown)), _progress)
+        documents = measure(
+            list(dict.fromkeys(one.path.partition(".")[0] for one in shown)), _progress, arguments.onednn
+        )
     command = shlex.join(["python", "-m", "parity.sidebyside", "--output", "page.html", *arguments.names])
     write_text(
         "--output", arguments.output, sidebyside_page(page_sections(every, shown, documents), documents, command)
@@ -76,14 +80,14 @@ def _progress(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def measure(classes: list[str], progress: Any) -> list[Document]:
+def measure(classes: list[str], progress: Any, onednn: str = "as-is") -> list[Document]:
     """Run parity.check on what the examples of `classes` need, one after another. Raises ParityError if it cannot."""
     wanted = list(dict.fromkeys(EXAMPLES[name] for name in classes if name in EXAMPLES))
     runs = {example.target: example.arguments for example in wanted}
     found = []
     for target, arguments in runs.items():
         progress(f"measuring {target}")
-        command = [sys.executable, "-m", "parity.check", *arguments, "--json", "-"]
+        command = [sys.executable, "-m", "parity.check", *arguments, "--onednn", onednn, "--json", "-"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1):
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .checks.training.run import SIDE, small, train
-from .cli import ERROR, MATCH, MISMATCH, check_outputs, chosen_target, name_map_of, progress_bar, shape_of
+from .cli import ERROR, MATCH, MISMATCH, add_onednn, check_outputs, chosen_target, name_map_of, progress_bar, shape_of
 from .errors import ParityError, TargetError
 from .models.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
 from .reports.files import write_text
@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--weights", choices=("copy", "keep"), default="copy", help="copy torch's into Keras (default)")
     result.add_argument("--dtype", choices=DTYPES, default="float32", help="beside float64, which always runs")
     result.add_argument("--runs", type=int, default=4, metavar="N", help="nudged runs that span the band (default 4)")
+    add_onednn(result)
     _training(result.add_argument_group("training"))
     result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
     result.add_argument("--html", metavar="FILE", help="write the report, with its curves, as one HTML file")
@@ -113,7 +114,7 @@ def _compared(arguments: argparse.Namespace) -> "TrainingReport":
     target = chosen_target(arguments)
     if arguments.target and not arguments.input_shape:
         target = small(target)
-    given = {"dtype": arguments.dtype, "weights": arguments.weights, "runs": arguments.runs}
+    given = {"dtype": arguments.dtype, "weights": arguments.weights, "runs": arguments.runs, "onednn": arguments.onednn}
     with progress_bar(arguments) as progress:
         return train(target, recipe, **given, name_map=name_map_of(arguments.map), progress=progress)
 

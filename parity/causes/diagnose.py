@@ -29,6 +29,9 @@ def _diagnose(evidence: Evidence) -> Cause:
     if not difference(evidence.keras, evidence.torch).finite:
         return Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:
+        narrow = _narrow_types(evidence)
+        if narrow is not None:
+            return narrow
         broken = [np.count_nonzero(~np.isfinite(low)) for low in evidence.low]
         if any(broken):
             counts = f"{broken[0]} such numbers in torch and {broken[1]} in Keras of {evidence.torch.size}"
@@ -78,3 +81,19 @@ def _unexplained(evidence: Evidence) -> str:
 
 def _few(hit: Array) -> str:
     return ", ".join(map(str, hit[:6])) + (", ..." if len(hit) > 6 else "")
+
+
+def _narrow_types(evidence: Evidence) -> Cause | None:
+    """Whether Keras's layer needs JAX's 64-bit types, which its process has off: with them its error is gone."""
+    if evidence.low is None or evidence.wide is None:
+        return None
+    before, after = (difference(low, evidence.keras).rms for low in (evidence.low[1], evidence.wide))
+    if not after * CLOSES <= (before if np.isfinite(before) else np.inf):
+        return None
+    broken = np.count_nonzero(~np.isfinite(evidence.low[1]))
+    found = f"gives {broken} NaN or infinity of {evidence.keras.size}" if broken else f"errs by {before:.1e}"
+    told = f"while JAX's 64-bit types (jax_enable_x64) are off Keras {found}, and with them it errs by {after:.1e}"
+    return Cause("64-bit types missing", evidence.path, told)
+
+
+CLOSES = 100.0  # times smaller must an error become

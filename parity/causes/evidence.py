@@ -26,7 +26,8 @@ class Evidence:
     """One faulty step, run on both sides from the same input x (torch's own). Outputs are float64, (N, C, ...).
 
     `nearby` are outputs of torch's steps just before, of the same shape: what a shortcut could carry. `low` are both
-    outputs in the asked dtype where arithmetic is at fault.
+    outputs in the asked dtype where arithmetic is at fault. `wide` is Keras's in that dtype with JAX's 64-bit types,
+    where its process has none.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Evidence:
     configs: tuple[Config, Config]
     nearby: dict[str, Array] = field(default_factory=dict)
     low: tuple[Array, Array] | None = None
+    wide: Array | None = None
 
     @property
     def gap(self) -> float:

@@ -67,6 +67,7 @@ def _same_weights(
     side: Runner, framework: str, own: Any, layers: Any, recording: Recording, x: Array, options: Options
 ) -> None:
     if framework == "keras":
+        side.require_onednn(options.onednn).result()
         steps = side.prepare(x, options.dtype).result()
         pairing = pair(layers, recording.steps, own, steps, options.name_map)
         if pairing.changes:

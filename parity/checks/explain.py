@@ -57,8 +57,8 @@ def explain(
         nearby = {wiring.steps[other].path: seen.output(other) for other in near.get(key, ())}
         nearby |= seen.alone(loose, layer.step.shape)
         low = None if "structure" in layer.faults else seen.lows(key)
-        inputs = seen.steps[key].inputs
-        return Evidence(layer.path, seen.output(key), seen.keras[key], inputs, (configs[0], configs[1]), nearby, low)
+        outputs = seen.output(key), seen.keras[key], seen.steps[key].inputs
+        return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, seen.wide.get(key))
 
     yield from (diagnose(evidence(layer)) for layer in faulty)
     rows = {layer.path: layer for layer in report.layers}
@@ -76,13 +76,17 @@ def explain(
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the wanted steps computed. steps: torch's, with their inputs; keras: Keras's outputs on those inputs."""
+    """What the wanted steps computed. steps: torch's, with their inputs; keras: Keras's outputs on those inputs.
+
+    wide: Keras's free run in the asked dtype with JAX's 64-bit types, where its process is without.
+    """
 
     torch: Runner
     recording: Recording
     steps: dict[str, Step]
     keras: dict[str, Array]
     keras_lows: dict[str, Array | None]
+    wide: dict[str, Array | None]
 
     def output(self, key: str) -> Array:
         """torch's output in float64."""
@@ -109,11 +113,20 @@ def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x:
     look = Look(wiring.watch, want)
     recording = torch.record(x, dtype, look).result()
     shared = recording.only(wiring.steps)
-    keras.prepare(x, dtype).result()
-    lows = {found.key: found.low for found in keras.compare(shared, look) if found.key in want}
+    wide: dict[str, Array | None] = {}
+    if keras.allow_wide_types(True).result():
+        wide = _lows(keras, shared, look, x, dtype)
+    keras.allow_wide_types(False).result()
+    lows = _lows(keras, shared, look, x, dtype)
     forced = keras.forced(shared, look)
     outputs = {found.key: found.output for found in forced if found.key in want and found.output is not None}
-    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows)
+    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows, wide)
+
+
+def _lows(keras: Runner, shared: Recording, look: Look, x: Array, dtype: str) -> dict[str, Array | None]:
+    """Keras's outputs in the asked dtype, of the steps that the look wants."""
+    keras.prepare(x, dtype).result()
+    return {found.key: found.low for found in keras.compare(shared, look) if found.key in look.want}
 
 
 def _nearby(step: StepInfo, wiring: Wiring) -> list[str]:

@@ -1,6 +1,5 @@
 """The comparison itself: two sides, one input, a Report. Frameworks are known here only as sides that answer."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,8 +24,6 @@ from .options import Options
 from .prepare import prepared, with_pairing
 from .report import Report, make_report
 
-CORES = os.cpu_count() or 1
-
 Progress = Callable[[str, int, int], None]
 
 
@@ -35,7 +32,7 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
     progress("starting both frameworks", 0, 0)
     starting = torch.start(options.seed), keras.start(options.seed, options.weights == "copy")
     torch_layers = starting[0].result()
-    torch.share_cores(max(1, CORES - 1))  # Keras's import takes one, and is the longest part of a check
+    torch.spare_cores(1)  # Keras's import takes one, and is the longest part of a check
     slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x, options.slice_size))
     if options.checkpoint is not None:
         load_checkpoint(torch, *options.checkpoint, torch_layers)
@@ -44,10 +41,11 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
     unknown = [torch.unknown_weights().result()]
     recorded = torch.record(slices[0], options.dtype, NOTHING, True)  # while Keras is still importing
     keras_layers = starting[1].result()
+    keras.require_onednn(options.onednn).result()
     raise_on_unknown([*unknown, keras.unknown_weights().result()], NAMES)
     layers = torch_layers, keras_layers
     ready = prepared(torch, keras, layers, slices[0], recorded, options, partial(copy_weights, keras, progress))
-    torch.share_cores(CORES)
+    torch.spare_cores(0)
     torch_layers, keras_layers = ready.torch_layers, ready.keras_layers
     recording, keras_steps = ready.recording, ready.keras_steps
     weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}

@@ -21,7 +21,14 @@ from .report import Report
 
 
 def check_models(
-    torch_model: Any, keras_model: Any, x: Any, *, dtype: str, weights: str, gradients: bool = False
+    torch_model: Any,
+    keras_model: Any,
+    x: Any,
+    *,
+    dtype: str,
+    weights: str,
+    gradients: bool = False,
+    onednn: str = "as-is",
 ) -> Report:
     """See `parity.check`."""
     if weights not in ("copy", "keep"):
@@ -32,7 +39,7 @@ def check_models(
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
-    options = Options(dtype=dtype, batch_size=len(array), weights=weights, gradients=gradients)
+    options = Options(dtype=dtype, batch_size=len(array), weights=weights, gradients=gradients, onednn=onednn)
     return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity.causes.cause import Cause
+from parity.models.environment import notes
 from parity.models.layers import LayerInfo
 from parity.pairs.matching import Wiring
 from parity.pairs.pairing import Pair
@@ -71,6 +72,7 @@ class Report:
             "message": headline(self),
             "target": self.target,
             "environment": self.environment,
+            "notes": list(notes(self.environment)),
             "layers": [_layer_json(self, layer) for layer in self.layers],
             "first": self.first,
             "cause": None if self.cause is None else _cause_json(self.cause),
@@ -212,6 +214,7 @@ def make_report(
         "seed": options.seed,
         "batch_size": options.batch_size,
         "input_shape": list(shape[1:]),
+        "onednn": options.onednn,
     }
     static = tuple(static_differences(torch, keras))
     loose = tuple(wiring.loose[0]), tuple(wiring.loose[1])

@@ -27,7 +27,8 @@ def check_target(target: Target, options: Options, progress: Progress, devices: 
     with tempfile.TemporaryFile(prefix="parity-") as file, ExitStack() as stack:
 
         def start(framework: str, device: str) -> SideProcess:
-            process = SideProcess(framework, getattr(target, framework), file.fileno(), device)
+            spec = getattr(target, framework)
+            process = SideProcess(framework, spec, file.fileno(), device, onednn=options.onednn)
             stack.callback(process.end)
             return process
 

@@ -13,6 +13,7 @@ from parity.models.targets import Target
 from parity.pairs.name_map import NameMap
 
 if TYPE_CHECKING:
+    from parity.models.layers import LayerInfo
     from parity.runners.recording import Shelf
     from parity.runners.runner import Runner
     from parity.runners.trace import Trace
@@ -34,12 +35,15 @@ class Capture:
     seed: int
     weights: str
     name_map: NameMap | None = None
+    onednn: str = "as-is"
 
 
 def capture(asked: Capture) -> None:
     """Run one side and write its trace. Raises ParityError where that cannot be done, or would say nothing."""
     if asked.framework == "torch" and asked.against:
         raise ParityError("--against is for Keras, which runs beside torch's trace, and --framework is torch; drop it")
+    if asked.framework == "torch" and asked.onednn != "as-is":
+        raise ParityError("--onednn is for Keras on TensorFlow, and --framework is torch; drop it")
     if asked.framework == "keras" and not asked.against and asked.weights == "copy":
         raise ParityError(
             "Keras's weights must come from torch, and no trace of torch is given; capture torch first and give its "
@@ -79,7 +83,8 @@ def _side(asked: Capture) -> Iterator[tuple["Runner", "Shelf"]]:
     framework = asked.framework
     with tempfile.TemporaryFile(prefix="parity-") as file:
         theirs = None if teacher is None else teacher.shelf.descriptor
-        process = SideProcess(framework, getattr(asked.target, framework), file.fileno(), asked.device, theirs)
+        spec = getattr(asked.target, framework)
+        process = SideProcess(framework, spec, file.fileno(), asked.device, theirs, onednn=asked.onednn)
         try:
             shelf = Shelf(file.fileno())
             yield RemoteRunner(process, shelf), shelf
@@ -87,12 +92,20 @@ def _side(asked: Capture) -> Iterator[tuple["Runner", "Shelf"]]:
             process.end()
 
 
+def _started(asked: Capture, side: "Runner") -> "list[LayerInfo]":
+    """The layers of the model that is built. Raises ParityError where it has unknown weights, or other kernels."""
+    layers = side.start(asked.seed).result()
+    if asked.framework == "keras":
+        side.require_onednn(asked.onednn).result()
+    _raise_on_unknown(side)
+    return layers
+
+
 def _alone(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     from parity.models.probes import fitting_input, probe_input
     from parity.models.steps import NOTHING
 
-    layers = side.start(asked.seed).result()
-    _raise_on_unknown(side)
+    layers = _started(asked, side)
     x = fitting_input(probe_input((asked.batch_size, *asked.target.input_shape), asked.seed), layers, asked.seed)
     if asked.framework == "torch" and asked.weights == "copy":
         side.randomize(x, asked.seed).result()
@@ -117,8 +130,7 @@ def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     teacher = read_trace(asked.against)
     torch, x, dtype = TraceRunner(teacher), teacher.input(), teacher.header.dtype
     options = Options(dtype, len(x), asked.seed, asked.weights, name_map=asked.name_map)
-    layers = torch.start(asked.seed).result(), side.start(asked.seed).result()
-    _raise_on_unknown(side)
+    layers = torch.start(asked.seed).result(), _started(asked, side)
     ready = prepared(
         torch, side, layers, x, torch.record(x, dtype), options, partial(copy_weights, side, lambda *_: None)
     )

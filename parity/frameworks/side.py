@@ -64,8 +64,14 @@ class Side(Protocol):
     def gradients(self) -> SideGradients:
         """This side's half of the gradient check."""
 
-    def share_cores(self, cores: int) -> None:
-        """Compute with so many threads, where the framework can still be told."""
+    def spare_cores(self, spared: int) -> None:
+        """Compute with so many threads less than the process was started with, where the framework can be told."""
+
+    def require_onednn(self, asked: str) -> None:
+        """Raise ParityError unless this process computes with oneDNN as is asked: "on", "off" or "as-is"."""
+
+    def allow_wide_types(self, allowed: bool) -> bool:
+        """Let runs in every dtype have JAX's 64-bit types; whether that changes anything in this process."""
 
     def allow_tf32(self, allowed: bool) -> None:
         """Let float32 products round to TF32's ten bits on a GPU that can, or not."""

@@ -79,8 +79,14 @@ class Engine:
     def environment(self) -> dict[str, Any]:
         return self._side.environment()
 
-    def share_cores(self, cores: int) -> None:
-        self._side.share_cores(cores)
+    def spare_cores(self, spared: int) -> None:
+        self._side.spare_cores(spared)
+
+    def require_onednn(self, asked: str) -> None:
+        self._side.require_onednn(asked)
+
+    def allow_wide_types(self, allowed: bool) -> bool:
+        return self._side.allow_wide_types(allowed)
 
     def allow_tf32(self, allowed: bool) -> None:
         self._side.allow_tf32(allowed)

@@ -37,6 +37,6 @@ class LocalRunner(Requests):
         """The model is built already."""
         return Done(self.side.layers())
 
-    def share_cores(self, cores: int) -> Pending[None]:
+    def spare_cores(self, spared: int) -> Pending[None]:
         """The user's own process keeps its threads."""
         return Done(None)

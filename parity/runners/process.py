@@ -1,4 +1,4 @@
-"""Start a side's process. Only the standard library here: the slow import of a framework begins before ours."""
+"""Start a side's process. Nothing slow is imported here: the import of a framework begins before ours."""
 
 import contextlib
 import ctypes
@@ -9,13 +9,14 @@ import tempfile
 import threading
 from multiprocessing import Pipe
 
+from parity.frameworks.machine import ONEDNN
+
 # Nothing is printed, and two frameworks share the cores: a waiting OpenMP thread must not spin.
 SHARED = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "OMP_WAIT_POLICY": "PASSIVE"}
 
 # In a check both take and free arrays of some megabytes a thousand times: memory that goes back to the system each time
 # is zeroed again each time, a third of a check's time.
 CHECK = SHARED | {
-    "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
     "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
@@ -35,7 +36,8 @@ class SideProcess:
 
     What the framework prints while it starts goes to a file, whose last line is told if the process dies. shelf: the
     descriptor of the file that it records in, see recording.py. theirs: of the one that it reads the other side's
-    recording from, if that is another. environment: `CHECK` or `TRAINING`.
+    recording from, if that is another. environment: `CHECK` or `TRAINING`. onednn: "on", "off" or "as-is", the last as
+    the user's own process has it.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class SideProcess:
         device: str = "cpu",
         theirs: int | None = None,
         environment: dict[str, str] = CHECK,
+        onednn: str = "as-is",
     ) -> None:
+        asked = {} if onednn == "as-is" else {"TF_ENABLE_ONEDNN_OPTS": ONEDNN[onednn]}
         self.framework = framework
         self.connection, end = Pipe()
         self._log = tempfile.TemporaryFile(prefix="parity-log-")  # noqa: SIM115
@@ -57,7 +61,7 @@ class SideProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env=os.environ | environment,
+            env=os.environ | environment | asked,
         )
         end.close()
 

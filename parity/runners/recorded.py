@@ -41,12 +41,20 @@ class TraceRunner(Runner):
     def environment(self) -> Pending[dict[str, Any]]:
         return Done(self.trace.header.environment)
 
-    def share_cores(self, cores: int) -> Pending[None]:
+    def spare_cores(self, spared: int) -> Pending[None]:
         """Nothing is computed here."""
         return Done(None)
 
     def allow_tf32(self, allowed: bool) -> Pending[None]:
         """It was allowed or not when the trace was captured."""
+        return Done(None)
+
+    def allow_wide_types(self, allowed: bool) -> Pending[bool]:
+        """What was computed is computed."""
+        return Done(False)
+
+    def require_onednn(self, asked: str) -> Pending[None]:
+        """parity.capture has the option."""
         return Done(None)
 
     def randomize(self, x: Array, seed: int) -> NoReturn:

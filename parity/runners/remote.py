@@ -97,7 +97,7 @@ class _Answer(Generic[T]):
 
 
 @contextmanager
-def both_frameworks(*frameworks: str) -> Iterator[tuple[RemoteRunner, RemoteRunner]]:
+def both_frameworks(*frameworks: str, onednn: str = "as-is") -> Iterator[tuple[RemoteRunner, RemoteRunner]]:
     """torch's process and Keras's, or two others', each of which trains any number of models, one after another.
 
     What a step has made comes through a file that each shares with this process.
@@ -106,7 +106,9 @@ def both_frameworks(*frameworks: str) -> Iterator[tuple[RemoteRunner, RemoteRunn
     shelves = Shelf(), Shelf()
     processes = [SideProcess(first, "", shelves[0].descriptor, environment=TRAINING)]
     try:
-        other = SideProcess(second, "", shelves[1].descriptor, theirs=shelves[0].descriptor, environment=TRAINING)
+        other = SideProcess(
+            second, "", shelves[1].descriptor, theirs=shelves[0].descriptor, environment=TRAINING, onednn=onednn
+        )
         processes.append(other)
         yield RemoteRunner(processes[0], shelves[0]), RemoteRunner(other, shelves[1])
     finally:

@@ -52,8 +52,14 @@ class Requests(TrainingRunner, ABC):
     def environment(self) -> Pending[dict[str, Any]]:
         return self._ask(Engine.environment)
 
-    def share_cores(self, cores: int) -> Pending[None]:
-        return self._ask(Engine.share_cores, cores)
+    def spare_cores(self, spared: int) -> Pending[None]:
+        return self._ask(Engine.spare_cores, spared)
+
+    def require_onednn(self, asked: str) -> Pending[None]:
+        return self._ask(Engine.require_onednn, asked)
+
+    def allow_wide_types(self, allowed: bool) -> Pending[bool]:
+        return self._ask(Engine.allow_wide_types, allowed)
 
     def allow_tf32(self, allowed: bool) -> Pending[None]:
         return self._ask(Engine.allow_tf32, allowed)

@@ -65,8 +65,14 @@ class Runner(Protocol):
     def environment(self) -> Pending[dict[str, Any]]:
         """Versions, device, threads and flags that decide the numbers."""
 
-    def share_cores(self, cores: int) -> Pending[None]:
-        """Compute with so many threads."""
+    def spare_cores(self, spared: int) -> Pending[None]:
+        """Compute with so many threads less than the process was started with."""
+
+    def require_onednn(self, asked: str) -> Pending[None]:
+        """Nothing. Raises ParityError unless Keras computes with oneDNN as is asked: "on", "off" or "as-is"."""
+
+    def allow_wide_types(self, allowed: bool) -> Pending[bool]:
+        """Let runs in every dtype have JAX's 64-bit types; whether that changes anything in its process."""
 
     def allow_tf32(self, allowed: bool) -> Pending[None]:
         """Let float32 products round to TF32's ten bits on a GPU that can, or not."""

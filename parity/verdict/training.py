@@ -3,7 +3,7 @@
 JSON (`TrainingReport.to_json`), schema 1:
 
     {"schema": 1, "kind": "training", "verdict": "match" | "mismatch", "target": ..., "environment": {"torch", "keras"},
-     "recipe": {setting: value}, "input_shape": [...],
+     "notes": [sentence on the environment], "recipe": {setting: value}, "input_shape": [...],
      "matched": [{"rule", "torch", "keras", "how": "same" | "setting" | "twin", "why"}],
      "runs": [{"dtype", "line": 1e-9 | null, "band": {"runs", "factor", "summed", "rounding"} | null,
                "curves": {what: {"steps": [1, 2, ...], "error": [...], "worst": [path, ...], "distance": [...],
@@ -21,6 +21,8 @@ is not null; `distance` the Euclidean distance of all tensors over their length,
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from parity.models.environment import notes
 
 LINE = 1e-9  # of a tensor's scale, in float64
 
@@ -189,6 +191,7 @@ class TrainingReport:
             "verdict": "match" if self.ok else "mismatch",
             "target": self.target,
             "environment": self.environment,
+            "notes": list(notes(self.environment)),
             "recipe": self.recipe,
             "input_shape": list(self.input_shape),
             "matched": [vars(match) for match in self.matched],

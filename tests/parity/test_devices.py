@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,9 +84,9 @@ def test_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, str]] = []
     real = process.SideProcess
 
-    def on_cpu(framework: str, spec: str, shelf: int, device: str = "cpu") -> process.SideProcess:
+    def on_cpu(framework: str, spec: str, shelf: int, device: str = "cpu", **options: Any) -> process.SideProcess:
         started.append((framework, device))
-        return real(framework, spec, shelf, "cpu")
+        return real(framework, spec, shelf, "cpu", **options)
 
     monkeypatch.setattr(process, "SideProcess", on_cpu)
     monkeypatch.setattr("parity.checks.devices.require", lambda *_: None)

@@ -1,7 +1,7 @@
 """Both frameworks' processes, step beside step: one asks, compares and judges; see recipe.py, names.py, result.py."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,13 @@ class Batches:
 
 
 def built(
-    sides: Sides, target: Target, dtype: str, x: Array, weights: str = "copy", name_map: Any = None
+    sides: Sides,
+    target: Target,
+    dtype: str,
+    x: Array,
+    weights: str = "copy",
+    name_map: Any = None,
+    onednn: str = "as-is",
 ) -> list[LayerInfo]:
     """Build both models in `dtype` with the same weights, paired as for a check by one run of each on x (N, C, ...).
 
@@ -62,6 +68,7 @@ def built(
     seed = sides.recipe.seed
     building = sides.torch.build(target.torch, seed, dtype), sides.keras.build(target.keras, seed, dtype)
     layers = building[0].result(), building[1].result()
+    sides.keras.require_onednn(onednn).result()
     raise_on_unknown([side.unknown_weights().result() for side in (sides.torch, sides.keras)], NAMES)
     if weights == "copy":
         sides.torch.randomize(x, seed).result()
@@ -135,9 +142,11 @@ class LockStep:
                 totals.setdefault(what, _Total()).add(ours, theirs, name, self._floor(what, sizes.get(name, 0.0)))
                 if what in ("rate", "loss"):
                     pairs[what] = float(ours[0]), float(theirs[0])
-        return Step(
-            number, pairs["rate"], pairs["loss"], {what: self._number(what, total) for what, total in totals.items()}
-        )
+        numbers = {what: self._number(what, total) for what, total in totals.items()}
+        if self.band is not None:
+            allowed = rate_allowed(self.sides.recipe, number, pairs["rate"][0], self.band.rounding)
+            numbers["rate"] = replace(numbers["rate"], allowed=max(allowed, numbers["rate"].allowed))
+        return Step(number, pairs["rate"], pairs["loss"], numbers)
 
     def _is_undetermined(self, what: str, name: str, ours: Array, theirs: Array, size: float) -> bool:
         """Whether this is a step of a parameter that has no gradient: a bias before a norm, whose terms cancel.
@@ -225,6 +234,18 @@ class _Total:
 def _band(dtype: str, runs: int, summed: int) -> Band:
     factor = 1.0 if dtype.startswith("mixed") else max(1.0, (summed / 12) ** 0.5)
     return Band(runs, factor, summed, ROUNDING["float32" if dtype.startswith("mixed") else dtype])
+
+
+def rate_allowed(recipe: Recipe, step: int, rate: float, rounding: float) -> float:
+    """How far a rate may lie from torch's, as a share of it, where Keras computes its schedule in a dtype that rounds.
+
+    No nudge of the weights shows that, and torch's schedules are in float64. A cosine rounds about ten numbers of the
+    peak's size, of which each moves the rate by at most one rounding of the peak; a power, a product of an epoch's
+    factors, or a place in a cycle adds one a step (Higham 2002, lemma 3.1). The float64 run judges the schedule itself.
+    """
+    if recipe.schedule == "constant" and not recipe.warmup:
+        return 0.0
+    return (10 + step) * rounding * recipe.lr / rate if rate > 0 else 0.0
 
 
 def classes_of(layers: list[LayerInfo]) -> int:

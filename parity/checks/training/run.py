@@ -27,12 +27,16 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Options:
-    """dtype: beside float64, which always runs. weights: "copy" torch's into Keras, or "keep". nudged: runs a band."""
+    """dtype: beside float64, which always runs. weights: "copy" torch's into Keras, or "keep". nudged: runs a band.
+
+    onednn: what was asked for: "on", "off" or "as-is".
+    """
 
     dtype: str = "float32"
     weights: str = "copy"
     nudged: int = 4
     name_map: Any = None
+    onednn: str = "as-is"
 
 
 def compare_training(
@@ -51,7 +55,8 @@ def compare_training(
     sides = Sides(torch, keras, (recipe, planted or recipe))
     compared = _Comparison(sides, target, options, progress)
     report = compared.report()
-    environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
+    told = {"torch": torch.environment().result(), "keras": keras.environment().result()}
+    environment = told | {"onednn": options.onednn}
     return replace(report, environment=environment)
 
 
@@ -81,7 +86,8 @@ class _Comparison:
         recipe, shape = self.sides.recipe, self.target.input_shape
         self.progress(f"building both models in {dtype}", 0, 0)
         x = probe_input((2, *shape), recipe.seed)
-        layers = built(self.sides, self.target, dtype, x, self.options.weights, self.options.name_map)
+        options = self.options
+        layers = built(self.sides, self.target, dtype, x, options.weights, options.name_map, options.onednn)
         batches = Batches.drawn(recipe, shape, classes_of(layers))
         summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
         lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
@@ -127,13 +133,16 @@ def train(
     runs: int = 4,
     name_map: Any = None,
     progress: Any = lambda text, done, total: None,
+    onednn: str = "as-is",
 ) -> "TrainingReport":
     """Train the target's two models in lock-step, each in a process of its own.
 
     dtype: beside float64, which always runs. weights: "copy" or "keep". runs: nudged runs that span the dtype's band.
-    name_map: pairs of names (`pairs.name_map.NameMap`). Raises ParityError where that cannot be done.
+    name_map: pairs of names (`pairs.name_map.NameMap`). onednn: "on" or "off" for TensorFlow's kernels, or "as-is", as
+    in your own process. Raises ParityError where that cannot be done.
     """
     from parity.runners.remote import both_frameworks
 
-    with both_frameworks() as (torch, keras):
-        return compare_training(target, torch, keras, recipe, Options(dtype, weights, runs, name_map), progress)
+    with both_frameworks(onednn=onednn) as (torch, keras):
+        options = Options(dtype, weights, runs, name_map, onednn)
+        return compare_training(target, torch, keras, recipe, options, progress)

@@ -1,6 +1,6 @@
 """Keras's entry: a spec or a model -> its Side, or one that is trained."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import keras
@@ -10,11 +10,15 @@ from parity.frameworks.build import build
 from parity.frameworks.side import Side
 
 from .devices import keras_devices, on_device
+from .dtypes import computing_in
 from .side import KerasSide, blank_initializers
 
 
 class KerasAdapter(Adapter):
     """See `Adapter`."""
+
+    def __init__(self) -> None:
+        self._dtypes = ExitStack()  # what the dtype of the model that is trained has set
 
     def devices(self) -> list[str]:
         return keras_devices()
@@ -31,6 +35,8 @@ class KerasAdapter(Adapter):
         from .training import KerasTrainer, set_dtype
 
         keras.backend.clear_session()
+        self._dtypes.close()
+        self._dtypes.enter_context(computing_in(dtype))
         set_dtype(dtype)
         keras.utils.set_random_seed(seed)
         return KerasTrainer(KerasSide(build(spec, "keras")))

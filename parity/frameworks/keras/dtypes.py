@@ -1,11 +1,60 @@
 """Let a Keras model compute in another dtype, and put everything back as it was."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import keras
 from keras import ops
+
+
+@contextmanager
+def computing_in(dtype: str, wide: bool = False) -> Iterator[None]:
+    """Let float64 be float64 if that is the dtype; any other is left as the process has it, unless `wide`.
+
+    wide: JAX's 64-bit types in this run too, which asks whether they are what a run without them lacks.
+    """
+    with _wide_types(wide or dtype == "float64"), _float64_kept() if dtype == "float64" else nullcontext():
+        yield
+
+
+def _wide_types(wanted: bool) -> AbstractContextManager[Any]:
+    if not wanted or keras.backend.backend() != "jax":
+        return nullcontext()
+    import jax
+
+    allowed: AbstractContextManager[Any] = jax.enable_x64(True)
+    return allowed
+
+
+@contextmanager
+def _float64_kept() -> Iterator[None]:
+    narrower = keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE
+    before = narrower["float64"]
+    narrower["float64"] = "float64"
+    try:
+        yield
+    finally:
+        narrower["float64"] = before
+
+
+def has_wide_types() -> bool:
+    """Whether float64 is float64 in this process, outside of `computing_in`."""
+    return real_dtype("float64") == "float64"
+
+
+def real_dtype(name: str) -> str:
+    """What arrays have that are asked for in this dtype: on JAX without 64-bit types not what their variable says."""
+    if keras.backend.backend() != "jax":
+        return name
+    import jax
+
+    return str(jax.dtypes.canonicalize_dtype(name))
+
+
+def dtype_of(variable: Any) -> str:
+    """The dtype of a variable's array, whatever the variable says that it is."""
+    return str(keras.backend.standardize_dtype(variable.value.dtype))
 
 
 @contextmanager
@@ -15,7 +64,7 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
     Without `cast_variables` Keras casts each variable where it is used: to float64 that changes nothing, and a whole
     model in float64 would be twice its size. What a training step writes into them needs them cast.
     """
-    undo: list[Callable[[], None]] = [_promote_float64()]
+    undo: list[Callable[[], None]] = []
     layers = list(model._flatten_layers())
     layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]  # inside a Sequential
     variables = {id(v): v for v in model.variables}.values()
@@ -26,8 +75,10 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
                 undo.append(_set(layer, "_dtype", dtype))
             inputs = [x for x in getattr(layer, "_inputs", None) or [] if x.dtype.startswith(("float", "bfloat"))]
             undo.extend(_set(x, "_dtype", dtype) for x in inputs)
-        for variable in variables if cast_variables else ():
-            if variable.dtype.startswith(("float", "bfloat")) and variable.dtype != dtype:
+        for variable in variables:
+            held = dtype_of(variable)
+            wanted = cast_variables or held != variable.dtype  # by whose name Keras would not cast it on use
+            if wanted and held.startswith(("float", "bfloat")) and held != dtype:
                 value = ops.cast(variable.value, dtype)
                 undo.append(_set(variable, "_value", variable._value))
                 undo.append(_set(variable, "_dtype", dtype))
@@ -36,23 +87,6 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
     finally:
         for step in reversed(undo):
             step()
-
-
-def _float64_allowed() -> Any:
-    """JAX makes float32 of every float64 unless it is told not to."""
-    if keras.backend.backend() != "jax":
-        return nullcontext()
-    import jax
-
-    return jax.enable_x64(True)
-
-
-def _promote_float64() -> Callable[[], None]:
-    """Let float64 stay float64: on other backends than TensorFlow, Keras's promotion makes float32 of it."""
-    narrower = keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE
-    before = narrower["float64"]
-    narrower["float64"] = "float64"
-    return lambda: narrower.__setitem__("float64", before)
 
 
 def _policy(dtype: str, variable_dtype: str, cast_variables: bool) -> Any:

@@ -15,7 +15,7 @@ from parity.models.arrays import Array, to_torch, torch_shape
 from parity.models.steps import Look
 from parity.verdict.measured import STATISTICS, Name, is_output
 
-from .dtypes import retyped
+from .dtypes import computing_in, retyped
 
 
 class KerasGradients(SideGradients):
@@ -64,7 +64,7 @@ class KerasGradients(SideGradients):
         try:
             for layer, _ in rates:
                 layer.rate = 0.0  # two frameworks cannot draw the same numbers
-            with retyped(model, dtype):
+            with computing_in(dtype, self.side.wide), retyped(model, dtype):
                 yield
         finally:
             for layer, rate in rates:

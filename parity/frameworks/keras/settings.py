@@ -7,6 +7,8 @@ from parity.models.kinds import function_of
 from parity.models.layers import Found
 from parity.models.settings import Getter, _bias, _list, _rank, _same
 
+from .dtypes import real_dtype
+
 TRUNCATED = 0.87962566103423978  # the standard deviation of a normal cut at two of its own
 
 
@@ -50,7 +52,7 @@ def keras_static(found: Found) -> dict[str, Any]:
     """The settings named by the layer's kind, read off a Keras layer, in torch's terms."""
     settings = {name: KERAS[name](found.layer) for name in found.kind.static}
     layer = getattr(found.layer, "owner", found.layer)
-    return settings | {"dtype": layer.compute_dtype} if found.kind.weights else settings
+    return settings | {"dtype": real_dtype(layer.compute_dtype)} if found.kind.weights else settings
 
 
 def _keras_padding(layer: Any) -> Any:

@@ -11,12 +11,14 @@ from keras import ops
 
 from parity.errors import ParityError
 from parity.frameworks.forcing import SideGradients
+from parity.frameworks.machine import processor, torch_settings, usable_cores
 from parity.models.arrays import Array, Axes, reordered, to_keras, to_torch, torch_shape
 from parity.models.layers import Found, LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Visit
 
 from .devices import keras_devices, on_device
-from .dtypes import _float64_allowed, retyped
+from .dtypes import computing_in, has_wide_types, retyped
+from .machine import require_onednn, tensorflow_onednn, tensorflow_threads
 from .settings import keras_initial, keras_static
 from .tracer import KerasTrace, input_layout
 from .walk import keras_variables, walk_keras
@@ -30,6 +32,7 @@ class KerasSide:
     def __init__(self, model: keras.Model, device: str | None = None) -> None:
         self.model = model
         self.device = device
+        self.wide = False
         self._walked = list(walk_keras(model))
         self.found = self._walked  # under torch's names, once they are known
         self.names = Names()
@@ -56,8 +59,17 @@ class KerasSide:
             torch.backends.cudnn.allow_tf32 = allowed
         self.tf32 = allowed
 
-    def share_cores(self, cores: int) -> None:
+    def spare_cores(self, spared: int) -> None:
         """A backend's threads are its own affair: TensorFlow's cannot be changed once they run."""
+
+    def allow_wide_types(self, allowed: bool) -> bool:
+        """Let runs in every dtype have JAX's 64-bit types; whether that changes anything in this process."""
+        self.wide = allowed
+        return not has_wide_types()
+
+    def require_onednn(self, asked: str) -> None:
+        """Raise ParityError unless this process computes with oneDNN as is asked for."""
+        require_onednn(asked, keras.backend.backend())
 
     def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
         """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
@@ -108,7 +120,10 @@ class KerasSide:
             )
         floating = np.issubdtype(x.dtype, np.floating)
         inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
-        with _float64_allowed(), retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"):
+        with (
+            computing_in(dtype, self.wide),
+            retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"),
+        ):
             tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
             tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
             with on_device(self.device), tracer:
@@ -123,15 +138,24 @@ class KerasSide:
         backend = keras.backend.backend()
         device = self.device or keras_devices()[-1]  # Keras chooses an accelerator where it sees one
         found = {"keras": keras.__version__, "backend": backend, "device": device, "tf32": self.tf32}
-        if backend == "jax":
-            import jax
+        return found | processor() | keras_settings()
 
-            found["jax"] = jax.__version__
-        if backend == "tensorflow":
-            import tensorflow as tf
 
-            found |= {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
-        return found
+def keras_settings() -> dict[str, Any]:
+    """The version and the settings of what computes for Keras. x64: whether float64 is float64 in this process."""
+    backend = keras.backend.backend()
+    found = {"x64": has_wide_types(), "floatx": keras.config.floatx()}
+    if backend == "jax":
+        import jax
+
+        return found | {"jax": jax.__version__, "threads": usable_cores()}
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return found | {"tensorflow": tf.__version__, "threads": tensorflow_threads(), "onednn": tensorflow_onednn()}
+    import torch
+
+    return found | torch_settings(torch)
 
 
 @contextmanager

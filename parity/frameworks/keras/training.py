@@ -1,7 +1,8 @@
 """Keras's half of a lock-step run: `compile` and `fit`, watched by a callback.
 
-What `fit` does not show (the gradients, one batch's own loss, the rate of a step) is copied into variables where the
-optimizer gets it: `scale_loss` and `apply` are wrapped on that one instance, and do what they did.
+What `fit` does not show (the gradients, one batch's own loss, the rate of a step) is copied into variables where Keras
+has it: the optimizer's `apply` and the loss tracker's `update_state` are wrapped on that one instance, and do what they
+did. The variables belong to these two: on JAX a step is a pure function, and returns what they and the model own alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from parity.models.arrays import Array, to_keras, to_torch, torch_shape
 from parity.models.keys import Key, is_statistic, kind_of, slots
 from parity.models.recipe import Recipe
 
+from .dtypes import real_dtype
 from .optimizers import callbacks, make_optimizer, state_of
 from .tracer import input_layout
 
@@ -42,7 +44,7 @@ class KerasTrainer:
         """See `Trainer`. It is compared, and takes no nudged runs."""
         run = _Run(self.side, recipe, visit)
         self.model.compile(optimizer=run.optimizer, loss=_loss(recipe))
-        run.watch(self.model.optimizer)
+        run.watch(self.model.optimizer, self.model._loss_tracker)
         self.model.fit(
             self._inputs(x),
             self._labels(recipe, x, y),
@@ -98,49 +100,58 @@ class _Run(keras.callbacks.Callback):
             split[not recipe.decays(torch_shape(tuple(variable.shape), axes))].append(variable)
         self.trained = {name for name, _, _ in trained}
         self.optimizer = make_optimizer(recipe, *split)
-        self.gradients = {
-            name: keras.Variable(np.zeros(variable.shape), dtype=variable.dtype, trainable=False)
-            for name, variable, _ in trained
-        }
-        names = {id(variable): name for name, variable, _ in trained}
-        self.names = names
-        self.scalars = {
-            name: keras.Variable(np.zeros(()), dtype="float64", trainable=False) for name in ("rate", "loss")
-        }
+        self.names = {id(variable): name for name, variable, _ in trained}
+        self.gradients: dict[str, Any] = {}
+        self.scalars: dict[str, Any] = {}
         self.kept: dict[Key, Array] = {}
         self.steps = 0
 
-    def watch(self, optimizer: Any) -> None:
-        """Wrap what the model calls on its optimizer."""
-        apply, scale_loss = optimizer.apply, optimizer.scale_loss
+    def watch(self, optimizer: Any, tracker: Any) -> None:
+        """Wrap what the model calls on its optimizer and on the metric that gets each batch's loss."""
+        apply, update_state = optimizer.apply, tracker.update_state
 
         def watched_apply(grads: Any, trainable_variables: Any = None) -> None:
             self.scalars["rate"].assign(ops.cast(optimizer.learning_rate, self.scalars["rate"].dtype))
-            for gradient, variable in zip(grads, trainable_variables, strict=True):
+            for gradient, variable in zip(grads, trainable_variables or self.trainable, strict=True):
                 name = self.names.get(id(variable))
                 if name is not None and gradient is not None:
                     self.gradients[name].assign(ops.convert_to_tensor(gradient))
             apply(grads, trainable_variables)
 
-        def watched_scale_loss(loss: Any) -> Any:
+        def watched_update_state(loss: Any, *args: Any, **kwargs: Any) -> Any:
             self.scalars["loss"].assign(ops.cast(loss, self.scalars["loss"].dtype))
-            return scale_loss(loss)
+            return update_state(loss, *args, **kwargs)
 
+        self.trainable = list(self.side.model.trainable_variables)
+        optimizer.build(self.trainable)
+        for variable in self.trainable:
+            if id(variable) in self.names:
+                own = optimizer.add_variable_from_reference(variable, name="latest_gradient")
+                self.gradients[self.names[id(variable)]] = own
+        widest = real_dtype("float64")
+        self.scalars["rate"] = optimizer.add_variable((), dtype=widest, name="latest_rate")
+        self.scalars["loss"] = tracker.add_variable((), "zeros", dtype=widest, name="latest")
         optimizer.__dict__["apply"] = watched_apply
-        optimizer.__dict__["scale_loss"] = watched_scale_loss
-        optimizer.build(self.side.model.trainable_variables)
+        tracker.__dict__["update_state"] = watched_update_state
         self.optimizer = optimizer
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._settle()
         tensors = [(kind_of(name), name) for name in self.variables]
         states = [(slot, name) for slot in slots(self.recipe) for name in self.trained]
         self.kept = {key: self.read(key) for key in (*tensors, *states)}
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.steps += 1
+        self._settle()
         self.visit(self)
         if self.steps == self.recipe.steps:
             self.model.stop_training = True
+
+    def _settle(self) -> None:
+        """Let the variables hold what the last step has made: JAX keeps that apart until it is asked."""
+        if hasattr(self.side.model, "jax_state_sync"):
+            self.side.model.jax_state_sync()
 
     def read(self, key: Key) -> Array:
         """What a key names, after the step, in torch's layout, as float64."""

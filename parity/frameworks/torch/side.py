@@ -11,6 +11,7 @@ from torch import nn
 
 from parity.errors import ParityError
 from parity.frameworks.forcing import SideGradients
+from parity.frameworks.machine import processor, torch_settings
 from parity.models.arrays import Array
 from parity.models.layers import Found, LayerInfo
 from parity.models.probes import probe_bias, probe_norm, probe_scale
@@ -42,6 +43,7 @@ class TorchSide:
         self.found = list(walk_torch(model))
         self._tensors = dict(torch_tensors(self.found))
         self.names = Names()
+        self._threads = torch.get_num_threads()
         fresh = is_fresh(self.found)
         self._initial = {entry.path: torch_initial(entry) for entry in self.found if fresh and entry.kind.weights}
         self.allow_tf32(False)  # parity is a question about the program
@@ -86,7 +88,7 @@ class TorchSide:
         try:
             with torch.no_grad():
                 inputs = torch.from_numpy(x)
-                self.model(inputs.float() if inputs.is_floating_point() else inputs)
+                self.model(inputs.to(_own_dtype(self.model)) if inputs.is_floating_point() else inputs)
         finally:
             for handle in handles:
                 handle.remove()
@@ -96,9 +98,16 @@ class TorchSide:
         torch.backends.cuda.matmul.allow_tf32 = allowed
         torch.backends.cudnn.allow_tf32 = allowed
 
-    def share_cores(self, cores: int) -> None:
-        """Compute with so many threads."""
-        torch.set_num_threads(cores)
+    def spare_cores(self, spared: int) -> None:
+        """Compute with so many threads less than the process was started with: none, and it has its own again."""
+        torch.set_num_threads(max(1, self._threads - spared))
+
+    def allow_wide_types(self, allowed: bool) -> bool:
+        """torch has float64 in every process."""
+        return False
+
+    def require_onednn(self, asked: str) -> None:
+        """--onednn is a setting of TensorFlow's; torch's kernels are as the process has them."""
 
     def _one_input(self) -> None:
         """Raise ParityError for a model that needs more than one input."""
@@ -129,12 +138,13 @@ class TorchSide:
         return TorchGradients(self)
 
     def environment(self) -> dict[str, Any]:
-        return {
-            "torch": str(torch.__version__),  # a plain string: the class of this one lives in torch
-            "device": self.device,
-            "threads": torch.get_num_threads(),
-            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
-        }
+        tf32 = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+        return torch_settings(torch) | {"device": self.device, "tf32": tf32} | processor()
+
+
+def _own_dtype(model: nn.Module) -> torch.dtype:
+    """What the model computes in as it is: the dtype of its first parameter that is no whole number."""
+    return next((x.dtype for x in model.parameters() if x.is_floating_point()), torch.get_default_dtype())
 
 
 @contextmanager

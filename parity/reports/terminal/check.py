@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parity.checks.report import Report, gap, headline, why_layer
+from parity.models.environment import notes, where
 from parity.verdict.devices import sentence
 from parity.verdict.difference import STRUCTURE_LINE
 from parity.verdict.results import LayerResult
@@ -98,10 +99,12 @@ def detail(report: Report) -> Iterator[str]:
         if layer.note:
             yield f"note: {layer.path} ({layer.kind}): {layer.note}"
     yield from _initializers(report)
+    yield from (f"note: {note}" for note in notes(report.environment))
     finite = [layer for layer in report.layers if layer.inherited.finite]
     if report.ok:
         worst = max(finite, key=lambda layer: layer.inherited.error)
         yield f"worst layer: {worst.path} ({worst.kind}), {gap(worst)}"
+        yield from where(report.environment)
         yield _where(report)
         yield from _gradients(report)
         return
@@ -119,6 +122,7 @@ def detail(report: Report) -> Iterator[str]:
         yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
     if len(report.settings) > 20:
         yield f"  and {len(report.settings) - 20} more; --json lists all"
+    yield from where(report.environment)
 
 
 def _gradients(report: Report) -> Iterator[str]:

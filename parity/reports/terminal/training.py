@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+from parity.models.environment import notes, where
 from parity.models.keys import STATISTICS
 from parity.verdict.training import Fault, Number, Run, TrainingReport
 
@@ -13,6 +14,9 @@ def print_report(report: TrainingReport, console: Any, quiet: bool = False) -> N
         console.print(_matched(report))
         for run in report.runs:
             console.print(_run(run))
+        lines = [f"note: {note}" for note in notes(report.environment)] + [*where(report.environment)]
+        for line in lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     for line in verdict(report):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -67,8 +67,14 @@ class NumPySide:
     def gradients(self) -> SideGradients:
         raise ParityError("gradients need a framework that differentiates, and NumPy does not; leave --gradients out")
 
-    def share_cores(self, cores: int) -> None:
+    def spare_cores(self, spared: int) -> None:
         pass
+
+    def require_onednn(self, asked: str) -> None:
+        pass
+
+    def allow_wide_types(self, allowed: bool) -> bool:
+        return False
 
     def allow_tf32(self, allowed: bool) -> None:
         pass

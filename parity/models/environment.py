@@ -1,0 +1,45 @@
+"""What a report says of the settings that its numbers were made under, in sentences. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Environment = dict[str, Any]
+
+
+def settings(side: Environment) -> str:
+    """The processor and the settings that decide digits, of one side: "AMD EPYC (AVX512), 2 threads, oneDNN on"."""
+    parts = []
+    if "processor" in side:
+        parts.append(f"{side['processor']} ({side['instructions']})")
+    if side.get("threads"):
+        parts.append(f"{side['threads']} thread{'s' * (side['threads'] != 1)}")
+    if side.get("onednn") is not None:
+        parts.append(f"oneDNN {'on' if side['onednn'] else 'off'}")
+    if side.get("x64") is False:
+        parts.append("x64 off")
+    return ", ".join(parts)
+
+
+def where(environment: Environment) -> Iterator[str]:
+    """What each side computed on, and with which settings; one line if they are the same. None without a machine."""
+    found = {title: settings(environment.get(title.lower(), {})) for title in ("torch", "Keras")}
+    if len(set(found.values())) == 1:
+        found = {"both": found["torch"]}
+    told = "; ".join(f"{title} on {text}" for title, text in found.items() if text)
+    if told:
+        yield told
+
+
+def notes(environment: Environment) -> Iterator[str]:
+    """Where the settings of two sides, or of two runs, can part their numbers by more than rounding."""
+    torch, keras = environment.get("torch", {}), environment.get("keras", {})
+    if keras.get("x64") is False:
+        yield (
+            f"Keras's float64 run alone has JAX's 64-bit types: its other runs are without, as your process is, and "
+            f"{keras.get('backend', 'jax')} makes float32 of every float64 there; what needs them shows in those alone"
+        )
+    if torch.get("tf32", False) != keras.get("tf32", False):
+        side = "torch" if torch.get("tf32") else "Keras"
+        yield f"{side} alone may round float32 products to TF32's ten bits: the two sides differ by more than rounding"
+    if environment.get("onednn", "as-is") != "as-is":
+        yield f"TensorFlow computes with oneDNN {environment['onednn']}, as --onednn asks; your own process may not"
