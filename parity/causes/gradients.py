@@ -18,6 +18,7 @@ from parity.verdict.results import LayerResult
 
 from . import reference as ref
 from .cause import Cause
+from .penalties import penalty
 
 EXPLAINED = 12  # faults whose cause is looked for
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)
@@ -47,7 +48,8 @@ def _cause(row: LayerResult, added: dict[Name, Measured], torch: Teacher, info: 
     if row.kind == "batch_norm" and info is not None:
         found = _norm(row.step.key, added, torch, info)
     unknown = "unknown", f"nothing tried explains that {why(row.gradient, dtype)}"
-    tried = (next(guesses, None) for guesses in (found, _scaled(row, added, torch), _missing(row, added, torch)))
+    guesses = found, _penalised(row, added, torch), _scaled(row, added, torch), _missing(row, added, torch)
+    tried = (next(each, None) for each in guesses)
     name, evidence = next(filter(None, tried), unknown)
     return Cause(name, row.path, evidence)
 
@@ -160,6 +162,33 @@ def _missing(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> I
                     f"what reaches {key} lacks in {side} just what {row.path} sends back: with it the gap closes from "
                     f"{gap:.1e} to {left:.1e}; look for a detach or a stop_gradient",
                 )
+
+
+def _penalised(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:
+    """All that is wrong is what one model adds to the loss itself: a penalty of a weight, or of an output."""
+    assert row.gradient is not None
+    wrong = {name: tensor for name, tensor in row.gradient.tensors.items() if not structure_ok(tensor.added)}
+    told = []
+    for name in wrong:
+        which = _name(row, name)
+        measured, ours = added.get(which), torch.kept(*which)
+        of_weight = which[0] == "tensor"
+        array = torch.weights(row.path).get(name) if of_weight else torch.kept("output", which[1])
+        if measured is None or measured.array is None or ours is None or array is None:
+            return
+        for side, without, gradient in (("Keras", ours, measured.array), ("torch", measured.array, ours)):
+            found = penalty(array, without, gradient)
+            if found is not None:
+                what = f"its {name}" if of_weight else f"the output of {which[1]}"
+                told.append(f"{side} adds {found} of {what} to the loss ({words(name)}, left {found.left:.1e})")
+                break
+        else:
+            return
+    if told:
+        gap = max(tensor.added.error for tensor in wrong.values())
+        kind = "weight decay by loss" if any(_name(row, name)[0] == "tensor" for name in wrong) else "activity penalty"
+        rule = "; a regularizer l2(c) decays a weight w by 2 * c * w" if kind == "weight decay by loss" else ""
+        yield kind, f"{' and '.join(told)}: so assumed, the gap of {gap:.1e} closes{rule}"
 
 
 def _scaled(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from parity.models.layers import LayerInfo, shapes_of
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE, Cause, Fault, Step
 
+from .penalties import Penalty, penalty
 from .stepping import Tensor, tensor_of
 
 CLOSES = 100.0  # times smaller must a gap become, and below the line
@@ -43,7 +44,7 @@ class Scene:
 
 
 def explain(scene: Scene, fault: Fault, target: str) -> Cause | None:
-    """The cause of the first fault. None where nothing on the list gives it."""
+    """The cause of the first fault. None where nothing on the list gives it. target: as a command line names it."""
     if fault.what == "rate":
         return _rate(scene)
     if fault.what in ("loss", "gradient"):
@@ -72,10 +73,52 @@ def _pass(scene: Scene, fault: Fault, target: str) -> Cause | None:
     """A forward or backward pass that differs from equal weights; what a run has drifted to is no pass's fault."""
     if scene.step.number > 1 and fault.error < 1e3 * LINE:
         return None
+    known = _penalised(scene, fault) or _frozen(scene, fault)
+    if known is not None:
+        return known
     what = "forward pass" if fault.what == "loss" else "backward pass"
     losses = "from equal weights the losses are {:.9g} in torch and {:.9g} in Keras".format(*scene.step.loss)
     told = losses if fault.what == "loss" else f"the gradient of {fault.path} differs by {fault.error:.1e} of its scale"
     return Cause(what, fault.path, f"{told}; `python -m parity.check {target} --gradients` names the layer")
+
+
+def _gradients(scene: Scene, name: str) -> tuple[Array, Array]:
+    """A parameter's gradient in torch and in Keras."""
+    ours, theirs = (side.read(("gradient", name)).result() for side in (scene.torch, scene.keras))
+    return np.asarray(ours), np.asarray(theirs)
+
+
+def _penalised(scene: Scene, fault: Fault) -> Cause | None:
+    """Whether one model adds penalties of its weights to the loss, as Keras's regularizers do."""
+    found: dict[str, tuple[str, Penalty]] = {}
+    for name in shapes_of(scene.layers):
+        if is_statistic(name):
+            continue
+        ours, theirs = _gradients(scene, name)
+        weight = np.asarray(scene.torch.before(("weight", name)).result())
+        for side, without, gradient in (("Keras", ours, theirs), ("torch", theirs, ours)):
+            one = None if np.array_equal(ours, theirs) else penalty(weight, without, gradient)
+            if one is not None:
+                found[name] = side, one
+    if not found or (fault.what == "gradient" and fault.path not in found):
+        return None
+    first, (side, one) = next(iter(found.items()))
+    rest = f", and more of {len(found) - 1} others" if len(found) > 1 else ""
+    told = f"{side}'s model adds {one} of {first} to the loss{rest}: so assumed, its gradient is {one.left:.1e} off"
+    rule = "a regularizer l2(c) decays a weight w by 2 * c * w, as weight_decay = 2 * c in the other's optimizer would"
+    return Cause("weight decay by loss", first, f"{told}; {rule}")
+
+
+def _frozen(scene: Scene, fault: Fault) -> Cause | None:
+    """Whether one side trains what the other does not."""
+    if fault.what != "gradient" or is_statistic(fault.path):
+        return None
+    ours, theirs = _gradients(scene, fault.path)
+    if bool(ours.any()) == bool(theirs.any()):
+        return None
+    still, moved, size = ("torch", "Keras", theirs) if theirs.any() else ("Keras", "torch", ours)
+    told = f"the gradient of {fault.path} is zero or absent in {still}, and up to {np.abs(size).max():.2e} in {moved}"
+    return Cause("frozen on one side", fault.path, f"{told}; look for requires_grad=False, trainable=False or a detach")
 
 
 def drawn(losses: dict[str, list[Array]]) -> Cause | None:
@@ -132,7 +175,10 @@ def _update(scene: Scene, fault: Fault) -> Cause | None:
 def _tensors(scene: Scene, side: str, process: Any) -> Iterator[tuple[str, Tensor]]:
     for name, shape in shapes_of(scene.layers).items():
         if not is_statistic(name):
-            yield name, tensor_of(process, scene.recipe, name, shape, scene.rate(side), scene.step.number)
+            tensor = tensor_of(process, scene.recipe, name, shape, scene.rate(side), scene.step.number)
+            frozen = not tensor.before.gradient.any() and np.array_equal(tensor.before.weight, tensor.weight)
+            if not frozen:  # no rule applies to it
+                yield name, tensor
 
 
 def _decayed(recipe: Recipe, tensors: dict[str, Tensor], wrong: dict[str, float], side: str) -> Cause | None:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 
-def patch(owner: Any, name: str, method: Callable[..., Any]) -> Callable[[], Any]:
+def patch(owner: Any, name: str, method: Any) -> Callable[[], Any]:
     """Set the method past what a framework does about attributes; returns what undoes it.
 
     One that the user has given that very object before is put back.

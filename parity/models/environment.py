@@ -38,6 +38,9 @@ def notes(environment: Environment) -> Iterator[str]:
             f"Keras's float64 run alone has JAX's 64-bit types: its other runs are without, as your process is, and "
             f"{keras.get('backend', 'jax')} makes float32 of every float64 there; what needs them shows in those alone"
         )
+    if torch.get("wrapped"):
+        names = " and ".join(torch["wrapped"])
+        yield f"torch's model is compared as it is inside {names}, whose own work on it is not run, and left as it was"
     if torch.get("tf32", False) != keras.get("tf32", False):
         side = "torch" if torch.get("tf32") else "Keras"
         yield f"{side} alone may round float32 products to TF32's ten bits: the two sides differ by more than rounding"

@@ -20,6 +20,13 @@ class Target:
     keras: str
     input_shape: tuple[int, ...]
 
+    @property
+    def words(self) -> str:
+        """How a command line names it."""
+        own = self.name == f"{self.torch} and {self.keras}"
+        named = f"--torch {self.torch} --keras {self.keras}" if own else self.name
+        return f"{named} --input-shape {','.join(map(str, self.input_shape))}"
+
 
 def variants() -> dict[str, Any]:
     """The table of named variants, read without importing the package around it (and so without a framework)."""

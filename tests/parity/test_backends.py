@@ -76,7 +76,7 @@ def test_the_dtype_compared_is_the_arrays() -> None:
 DTYPES = """
 import warnings
 import keras, numpy as np
-from parity.frameworks.keras_dtypes import computing_in, dtype_of, has_wide_types, real_dtype
+from parity.frameworks.keras.dtypes import computing_in, dtype_of, has_wide_types, real_dtype
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # that JAX makes float32 of it
     variable = keras.Variable(np.zeros(2), dtype="float64")

@@ -111,7 +111,7 @@ class _Comparison:
 
     def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo]) -> Cause | None:
         scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, run.steps[-1])
-        return explain(scene, fault, self.target.name)
+        return explain(scene, fault, self.target.words)
 
 
 __all__ = ["Options", "compare_training"]

@@ -32,8 +32,10 @@ class KerasGradients(SideGradients):
             ]
             variables = self._trained()
             sources = [*(x for x, _ in tape.inputs), *variables.values()]
-            made = recorder.gradients([x for x, _ in tape.outputs], starts, sources)
-            emit(("loss", loss_of(outputs, seed)[0]))
+            added = self._added_losses()
+            ends = [*(x for x, _ in tape.outputs), *added]
+            made = recorder.gradients(ends, [*starts, *map(ops.ones_like, added)], sources)
+            emit(("loss", loss_of(outputs, seed)[0] + sum(_numpy(loss) for loss in added)))
             for (x, codec), gradient in zip(tape.inputs, made, strict=False):
                 emit(("input", codec.array(ops.zeros_like(x) if gradient is None else gradient)))
             gradients = dict(zip(variables, made[len(tape.inputs) :], strict=True))
@@ -45,7 +47,7 @@ class KerasGradients(SideGradients):
             tape = _Pupil(recorder)
             self.side.trace(x, dtype, lesson.visit, look, tape)
             variables = self._trained()
-            made = tape.gradients(lesson, list(variables.values()))
+            made = tape.gradients(lesson, list(variables.values()), self._added_losses())
             lesson.add_gradients(
                 (name, None if gradient is None else codec.array(gradient))
                 for (name, (_, codec)), gradient in zip(tape.sources.items(), made, strict=False)
@@ -71,6 +73,10 @@ class KerasGradients(SideGradients):
                 layer.rate = rate
             for variable, value in before:
                 variable.assign(value)
+
+    def _added_losses(self) -> list[Any]:
+        """What the model adds to any loss it is trained by: regularizers of weights and outputs, `add_loss`."""
+        return [loss for loss in self.side.model.losses if _floating(loss)]
 
     def _trained(self) -> dict[str, Any]:
         """What is trained, by canonical name."""
@@ -144,13 +150,18 @@ class _Pupil:
         self.sources["into", feeds] = x, codec
         return x
 
-    def gradients(self, lesson: Lesson, variables: list[Any]) -> list[Any]:
-        """One backward pass from every step's output, each with the teacher's gradient, to all that was taught."""
+    def gradients(self, lesson: Lesson, variables: list[Any], added: list[Any]) -> list[Any]:
+        """One backward pass to all that was taught: from every step's output, with the teacher's gradient, and from
+        the losses that the model adds itself.
+        """
         # One at a time: together the arrays are as large as all that the model computes.
-        starts = ((lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items())
-        known = [(x, codec.like(start, x)) for start, x, codec in starts if start is not None and _fits(start, x)]
+        upstream = ((lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items())
+        known = [(x, codec.like(start, x)) for start, x, codec in upstream if start is not None and _fits(start, x)]
         wanted = [*(x for x, _ in self.sources.values()), *variables]
-        return self.recorder.gradients([x for x, _ in known], [start for _, start in known], wanted)  # type: ignore[no-any-return]
+        ends = [*(x for x, _ in known), *added]
+        starts = [*(start for _, start in known), *(ops.full_like(loss, lesson.scale) for loss in added)]
+        made: list[Any] = self.recorder.gradients(ends, starts, wanted)
+        return made
 
 
 def _fits(start: Array, x: Any) -> bool:

@@ -1,6 +1,5 @@
 """A torch model's training step: free in float64, which teaches the other side, and forced in any dtype."""
 
-import copy
 import weakref
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from parity.verdict.difference import size_of, terms
 from parity.verdict.measured import STATISTICS, Measured, Name, is_output
 
 from .walk import torch_tensors
+from .wrappers import training_copy
 
 
 class TorchGradients(SideGradients):
@@ -136,14 +136,12 @@ def _exact_backward() -> Iterator[None]:
         native.hardsigmoid = own
 
 
-def training_copy(side: Any, dtype: str) -> nn.Module:
-    """The model in `dtype` and in training mode; one that is already keeps what in it is frozen by `eval()`.
+def trained_in(side: Any, dtype: str) -> nn.Module:
+    """A copy of the model in `dtype` and in training mode.
 
     Dropout drops nothing: two frameworks cannot draw the same numbers.
     """
-    model: nn.Module = copy.deepcopy(side.model).to(side.device, getattr(torch, dtype))
-    if not model.training:
-        model.train()
+    model = training_copy(side.model).to(side.device, getattr(torch, dtype))
     model.zero_grad(set_to_none=True)
     for path, kind, _ in side.found:
         if kind.name == "dropout":
@@ -166,7 +164,7 @@ class _Teacher:
     """The Tape of the free run: hooks that leave the gradient at every output and into every input."""
 
     def __init__(self, side: Any, board: Board) -> None:
-        self.model = training_copy(side, "float64")
+        self.model = trained_in(side, "float64")
         self.board = board
         self.unseen: dict[Name, tuple[int, ...]] = {}  # until the backward pass comes by, if it does
         self.outputs: dict[str, tuple[torch.Tensor, Codec]] = {}
@@ -241,7 +239,7 @@ class _Pupil:
     """The Tape of a forced run: every step starts from leaves that hold the teacher's numbers."""
 
     def __init__(self, side: Any, dtype: str) -> None:
-        self.model = training_copy(side, dtype)
+        self.model = trained_in(side, dtype)
         self.targets: dict[str, tuple[torch.Tensor, Codec]] = {}
         self.sources: dict[Name, tuple[torch.Tensor, Codec]] = {}
         layers = [entry._replace(layer=self.model.get_submodule(entry.path)) for entry in side.found]

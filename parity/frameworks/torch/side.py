@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from parity.models.steps import NOTHING, Look, Names, Visit
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace
 from .walk import torch_tensors, walk_torch
+from .wrappers import uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 
@@ -38,6 +39,7 @@ class TorchSide:
     framework = "torch"
 
     def __init__(self, model: nn.Module, device: str = "cpu") -> None:
+        model, self._wrapped = unwrapped(model)
         self.model = model.to(device)
         self.device = device
         self.found = list(walk_torch(model))
@@ -84,9 +86,8 @@ class TorchSide:
                 tensor.data.copy_(torch.from_numpy(probe_bias(tuple(tensor.shape), seed + i)))
             if name.endswith(".weight") and tensor.ndim == 1 and bool((tensor == 1).all()):
                 tensor.data.copy_(torch.from_numpy(probe_scale(tuple(tensor.shape), seed + i)))
-        self.model.eval()
         try:
-            with torch.no_grad():
+            with evaluating(self.model), uncompiled(self.model), torch.no_grad():
                 inputs = torch.from_numpy(x)
                 self.model(inputs.to(_own_dtype(self.model)) if inputs.is_floating_point() else inputs)
         finally:
@@ -129,7 +130,8 @@ class TorchSide:
         inputs = inputs.to(DTYPES[dtype]) if inputs.is_floating_point() else inputs
         # Inference mode would not count in-place changes, so gradients are only switched off.
         quiet = torch.set_grad_enabled(tape is not None)
-        with _evaluating(model, tape is None), _default_dtype(DTYPES[dtype]), quiet, tracer:
+        mode = evaluating(model) if tape is None else nullcontext()
+        with mode, uncompiled(model), _default_dtype(DTYPES[dtype]), quiet, tracer:
             tracer.finish(model(tracer.start(inputs)))
 
     def gradients(self) -> SideGradients:
@@ -139,7 +141,8 @@ class TorchSide:
 
     def environment(self) -> dict[str, Any]:
         tf32 = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
-        return torch_settings(torch) | {"device": self.device, "tf32": tf32} | processor()
+        wrapped = {"wrapped": self._wrapped} if self._wrapped else {}
+        return torch_settings(torch) | {"device": self.device, "tf32": tf32} | wrapped | processor()
 
 
 def _own_dtype(model: nn.Module) -> torch.dtype:
@@ -148,9 +151,9 @@ def _own_dtype(model: nn.Module) -> torch.dtype:
 
 
 @contextmanager
-def _evaluating(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Evaluation mode, and every module's own mode again afterwards."""
-    modes = [(module, module.training) for module in model.modules()] if wanted else []
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and every module's own mode again afterwards: one in `eval()` among others may be frozen so."""
+    modes = [(module, module.training) for module in model.modules()]
     try:
         for module, _ in modes:
             module.training = False

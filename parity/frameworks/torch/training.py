@@ -1,6 +1,5 @@
 """torch's half of a lock-step run: `torch.optim`, `lr_scheduler` and autograd, as anyone uses them."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from parity.errors import ParityError
 from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array
 from parity.models.keys import Key, is_statistic, kind_of, slots
@@ -18,6 +18,7 @@ from parity.models.recipe import Recipe
 
 from .optimizers import Schedule, make_optimizer, state_of
 from .walk import torch_tensors
+from .wrappers import training_copy
 
 UNITS = {"float64": 2.0**-52, "float32": 2.0**-23, "mixed_bfloat16": 2.0**-7}  # in the last place of 1
 
@@ -32,6 +33,11 @@ class TorchTrainer:
         self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()
     ) -> None:
         """See `Trainer`."""
+        if not any(parameter.requires_grad for parameter in self.side.model.parameters()):
+            raise ParityError(
+                "the torch model must have something to train, and requires_grad is False for all of its "
+                f"{sum(1 for _ in self.side.model.parameters())} parameters; unfreeze what is to be trained"
+            )
         runs = [TorchRun(self.side, self.dtype, recipe)]
         runs += [TorchRun(self.side, self.dtype, recipe, 1 + i, unit) for i, unit in enumerate(units)]
         for step in range(recipe.steps):
@@ -51,8 +57,7 @@ class TorchRun:
 
     def __init__(self, side: Any, dtype: str, recipe: Recipe, nudges: int = 0, units: float = 1.0) -> None:
         self.dtype, self.recipe, self.units = dtype, recipe, units
-        self.model = copy.deepcopy(side.model).to(torch.float64 if dtype == "float64" else torch.float32)
-        self.model.train()
+        self.model = training_copy(side.model).to(torch.float64 if dtype == "float64" else torch.float32)
         found = [entry._replace(layer=self.model.get_submodule(entry.path)) for entry in side.found]
         self.tensors = dict(torch_tensors(found))
         self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
@@ -75,7 +80,8 @@ class TorchRun:
                 self.sizes[name] = float(gradient.abs().sum(axes).max())
 
             def forward(module: Any, args: Any, output: torch.Tensor) -> None:
-                output.register_hook(keep)  # type: ignore[no-untyped-call]
+                if output.requires_grad:  # a frozen layer before all that is trained has no gradient
+                    output.register_hook(keep)  # type: ignore[no-untyped-call]
 
             return forward
 
