@@ -25,8 +25,11 @@ class Penalty(NamedTuple):
 
 
 def penalty(x: Array, without: Array, gradient: Array) -> Penalty | None:
-    """The penalty of x whose gradient is all that `gradient` has more than the one `without`; None if there is none."""
-    if not x.shape == without.shape == gradient.shape or not x.any():
+    """The penalty of x whose gradient is all that `gradient` has more than the one `without`; None if there is none.
+
+    A penalty is positive: what is less on one side is more on the other.
+    """
+    if not x.shape == without.shape == gradient.shape or difference(without, gradient).error <= STRUCTURE_LINE:
         return None
     more = (gradient - without).reshape(-1)
     columns = np.stack([2.0 * x.reshape(-1), np.sign(x.reshape(-1))], 1)
@@ -34,6 +37,6 @@ def penalty(x: Array, without: Array, gradient: Array) -> Penalty | None:
         found = np.zeros(2)
         found[list(used)] = np.linalg.lstsq(columns[:, used], more, rcond=None)[0]
         left = difference(without + (columns @ found).reshape(x.shape), gradient).error
-        if left <= STRUCTURE_LINE and np.abs(found).max() > 0:
+        if left <= STRUCTURE_LINE and found.min() >= 0:
             return Penalty(float(found[0]), float(found[1]), left)
     return None

@@ -97,7 +97,7 @@ def _penalised(scene: Scene, fault: Fault) -> Cause | None:
         ours, theirs = _gradients(scene, name)
         weight = np.asarray(scene.torch.before(("weight", name)).result())
         for side, without, gradient in (("Keras", ours, theirs), ("torch", theirs, ours)):
-            one = None if np.array_equal(ours, theirs) else penalty(weight, without, gradient)
+            one = penalty(weight, without, gradient)
             if one is not None:
                 found[name] = side, one
     if not found or (fault.what == "gradient" and fault.path not in found):

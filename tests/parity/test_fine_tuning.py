@@ -13,10 +13,12 @@ import torch
 from torch import nn
 
 import parity
+from parity.checks.training.run import train
 from parity.errors import ParityError
 from parity.frameworks.torch.side import TorchSide
 from parity.frameworks.torch.training import TorchTrainer
 from parity.models.recipe import made
+from parity.models.targets import Target, named
 from resnet_keras.layers import BatchNormalization
 
 SHAPE = (4, 3, 8, 8)
@@ -269,3 +271,33 @@ def test_a_model_without_layers_is_one_sentence(make: Callable[[], nn.Module], t
     with pytest.raises(ParityError, match=told) as error:
         parity.check(make(), port(), np.zeros(SHAPE))
     assert str(error.value).count(";") == 1
+
+
+def penalised_port() -> keras.Model:
+    return port(kernel_regularizer=keras.regularizers.L2(5e-3))
+
+
+def head_alone() -> nn.Module:
+    return still(Net(), "conv1")
+
+
+TRAINED = [
+    ("Net", "penalised_port", "weight decay by loss", r"l2\(0\.005\) of conv1\.weight"),
+    ("head_alone", "port", "frozen on one side", r"gradient of conv1\.weight is zero or absent in torch"),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "name", "evidence"), TRAINED)
+def test_training_names_it(ours: str, theirs: str, name: str, evidence: str) -> None:
+    home = __name__
+    target = Target("both", f"{home}:{ours}", f"{home}:{theirs}", SHAPE[1:])
+    found = train(target, made("sgd", steps=2, batch_size=4), "float64")
+    assert found.cause is not None
+    assert found.cause.name == name
+    assert re.search(evidence, found.cause.evidence), found.cause.evidence
+
+
+def test_a_target_is_named_as_it_can_be_typed() -> None:
+    own = Target("a:f and b:g", "a:f", "b:g", (3, 8, 8))
+    assert own.words == "--torch a:f --keras b:g --input-shape 3,8,8"
+    assert named("resnet18").words == "resnet18 --input-shape 3,224,224"
