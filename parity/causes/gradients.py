@@ -3,18 +3,20 @@
 As in diagnose.py, a cause is a prediction of one side's numbers from the other's that closes the gap.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
-from parity.verdict.difference import STRUCTURE_LINE, difference, size_of, sized, structure_ok
+from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
-from parity.verdict.measured import Measured, Name
+from parity.verdict.measured import STATISTICS, Measured, Name
 from parity.verdict.results import LayerResult
+from parity.verdict.rounding import judged
 
 from . import reference as ref
 from .cause import Cause
@@ -26,10 +28,18 @@ EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)
 
 @dataclass(frozen=True)
 class Teacher:
-    """What may be asked of the side that teaches. kept: an array of its free run, by name. weights: of a layer."""
+    """What may be asked of the side that teaches. kept: an array of its free run, by name. weights: of a layer.
+
+    sizes: of what numbers are sums of, see verdict/rounding.py.
+    """
 
     kept: Callable[[str, str], Any]
     weights: Callable[[str], dict[str, Array]]
+    sizes: Mapping[Name, Size]
+
+    def error(self, name: Name, predicted: Array, target: Array) -> float:
+        """How far a prediction is from the number of that name that a side has made."""
+        return judged(name, predicted, target, self.sizes.get(name), self.kept(f"lost {name[0]}", name[1])).error
 
 
 def causes(
@@ -58,19 +68,30 @@ def _norm(key: str, added: dict[Name, Measured], torch: Teacher, info: LayerInfo
     """What goes wrong in a batch norm: its mode, its momentum, which variance it keeps."""
     before = torch.weights(info.path)
     yield from _output(key, added, torch, before, info.static["eps"])
-    means, variances = (_statistic(f"{info.path}.{name}", added, torch) for name in ("running_mean", "running_var"))
-    if means is None or variances is None or info.static["momentum"] is None:
+    mean, variance = (_Statistic.of(f"{info.path}.{name}", added, torch) for name in STATISTICS)
+    if mean is None or variance is None or info.static["momentum"] is None:
         return
-    yield from _momentum(before["running_mean"], *means, info.static["momentum"])
+    yield from _momentum(before["running_mean"], mean, info.static["momentum"])
     output = torch.kept("output", key)
-    yield from _biased(before["running_var"], *variances, info.static["momentum"], output.size // output.shape[1])
+    yield from _biased(before["running_var"], variance, info.static["momentum"], output.size // output.shape[1])
 
 
-def _statistic(name: str, added: dict[Name, Measured], torch: Teacher) -> tuple[Array, Array] | None:
-    """torch's and Keras's statistic after the pass."""
-    measured = added.get(("tensor", name))
-    ours = torch.kept("tensor", name)
-    return None if measured is None or measured.array is None or ours is None else (ours, measured.array)
+@dataclass(frozen=True)
+class _Statistic:
+    """A running statistic after the pass. left(predicted, side's): how far they are apart."""
+
+    torch: Array
+    keras: Array
+    gap: float
+    left: Callable[[Array, Array], float]
+
+    @classmethod
+    def of(cls, key: str, added: dict[Name, Measured], torch: Teacher) -> "_Statistic | None":
+        name = "tensor", key
+        measured, ours = added.get(name), torch.kept(*name)
+        if measured is None or measured.array is None or ours is None:
+            return None
+        return cls(ours, measured.array, measured.error.error, partial(torch.error, name))
 
 
 def _output(
@@ -84,7 +105,7 @@ def _output(
     targets = {"Keras": measured.array, "torch": torch.kept("output", key)}
     for name, predicted, what in _norms(x, before, eps):
         for side, target in targets.items():
-            left = difference(predicted, target).error
+            left = torch.error(("output", key), predicted, target)
             if left <= STRUCTURE_LINE:
                 gap = measured.error.error
                 yield name, f"in training {side} {what}: the gap closes from {gap:.1e} to {left:.1e}"
@@ -108,35 +129,33 @@ def _norms(x: Array, before: dict[str, Array], eps: float) -> Iterator[tuple[str
             yield "BN eps", ref.batch_norm(x, gamma, beta, mean, variance, other), what
 
 
-def _momentum(before: Array, torch: Array, keras: Array, momentum: float) -> Iterator[tuple[str, str]]:
+def _momentum(before: Array, mean: _Statistic, momentum: float) -> Iterator[tuple[str, str]]:
     """The running means move in the same direction, one farther than the other."""
-    ours, theirs = torch - before, keras - before
-    gap = difference(keras, torch).error
-    if gap <= STRUCTURE_LINE or not ours.any():
+    ours, theirs = mean.torch - before, mean.keras - before
+    if mean.gap <= STRUCTURE_LINE or not ours.any():
         return
     ratio = float(np.dot(ours, theirs) / np.dot(ours, ours))
-    left = difference(before + ratio * ours, keras).error
+    left = mean.left(before + ratio * ours, mean.keras)
     if left <= STRUCTURE_LINE:
         yield (
             "BN momentum",
             f"Keras's running mean moves {ratio:.6g} times as far as torch's, as with a momentum of "
-            f"{ratio * momentum:.6g} for {momentum:g}: the gap closes from {gap:.1e} to {left:.1e}",
+            f"{ratio * momentum:.6g} for {momentum:g}: the gap closes from {mean.gap:.1e} to {left:.1e}",
         )
 
 
-def _biased(before: Array, torch: Array, keras: Array, momentum: float, count: int) -> Iterator[tuple[str, str]]:
+def _biased(before: Array, variance: _Statistic, momentum: float, count: int) -> Iterator[tuple[str, str]]:
     """One side's running variance takes the batch's biased variance, (n - 1) / n of the unbiased one."""
-    gap = difference(keras, torch).error
-    if gap <= STRUCTURE_LINE or count < 2:
+    if variance.gap <= STRUCTURE_LINE or count < 2:
         return
-    for side, biased, other in (("Keras", keras, torch), ("torch", torch, keras)):
+    for side, biased, other in (("Keras", variance.keras, variance.torch), ("torch", variance.torch, variance.keras)):
         kept = (1 - momentum) * before
-        left = difference(kept + (other - kept) * (count - 1) / count, biased).error
+        left = variance.left(kept + (other - kept) * (count - 1) / count, biased)
         if left <= STRUCTURE_LINE:
             yield (
                 "biased variance",
                 f"{side}'s running variance takes the biased variance, {count - 1}/{count} of the other side's: "
-                f"the gap closes from {gap:.1e} to {left:.1e}",
+                f"the gap closes from {variance.gap:.1e} to {left:.1e}",
             )
 
 

@@ -25,10 +25,11 @@ from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.lessons import ShelfBoard, Taught
 from parity.runners.runner import Runner
-from parity.verdict.difference import Difference, difference, sized, structure_ok
+from parity.verdict.difference import Difference, structure_ok
 from parity.verdict.gradients import Gradient, TensorGradient
 from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
+from parity.verdict.rounding import rounded
 
 from .report import Report
 
@@ -74,7 +75,8 @@ def add_gradients(
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
     numbers, taught = measure(torch, keras, wiring, layers, x, dtype, seed)
-    teacher = Teacher(partial(_kept, ShelfBoard(torch.shelf, taught)), lambda path: torch.weights_of(path).result())
+    board = ShelfBoard(torch.shelf, taught)
+    teacher = Teacher(partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes)
     judged = judge(report, numbers, wiring, teacher, x.shape)
     known = {cause.path for cause in judged.causes}
     rows = [row for row in judged.layers if row.path not in known]
@@ -83,8 +85,8 @@ def add_gradients(
 
 
 def _kept(board: ShelfBoard, what: str, key: str) -> Array | None:
-    """What torch's free run has left; the "source" of a step is the output that it was fed."""
-    return board.get(("output", board.sources[key]) if what == "source" else (what, key))
+    """What torch's free run has left; the "source" of a step is what it was fed."""
+    return board.source(key) if what == "source" else board.get((what, key))
 
 
 def measure(
@@ -97,12 +99,27 @@ def measure(
     inherited = _inherited(ShelfBoard(torch.shelf, taught), running, layers)
     forcing = keras.forced_gradients(taught, x, "float64", look)
     if dtype == "float64":
-        return Numbers(inherited, forcing.result(), {}, {}), taught
+        added = forcing.result()
+        taught, added = _without_rounding(torch, keras, taught, added)
+        return Numbers(inherited, added, {}, {}), taught
     rounding = torch.teach_rounding(taught, x, dtype, look)
     added = forcing.result()
     taught, ours = rounding.result()
+    taught, added = _without_rounding(torch, keras, taught, added)
     theirs = keras.forced_gradients(taught, x, dtype, look).result()
     return Numbers(inherited, added, ours, theirs), taught
+
+
+def _without_rounding(
+    torch: Runner, keras: Runner, taught: Taught, added: dict[Name, Measured]
+) -> tuple[Taught, dict[Name, Measured]]:
+    """What Keras adds: where it is more than the line, torch says what float64 can lose, and it is judged again."""
+    names = [name for name, measured in added.items() if not structure_ok(measured.error)]
+    if not names:
+        return taught, added
+    taught = torch.teach_losses(taught, names).result()
+    errors = keras.judge_again(taught).result()
+    return taught, {name: replace(measured, error=errors.get(name, measured.error)) for name, measured in added.items()}
 
 
 def _inherited(board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: Layers) -> dict[Name, Difference]:
@@ -113,7 +130,7 @@ def _inherited(board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: L
     for key, array in theirs:
         ours = board.get(("tensor", key)) if key in common else None
         if ours is not None:
-            found["tensor", key] = sized(difference(array, ours), board.sizes.get(("tensor", key)))
+            found["tensor", key] = rounded(("tensor", key), array, ours, board.sizes.get(("tensor", key)))
     return found
 
 

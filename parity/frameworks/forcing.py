@@ -12,15 +12,16 @@ parameter's gradient or a running statistic afterwards. Under "low output" and s
 run in the asked dtype has made.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.models.steps import Look, Step
-from parity.verdict.difference import Difference, Size, difference, sized, structure_ok
+from parity.models.steps import Look, Step, StepInfo
+from parity.verdict.difference import Difference, Size, difference, structure_ok
 from parity.verdict.measured import STATISTICS, Measured, Name
+from parity.verdict.rounding import judged, rounded
 
 KEPT = 24  # arrays at fault that a run hands back, for explanations
 
@@ -28,13 +29,19 @@ KEPT = 24  # arrays at fault that a run hands back, for explanations
 class Board(Protocol):
     """What the teacher leaves and everyone reads: arrays by name, and what is known of them.
 
-    sizes: of the terms of sums which may cancel (see `difference.terms`). sources: which step made a step's first
-    input. greatest: the magnitude of the largest gradient.
+    sizes: of the terms of sums which may cancel, of what a step adds to a statistic (see verdict/rounding.py). steps:
+    those of the run, by key. greatest: the magnitude of the largest gradient.
     """
 
     sizes: dict[Name, Size]
-    sources: dict[str, str]
+    steps: dict[str, StepInfo]
     greatest: float
+
+    def __iter__(self) -> Iterator[Name]:
+        """The names of all arrays."""
+
+    def __contains__(self, name: Name) -> bool:
+        """Whether there is an array of that name."""
 
     def put(self, name: Name, array: Array) -> None:
         """Leave an array, for good."""
@@ -44,10 +51,15 @@ class Board(Protocol):
 
 
 class Lesson:
-    """What one forced run in `dtype` measures. The gradients are scaled to 1 where the dtype would lose small ones."""
+    """What one forced run in `dtype` measures. The gradients are scaled to 1 where the dtype would lose small ones.
 
-    def __init__(self, board: Board, dtype: str) -> None:
-        self.board = board
+    doubt: gets what differs in float64 by more than the structure line, until it is known what float64 can lose there.
+    """
+
+    def __init__(
+        self, board: Board, dtype: str, doubt: Callable[[Name, Array], None] = lambda name, array: None
+    ) -> None:
+        self.board, self.doubt = board, doubt
         self.lowered = dtype != "float64"
         self.scale = self._scale() if self.lowered else 1.0
         self.found: dict[Name, Measured] = {}
@@ -87,7 +99,9 @@ class Lesson:
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
         """Compare one array with the teacher's of that name."""
         mine = np.zeros_like(theirs) if array is None else array
-        error = sized(difference(mine, theirs), self.board.sizes.get(name))
+        error = (rounded if self.lowered else judged)(name, mine, theirs, self.board.sizes.get(name))
+        if not self.lowered and not structure_ok(error):
+            self.doubt(name, mine)
         low = self.board.get((f"low {name[0]}", name[1])) if self.lowered else None
         absent = _absent(mine, theirs) if name[0] != "output" else ""
         kept = np.array(mine) if self._keeps(name, error) else None
@@ -137,13 +151,19 @@ class SideGradients:
         """The forced run in `dtype` on what this very side has taught: leaves its numbers, returns its rounding."""
         raise NotImplementedError("torch teaches")
 
+    def teach_losses(self, board: Board, names: list[Name]) -> None:
+        """Leave, as "lost ...", how far off a right number of each name may be, where that is known."""
+        raise NotImplementedError("torch teaches")
+
     def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         raise NotImplementedError
 
-    def forced(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        """Run every step on the teacher's numbers in `dtype` and return what differs."""
-        lesson = Lesson(board, dtype)
+    def forced(
+        self, board: Board, x: Array, dtype: str, look: Look, doubt: Callable[[Name, Array], None]
+    ) -> dict[Name, Measured]:
+        """Run every step on the teacher's numbers in `dtype` and return what differs; see `Lesson` for `doubt`."""
+        lesson = Lesson(board, dtype, doubt)
         self.run_forced(lesson, x, dtype, look)
         return lesson.found
 

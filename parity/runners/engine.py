@@ -21,7 +21,7 @@ from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Name
 
-from .lessons import ShelfBoard, Taught
+from .lessons import ShelfBoard, Taught, judgements
 from .recorder import Recorder
 from .recording import Place, Recording, Shelf
 from .runner import Distances, Emit
@@ -132,7 +132,16 @@ class Engine:
         self.gradients.free(emit, x, seed, look)
 
     def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
-        return self.gradients.forced(ShelfBoard(self.theirs, taught), x, dtype, look)
+        self._doubts = ShelfBoard(Shelf(), Taught())
+        return self.gradients.forced(ShelfBoard(self.theirs, taught), x, dtype, look, self._doubts.put)
+
+    def judge_again(self, taught: Taught) -> dict[Name, Difference]:
+        board = ShelfBoard(self.theirs, taught)
+        return dict(judgements(self._doubts, board))
+
+    def teach_losses(self, taught: Taught, names: list[Name]) -> Taught:
+        self.gradients.teach_losses(ShelfBoard(self.shelf, taught), names)
+        return taught
 
     def teach(self, x: Array, seed: int, look: Look) -> Taught:
         self.shelf.clear()

@@ -1,10 +1,13 @@
 """What a teacher's run leaves for the gradient check: arrays on the shelf, by name, read by either process."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from parity.models.arrays import Array
-from parity.verdict.difference import Size
+from parity.models.steps import StepInfo
+from parity.verdict.difference import Difference, Size
 from parity.verdict.measured import Name
+from parity.verdict.rounding import judged
 
 from .recording import Place, Shelf
 
@@ -15,7 +18,7 @@ class Taught:
 
     places: dict[Name, Place] = field(default_factory=dict)
     sizes: dict[Name, Size] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, StepInfo] = field(default_factory=dict)
     greatest: float = 0.0
 
 
@@ -24,7 +27,7 @@ class ShelfBoard:
 
     def __init__(self, shelf: Shelf, taught: Taught) -> None:
         self.shelf, self.taught = shelf, taught
-        self.sizes, self.sources = taught.sizes, taught.sources
+        self.sizes, self.steps = taught.sizes, taught.steps
 
     @property
     def greatest(self) -> float:
@@ -34,9 +37,29 @@ class ShelfBoard:
     def greatest(self, value: float) -> None:
         self.taught.greatest = value
 
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self.taught.places)
+
+    def __contains__(self, name: Name) -> bool:
+        return name in self.taught.places
+
     def put(self, name: Name, array: Array) -> None:
         self.taught.places[name] = self.shelf.put(array)
 
     def get(self, name: Name) -> Array | None:
         place = self.taught.places.get(name)
         return None if place is None else self.shelf.get(place)
+
+    def source(self, key: str) -> Array | None:
+        """What a step's first input was."""
+        feeds = f"{key}<0"
+        return self.get(("output", feeds if feeds in self.steps else next(iter(self.steps[key].sources), "")))
+
+
+def judgements(doubts: ShelfBoard, board: ShelfBoard) -> Iterator[tuple[Name, Difference]]:
+    """Every doubtful number of a pupil, judged with what the board by now says that float64 can lose there."""
+    for name in doubts:
+        mine, theirs = doubts.get(name), board.get(name)
+        if mine is not None and theirs is not None:
+            lost = board.get((f"lost {name[0]}", name[1]))
+            yield name, judged(name, mine, theirs, board.sizes.get(name), lost)

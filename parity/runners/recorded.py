@@ -9,7 +9,7 @@ from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference, difference, structure_ok
-from parity.verdict.measured import Compared, Forced
+from parity.verdict.measured import Compared, Forced, Name
 
 from .lessons import Taught
 from .recorder import unequal
@@ -167,6 +167,12 @@ class TraceRunner(Runner):
         self._without_gradients()
 
     def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
+        self._without_gradients()
+
+    def teach_losses(self, taught: Taught, names: list[Name]) -> NoReturn:
+        self._without_gradients()
+
+    def judge_again(self, taught: Taught) -> NoReturn:
         self._without_gradients()
 
     def _without_gradients(self) -> NoReturn:

@@ -113,6 +113,12 @@ class Requests(TrainingRunner, ABC):
     def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
         return self._ask(Engine.forced_gradients, taught, x, dtype, look)
 
+    def teach_losses(self, taught: Taught, names: list[Name]) -> Pending[Taught]:
+        return self._ask(Engine.teach_losses, taught, names)
+
+    def judge_again(self, taught: Taught) -> Pending[dict[Name, Difference]]:
+        return self._ask(Engine.judge_again, taught)
+
     def build(self, spec: str, seed: int, dtype: str) -> Pending[list[LayerInfo]]:
         return self._ask(Engine.build, spec, seed, dtype)
 

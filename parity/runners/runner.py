@@ -132,6 +132,12 @@ class Runner(Protocol):
     def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
         """Run every step forward and backward on the teacher's numbers in `dtype`: what differs."""
 
+    def teach_losses(self, taught: Taught, names: list[Name]) -> Pending[Taught]:
+        """Put on the shelf how far off right numbers of these names may be."""
+
+    def judge_again(self, taught: Taught) -> Pending[dict[Name, Difference]]:
+        """What differed in the forced run in float64, now that it is known what float64 can lose there."""
+
 
 class TrainingRunner(Runner, Protocol):
     """A Runner that trains too. In a run it waits after every step, and answers, until it is told to go on."""

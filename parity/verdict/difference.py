@@ -134,7 +134,7 @@ class Size(NamedTuple):
 
 
 def size_of(terms: Array) -> Size:
-    """How large the terms of a sum are; see `terms`."""
+    """How large the terms of a sum are; see rounding.py."""
     terms = np.ascontiguousarray(terms)  # the same sum, digit for digit, whatever its order in memory
     return Size(float(terms.max(initial=0.0)), float(np.square(terms).sum()))
 
@@ -146,23 +146,3 @@ def sized(found: Difference, size: Size | None) -> Difference:
     return replace(
         found, scale=max(found.scale, size.greatest), reference_square=max(found.reference_square, size.square)
     )
-
-
-def terms(gradient: Array, x: Array | None = None, gamma: Array | None = None, eps: float = 0.0) -> dict[str, Array]:
-    """The sizes of the terms whose sums the gradients of a layer are, where the sums may cancel.
-
-    A bias's gradient is the sum of the gradient over a channel; in front of a batch norm that sum is zero, and what is
-    computed is the rounding of its terms. A batch norm's own gradients cancel likewise, completely where it normalises
-    two values; its output is a difference too, of its input and a mean.
-    Such a sum is judged beside sum |terms| (Higham 2002, section 4.2), as any other beside itself.
-    gradient: that at the layer's output (N, C, ...). x: a batch norm's input; gamma, (C,), and eps are its own.
-    """
-    axes = tuple(axis for axis in range(gradient.ndim) if axis != 1)
-    sizes = {"bias": np.abs(gradient).sum(axes)}
-    if x is not None and x.shape == gradient.shape:
-        mean, deviation = x.mean(axes, keepdims=True), np.sqrt(x.var(axes, keepdims=True) + eps)
-        normal = (np.abs(x) + np.abs(mean)) / deviation
-        factor = 1.0 if gamma is None else np.abs(gamma).reshape(1, -1, *[1] * (x.ndim - 2))
-        sizes |= {"weight": (np.abs(gradient) * normal).sum(axes), "output": normal * factor}
-        sizes["input"] = np.abs(gradient) * factor / deviation
-    return sizes

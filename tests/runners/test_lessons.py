@@ -14,7 +14,8 @@ from parity.models.steps import NOTHING
 from parity.runners.lessons import ShelfBoard, Taught
 from parity.runners.local import LocalRunner
 from parity.runners.recording import Shelf
-from parity.verdict.difference import Difference, size_of, sized
+from parity.verdict import rounding
+from parity.verdict.difference import Difference, size_of, sized, structure_ok
 from tests.frameworks.twins import small
 
 X = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
@@ -50,8 +51,8 @@ def test_it_is_what_autograd_gives() -> None:
     assert np.array_equal(get(board, "output", "input"), X)
     gradients = [get(board, what, key) for what, key in board.taught.places if what == "gradient"]
     assert board.greatest == max(np.abs(array).max() for array in gradients)
-    assert board.sources["block.conv1"] == "relu"
-    assert board.sources["block.relu2"] == "block.relu2<0"  # the sum of the block
+    for key, name in (("block.conv1", "relu"), ("block.relu2", "block.relu2<0")):  # the latter is the block's sum
+        assert np.array_equal(board.source(key), get(board, "output", name))
 
 
 def test_sizes_are_of_all_that_is_summed() -> None:
@@ -70,7 +71,10 @@ def test_sizes_are_of_all_that_is_summed() -> None:
     assert board.sizes["tensor", "norm.bias"] == pytest.approx(wanted)
     into = [board.sizes["into", f"{key}<0"].greatest for key in ("norm", "norm#2")]
     assert max(into) < board.sizes["gradient", "input"].greatest <= sum(into) * (1 + 1e-12)
-    assert not any(name[1].endswith(("running_mean", "running_var")) for name in board.sizes)
+    assert {key for what, key in board.sizes if what == "tensor"} == {
+        "loss",
+        *(f"norm.{name}" for name in ("weight", "bias", "running_mean", "running_var")),
+    }
 
 
 class Twice(nn.Module):
@@ -135,3 +139,22 @@ def test_a_pupil_that_knows_everything_adds_nothing() -> None:
     assert max(measured.error.error for measured in found.values()) < 1e-13
     assert sized(Difference(1.0, scale=1.0), None).scale == 1.0
     assert runner.forced_gradients(Taught(), X, "float64", NOTHING).result() == {}
+
+
+def test_what_differs_is_judged_again_by_what_float64_can_lose() -> None:
+    """A bias's gradient in front of a norm is a sum that cancels: two right ones differ by all of themselves."""
+    runner, board = taught(small())
+    name = "tensor", "bn1.bias"
+    sums = get(board, "gradient", "bn1").sum((0, 2, 3))
+    lost = rounding.share(get(board, "gradient", "bn1")[:, 0].size) * np.abs(get(board, "gradient", "bn1")).sum(
+        (0, 2, 3)
+    )
+    for off, right in ((0.5 * lost, True), (1e6 * lost, False)):
+        board.taught.sizes.pop(name, None)
+        board.put(name, off)  # what is left of the sum, as another order of adding leaves it
+        found = runner.forced_gradients(board.taught, X, "float64", NOTHING).result()
+        assert not structure_ok(found[name].error)
+        runner._engine._doubts.put(name, np.zeros_like(sums))
+        again = runner.judge_again(runner.teach_losses(board.taught, [name]).result()).result()
+        assert again.keys() == {name}
+        assert structure_ok(again[name]) is right

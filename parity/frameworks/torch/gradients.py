@@ -1,7 +1,6 @@
 """A torch model's training step: free in float64, which teaches the other side, and forced in any dtype."""
 
 import weakref
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +13,11 @@ from torch.nn import functional
 from parity.frameworks.forcing import Board, Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec
 from parity.models.arrays import Array
-from parity.models.steps import Look, Step
-from parity.verdict.difference import size_of, terms
+from parity.models.steps import Look, Step, info
+from parity.verdict.difference import size_of
 from parity.verdict.measured import STATISTICS, Measured, Name, is_output
 
+from .rounding import TorchRounding
 from .walk import torch_tensors
 from .wrappers import training_copy
 
@@ -28,10 +28,9 @@ class TorchGradients(SideGradients):
     def teach(self, board: Board, x: Array, seed: int, look: Look) -> None:
         board.put(("output", "input"), x)
         tape = _Teacher(self.side, board)
-        steps: dict[str, Step] = {}
 
         def keep(step: Step) -> None:
-            steps[step.key] = Step(step.path, step.kind, np.empty(0), step.sources, step.feeds)
+            board.steps[step.key] = info(step)
             board.put(("output", step.key), step.output)
 
         with _exact_backward():
@@ -43,7 +42,17 @@ class TorchGradients(SideGradients):
         for name, array in _tensors(self.side, tape.model):
             board.put(("tensor", name), array)
         tape.release()
-        _Sizes(self.side, board, steps).leave()
+        _leave_sizes(self._rounding(board), board)
+
+    def _rounding(self, board: Board) -> TorchRounding:
+        return TorchRounding(self.side, board.steps, lambda what, key: board.get((what, key)))
+
+    def teach_losses(self, board: Board, names: list[Name]) -> None:
+        rounding = self._rounding(board)
+        for what, key in names:
+            lost = rounding.lost(what, key)
+            if lost is not None:
+                board.put((f"lost {what}", key), lost)
 
     def teach_rounding(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
         lesson = _Leaving(board, dtype)
@@ -67,58 +76,17 @@ class _Leaving(Lesson):
             self.board.put((f"low {name[0]}", name[1]), array)
 
 
-class _Sizes:
-    """The sizes of the terms of every sum that may cancel, once its arrays lie on the board: see `difference.terms`."""
-
-    def __init__(self, side: Any, board: Board, steps: dict[str, Step]) -> None:
-        self.side, self.board, self.steps = side, board, steps
-        self.tensors = {name for name, _ in side.weights()}
-        self.norms = {key for key, step in steps.items() if step.kind == "batch_norm"}
-
-    def leave(self) -> None:
-        """One step after the other: only what several of them add to is kept until the last of these."""
-        self.board.sources |= {key: self._source(key) for key in self.steps}
-        waiting = Counter(name for key in self.steps for name in self._names(key))
-        sums: dict[Name, Array] = {}
-        for key in self.steps:
-            found = self._terms(key) if self._names(key) else {}
-            for name, what in self._names(key).items():
-                if what in found:
-                    sums[name] = sums[name] + found[what] if name in sums else found[what]
-                waiting[name] -= 1
-                if not waiting[name] and name in sums:
-                    self.board.sizes[name] = size_of(sums.pop(name))
-
-    def _source(self, key: str) -> str:
-        """The step that a step's first input was made by."""
-        return f"{key}<0" if f"{key}<0" in self.steps else next(iter(self.steps[key].sources), "")
-
-    def _names(self, key: str) -> dict[Name, str]:
-        """What a step's terms are part of, and which of them: a layer's tensors are sums over all its calls."""
+def _leave_sizes(rounding: TorchRounding, board: Board) -> None:
+    """Of all that lies on the board, step by step: a step's terms are then made once, for all numbers made of them."""
+    tensors = [key for what, key in board if what == "tensor"]
+    for key, step in board.steps.items():
         path = key.partition("#")[0]
-        if self.steps[key].kind not in ("conv", "dense", "batch_norm"):
-            return {}
-        names: dict[Name, str] = {("tensor", f"{path}.bias"): "bias"}
-        if key in self.norms:
-            users = {("gradient", name): "input" for name in (f"{key}<0", *self.steps[key].sources[:1])}
-            own = {("tensor", f"{path}.weight"): "weight", ("output", key): "output", ("into", f"{key}<0"): "input"}
-            names |= own | users
-        known = self.steps.keys() | {"input"}
-        return {
-            name: what
-            for name, what in names.items()
-            if (name[1] in self.tensors if name[0] == "tensor" else name[0] != "gradient" or name[1] in known)
-        }
-
-    def _terms(self, key: str) -> dict[str, Array]:
-        gradient = self.board.get(("gradient", key))
-        if gradient is None:
-            return {}
-        if key not in self.norms:
-            return terms(gradient)
-        layer = self.side.model.get_submodule(key.partition("#")[0])
-        gamma = None if layer.weight is None else layer.weight.detach().cpu().double().numpy()
-        return terms(gradient, self.board.get(("output", self.board.sources[key])), gamma, layer.eps)
+        own = [("tensor", name) for name in tensors if name.rpartition(".")[0] == path]
+        sources = [("gradient", source) for source in (f"{key}<0", *step.sources[:1])]
+        for name in [("output", key), ("into", f"{key}<0"), *sources, *own]:
+            size = rounding.size(*name) if name in board and name not in board.sizes else None
+            if size is not None and size.size:
+                board.sizes[name] = size_of(size)
 
 
 @contextmanager

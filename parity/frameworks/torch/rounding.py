@@ -1,0 +1,154 @@
+"""What rounding can do to each number of a torch model's training step: see verdict/rounding.py."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.models.arrays import Array
+from parity.models.steps import StepInfo
+from parity.verdict import rounding
+from parity.verdict.measured import STATISTICS
+from parity.verdict.rounding import Norm
+
+NORMS = ("batch_norm", "group_norm", "layer_norm")
+LINEAR = ("conv", "conv_transpose", "dense")
+Sizes = dict[str, Array]
+
+
+class TorchRounding:
+    """Asked after the free run. steps: without their numbers, by key. kept: what the run has left, by (what, key)."""
+
+    def __init__(self, side: Any, steps: dict[str, StepInfo], kept: Callable[[str, str], Array | None]) -> None:
+        self.side, self.steps, self.kept = side, steps, kept
+        self._latest: tuple[str, Sizes] = "", {}  # a step's tensors are asked for one after another
+
+    def size(self, what: str, key: str) -> Array | None:
+        """The sizes of the terms of a number that a sum is, which may cancel; of a statistic, of what a step adds."""
+        return self._of(what, key, self._terms)
+
+    def lost(self, what: str, key: str) -> Array | None:
+        """How far off a right number may be."""
+        if what == "tensor" and key.rpartition(".")[2] in STATISTICS:
+            return self._statistic_lost(*key.rpartition(".")[::2])
+        return self._of(what, key, self._losses)
+
+    def _of(self, what: str, key: str, of: Callable[[str], Sizes]) -> Array | None:
+        if what == "gradient":  # the sum of what a step's users send back
+            users = [user for user, step in self.steps.items() if key == f"{user}<0" or key in step.sources[:1]]
+            return _sum("input", map(of, users))
+        path, _, name = key.rpartition(".") if what == "tensor" else key.partition("<")
+        if what == "into" and name != "0":
+            return None
+        calls = self._calls(path) if what == "tensor" else [path] if path in self.steps else []
+        if name in STATISTICS:
+            found = self._statistic(calls, name)
+            return None if found is None else found[0]
+        return _sum({"tensor": name, "into": "input", "output": "output"}[what], map(of, calls))
+
+    def _calls(self, path: str) -> list[str]:
+        return [step for step in self.steps if step.partition("#")[0] == path]
+
+    def _layer(self, key: str) -> Any:
+        return self.side.model.get_submodule(key.partition("#")[0])
+
+    def _source(self, key: str) -> Array | None:
+        """What a step's first input was made as."""
+        made = f"{key}<0" if f"{key}<0" in self.steps else next(iter(self.steps[key].sources), "")
+        return self.kept("output", made)
+
+    def _terms(self, key: str) -> Sizes:
+        if self._latest[0] != key:
+            self._latest = key, self._made_terms(key)
+        return self._latest[1]
+
+    def _made_terms(self, key: str) -> Sizes:
+        gradient, kind = self.kept("gradient", key), self.steps[key].kind
+        if gradient is None or kind not in (*LINEAR, *NORMS):
+            return {}
+        norm = self._norm(key)
+        if norm is not None and norm.x.shape == gradient.shape:
+            return norm.terms(gradient)
+        last = gradient.ndim - 1 if kind in ("dense", "layer_norm") else 1
+        return {"bias": np.abs(gradient).sum(tuple(axis for axis in range(gradient.ndim) if axis != last))}
+
+    def _norm(self, key: str) -> Norm | None:
+        """What a norm has normalised; None where that was moved on its way, so that its axes are not the norm's."""
+        kind, x = self.steps[key].kind, self._source(key)
+        if x is None or kind not in NORMS:
+            return None
+        layer = self._layer(key)
+        weight = getattr(layer, "weight", None)
+        gamma = None if weight is None else weight.detach().cpu().double().numpy()
+        if kind == "layer_norm":
+            rank = len(layer.normalized_shape)
+            fits = x.shape[x.ndim - rank :] == tuple(layer.normalized_shape)
+            return rounding.layer_norm(x, gamma, layer.eps, rank) if fits else None
+        channels = getattr(layer, "num_features", None) or layer.num_channels
+        if x.ndim < 2 or x.shape[1] != channels:
+            return None
+        if kind == "batch_norm":
+            return rounding.batch_norm(x, gamma, layer.eps)
+        return rounding.group_norm(x, gamma, layer.eps, getattr(layer, "num_groups", channels))
+
+    def _losses(self, key: str) -> Sizes:
+        gradient, kind = self.kept("gradient", key), self.steps[key].kind
+        if gradient is None:
+            return {}
+        norm = self._norm(key)
+        terms = self._terms(key) | (self._absolute(key, gradient) if kind in LINEAR else {})
+        count = max(gradient.size // gradient.shape[1], 1 if norm is None else norm.count)
+        return {name: rounding.share(count) * sizes for name, sizes in terms.items()}
+
+    def _absolute(self, key: str, gradient: Array) -> Sizes:
+        """The sums of a linear layer's terms' sizes: the layer itself, run on the sizes of everything it works on."""
+        layer, x = self._layer(key), self._source(key)
+        grid = isinstance(getattr(layer, "kernel_size", None), tuple)
+        inputs = layer.in_channels if grid else layer.in_features
+        axis, rank = (1, len(layer.kernel_size) + 2) if grid else (-1, gradient.ndim)
+        if x is None or x.ndim != rank or x.shape[axis] != inputs:
+            return {}
+        layer = copy.deepcopy(layer).cpu().double().requires_grad_()
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.abs_()
+        given = torch.from_numpy(np.abs(x)).double().requires_grad_()
+        with torch.enable_grad():
+            output = layer(given)
+        if output.shape != gradient.shape:
+            return {}
+        names, tensors = zip(*layer.named_parameters(), strict=True)
+        made = torch.autograd.grad(output, [given, *tensors], torch.from_numpy(np.abs(gradient)).double())
+        found = {"output": output, **dict(zip(("input", *names), made, strict=True))}
+        return {name: value.detach().numpy() for name, value in found.items()}
+
+    def _statistic(self, calls: list[str], name: str) -> tuple[Array, Array] | None:
+        """(size, what it may lose) of what a batch norm's calls add to a running statistic, (C,)."""
+        norms = [self._norm(key) for key in calls if self.steps[key].kind == "batch_norm"]
+        known = [norm for norm in norms if norm is not None]
+        if not known or len(known) < len(calls):
+            return None
+        momentum = self._momentum(self._layer(calls[0]))
+        sizes, losses = zip(*(norm.statistic(name) for norm in known), strict=True)
+        return momentum * np.max(sizes, axis=0), momentum * np.sum(losses, axis=0)
+
+    @staticmethod
+    def _momentum(layer: Any) -> float:
+        """torch's: the part that a step's statistic has; without one, statistics are averaged over all steps."""
+        return float(1 / (int(layer.num_batches_tracked) + 1) if layer.momentum is None else layer.momentum)
+
+    def _statistic_lost(self, path: str, name: str) -> Array | None:
+        then = self.kept("tensor", f"{path}.{name}")
+        found = self._statistic(self._calls(path), name)
+        if then is None or found is None:
+            return None
+        before = getattr(self._layer(path), name).detach().cpu().double().numpy()
+        return rounding.after(before, then, found[1])
+
+
+def _sum(name: str, sizes: Any) -> Array | None:
+    found = [each[name] for each in sizes if name in each]
+    alike = bool(found) and all(each.shape == found[0].shape for each in found)
+    return np.sum(found, axis=0) if alike else None
