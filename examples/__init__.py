@@ -11,5 +11,7 @@ notebooks                  writes tour.ipynb and debugging_a_port.ipynb from the
 
 import os
 
+import parity  # noqa: F401 - its import hook brings torch's triton before TensorFlow
+
 # Before TensorFlow is first imported; start.py holds back what it writes before it reads this.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .frameworks import triton_first as triton_first  # before any framework is
+
 if TYPE_CHECKING:
     import os
 

@@ -1,5 +1,6 @@
 """The residual family in Keras 3: blocks, networks, and one builder per named variant."""
 
+from . import triton_first as triton_first  # before the framework is
 from .base import intermediate_outputs
 from .blocks import BasicBlock, Bottleneck, Residual, ResNeXtA, ResNeXtB, ResNeXtC, carry_resnext_weights
 from .configs import VARIANTS, ResNetConfig
