@@ -6,7 +6,7 @@ is fed by one copied, without a guess about axes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,14 @@ from parity.models.arrays import Array
 
 @dataclass(frozen=True)
 class Order:
-    """For every number of one sample, its position in torch's axes of the step that computed it, `origin`."""
+    """For every number of one sample, its position in torch's axes of the step that computed it, `origin`.
+
+    shape: that step's, in torch's axes, without the batch.
+    """
 
     origin: str
     index: Array
+    shape: tuple[int, ...]
 
     def compact(self) -> tuple[str, tuple[int, ...]]:
         """As plain data."""
@@ -36,9 +40,9 @@ def fresh(origin: str, sample: tuple[int, ...], channels_last: bool) -> Order:
     """The Order of a tensor that nothing has moved; `sample` is its shape without the batch."""
     size = int(np.prod(sample))
     if not channels_last or len(sample) < 2:
-        return Order(origin, np.arange(size).reshape(sample))
-    index = np.arange(size).reshape(sample[-1], *sample[:-1])
-    return Order(origin, np.moveaxis(index, 0, -1))
+        return Order(origin, np.arange(size).reshape(sample), sample)
+    shape = (sample[-1], *sample[:-1])
+    return Order(origin, np.moveaxis(np.arange(size).reshape(shape), 0, -1), shape)
 
 
 def moved(order: Order, batch: int, run: Callable[[Array], Any]) -> Order | None:
@@ -48,7 +52,7 @@ def moved(order: Order, batch: int, run: Callable[[Array], Any]) -> Order | None
     if result.ndim < 2 or result.shape[0] != batch or result[0].size != order.index.size:
         return None
     same = bool((result == result[:1]).all()) and np.unique(result[0]).size == result[0].size
-    return Order(order.origin, result[0]) if same else None
+    return replace(order, index=result[0]) if same else None
 
 
 def canonical(array: Array, order: Order | None) -> Array:
@@ -63,6 +67,18 @@ def restored(array: Array, order: Order | None) -> Array:
     if order is None or array.ndim != 2 or order.trivial:
         return array
     return array[:, np.argsort(np.argsort(order.index.reshape(-1)))]
+
+
+def settled(array: Array, order: Order) -> Array:
+    """A moved (N, ...), its axes as `order` has them, in the axes of its origin: (N, *order.shape)."""
+    flat = array.reshape(len(array), -1)
+    return flat[:, np.argsort(order.index.reshape(-1))].reshape(len(array), *order.shape)
+
+
+def unsettled(array: Array, order: Order) -> Array:
+    """`settled` undone."""
+    flat = array.reshape(len(array), -1)
+    return flat[:, order.index.reshape(-1)].reshape(len(array), *order.index.shape)
 
 
 def is_vector(sample: tuple[int, ...]) -> bool:

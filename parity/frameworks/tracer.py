@@ -7,7 +7,7 @@ goes into the next step. Layers that compute nothing, and moves of numbers that 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -15,26 +15,11 @@ from parity.models.arrays import Array
 from parity.models.kinds import FLATTEN, RESHAPE, Kind
 from parity.models.steps import Look, Names, Step, Visit
 
-from .orders import Order, canonical, fresh, is_vector, moved, restored
+from .made import Made, origins
+from .orders import Order, canonical, fresh, is_vector, moved, restored, settled, unsettled
 from .side import Codec
 
 Run = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Made:
-    """What is known of a tensor. key: the step that made it, None for glue, which has a path and a name instead.
-
-    layout: of the axes, as in kinds.py. order: where its numbers came from. origins: the steps that glue was made of,
-    None where an operation in between was not seen.
-    """
-
-    key: str | None
-    layout: str
-    order: Callable[[], Order | None] = lambda: None
-    path: str = ""
-    kind: str = "glue"
-    origins: tuple[str, ...] | None = None
 
 
 class Trace:
@@ -100,8 +85,8 @@ class Trace:
         """The model's own output is the last step: what is done after the last layer shows there."""
         for number, x in enumerate(self.tensors(output)):
             name = "output" if number == 0 else f"output#{number + 1}"
-            made = self.of(x)
-            step = Step(name, "output", self._array(x, made), [made.key or "glue"], origins=_origins([made]))
+            made = replace(self.of(x), since=None)  # how it lies is what the model gives
+            step = Step(name, "output", self._array(x, made), [made.key or "glue"], origins=origins([made]))
             self._taught(name, x, self.visit(step), made)
 
     def layer(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any) -> Any:
@@ -156,14 +141,20 @@ class Trace:
         return Made(key, layout, cache(partial(fresh, str(key), sample, last)))
 
     def _array(self, x: Any, made: Made, squeezed: bool = False) -> Array:
+        order = made.displaced(tuple(x.shape[1:]))
         with self.quiet():
+            if order is not None:
+                return settled(self.to_array(x, "equal", False), order)
             array = self.to_array(x, made.layout, squeezed)
             return canonical(array, made.order() if array.ndim == 2 else None)
 
     def _tensor(self, array: Array, x: Any, made: Made) -> Any:
         if array.size != math.prod(x.shape) and array.ndim != len(x.shape):
             return x  # the other side's is another kind of tensor, which has been noted: this run goes on with its own
+        order = made.displaced(tuple(x.shape[1:]))
         with self.quiet():
+            if order is not None and array.size == math.prod(x.shape):
+                return self.to_tensor(unsettled(array, order), x, "equal")
             return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
 
     def _codec(self, made: Made, squeezed: bool = False) -> Codec:
@@ -187,7 +178,8 @@ class Trace:
         args = self.swapped(args, {id(x): self._see(x, f"{name}<{i}") for i, x in enumerate(self.tensors(args))})
         tensors = self.tensors(args)
         before = self.of(tensors[0]) if tensors else Made(None, self.layout)
-        inputs = tuple(self._array(x, self.of(x)) for x in tensors) if name in self.look.want else ()
+        given = (replace(self.of(x), since=None) for x in tensors) if name in self.look.want else ()
+        inputs = tuple(self._array(x, made) for x, made in zip(tensors, given, strict=False))
         args = self._fed(name, args)
         self.note = None
         with self.quiet():
@@ -209,10 +201,11 @@ class Trace:
         if kind.moves:
             x = self.tensors(args)[0]
             grid = len(x.shape) == 2  # a vector becomes an image, or what the whole model works on
-            return Made(name, self.layout if grid else before.layout, self._moved(before, x, run, args, kwargs))
+            return Made(name, self.layout if grid else before.layout, self._moved(before.order, x, run, args, kwargs))
         if kind.layout == "input" and not kind.weights:
-            same = before.key is not None
-            return Made(name, before.layout, before.order) if same else self._fresh(name, output, before.layout)
+            if before.key is None:
+                return self._fresh(name, output, before.layout)
+            return Made(name, before.layout, before.order, since=before.since)
         return self._fresh(name, output, before.layout if kind.layout == "input" else kind.layout)
 
     def _fed(self, name: str, args: Any) -> Any:
@@ -229,9 +222,9 @@ class Trace:
             return x
         parent = feeds.partition("<")[0].rpartition(".")[0]
         path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
-        step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=_origins([made]))
+        step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]))
         x = self._taught(feeds, x, self.visit(step), made)
-        self._remember(x, replace(self._fresh(feeds, x, made.layout), order=made.order))
+        self._remember(x, replace(self._fresh(feeds, x, made.layout), order=made.order, since=made.since))
         if made.order() is None:
             self._remember(x, self._fresh(feeds, x, made.layout))
         return x
@@ -251,7 +244,7 @@ class Trace:
         with self.quiet():
             output = run(*args, **kwargs)
         for x in self.tensors(output) if known else ():
-            self._remember(x, Made(None, known[0].layout, path=path, kind=kind.name, origins=_origins(known)))
+            self._remember(x, Made(None, known[0].layout, path=path, kind=kind.name, origins=origins(known)))
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
@@ -270,10 +263,14 @@ class Trace:
             own = ".".join(filter(None, (self.scopes[-1], kind.name))) if function else path
             return self._step(own, kind, run, args, kwargs, function, free=True)
         made = self.of(x)
-        self._remember(result, replace(made, order=self._moved(made, x, run, args, kwargs)))
+        since = self._fresh(made.key, x, made.layout).order if made.since is None else made.since
+        orders = (self._moved(before, x, run, args, kwargs) for before in (made.order, since))
+        self._remember(result, replace(made, order=next(orders), since=next(orders)))
         return output
 
-    def _moved(self, before: Made, x: Any, run: Run, args: Any, kwargs: Any) -> Callable[[], Order | None]:
+    def _moved(
+        self, before: Callable[[], Order | None], x: Any, run: Run, args: Any, kwargs: Any
+    ) -> Callable[[], Order | None]:
         """The order after a move, computed when it is asked for; the tensor itself is not kept for that."""
         place, batch = object(), int(x.shape[0])
         slots = tuple(place if argument is x else argument for argument in args)
@@ -284,13 +281,7 @@ class Trace:
                 return self.to_array(run(*(tensor if s is place else s for s in slots), **kwargs), "equal", False)
 
         def order() -> Order | None:
-            known = before.order()
+            known = before()
             return None if known is None else moved(known, batch, run_on)
 
         return cache(order)
-
-
-def _origins(known: list[Made]) -> tuple[str, ...] | None:
-    """The steps that several tensors were made by; None if that was not seen of one of them."""
-    each = [(made.key,) if made.key is not None else made.origins for made in known]
-    return None if any(part is None for part in each) else tuple(key for part in each if part for key in part)

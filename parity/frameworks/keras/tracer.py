@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
-from parity.frameworks.tracer import Made, Trace
+from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, is_global
 from parity.models.layers import Found
