@@ -143,20 +143,22 @@ def _statistic(scene: Scene, fault: Fault) -> Cause | None:
         side = "Keras" if np.array_equal(theirs, before) else "torch"
         return Cause("running statistics not updated", path, f"{name} in {side} is what it was before the step")
     moved = float(np.vdot(theirs - before, ours - before) / np.vdot(ours - before, ours - before))
-    if _near(theirs, before + moved * (ours - before)):
-        told = f"{name} in Keras moves {moved:.4g} times as far as in torch: the batch counts {moved * momentum:.4g}"
+    (size,) = scene.torch.call("read", ("size", name))
+    times = f"{moved:.4g}"
+    if times != "1" and _near(theirs, before + moved * (ours - before), size):
+        told = f"{name} in Keras moves {times} times as far as in torch: the batch counts {moved * momentum:.4g}"
         return Cause("wrong batch norm momentum", path, f"{told} instead of {momentum:g}")
     kept = (1 - momentum) * before
     ratio = float(np.vdot(theirs - kept, ours - kept) / np.vdot(ours - kept, ours - kept))
-    if what == "running_var" and _near(theirs, kept + ratio * (ours - kept)) and momentum:
+    if what == "running_var" and _near(theirs, kept + ratio * (ours - kept), size) and momentum:
         count, side = (1 / (1 - ratio), "Keras") if ratio < 1 else (1 / (1 - 1 / ratio), "torch")
         told = f"the batch's variance in {name} is {ratio:.6g} of torch's in Keras"
         return Cause("biased running variance", path, f"{told}: {side} divides by n = {count:.4g}, not by n - 1")
     return None
 
 
-def _near(found: Array, wanted: Array) -> bool:
-    return float(np.abs(found - wanted).max()) <= LINE * float(np.abs(wanted).max())
+def _near(found: Array, wanted: Array, scale: float) -> bool:
+    return float(np.abs(found - wanted).max()) <= LINE * scale
 
 
 def _update(scene: Scene, fault: Fault) -> Cause | None:

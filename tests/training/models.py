@@ -270,3 +270,49 @@ def keras_headless() -> Any:
 
     x = keras.Input((8, 8, 3))
     return keras.Model(x, keras.layers.Conv2D(6, 3)(x))
+
+
+def torch_far(mean: float) -> Any:
+    """A norm of activations around `mean`."""
+    import torch
+    from torch import nn
+
+    conv = nn.Conv2d(3, 4, 3, padding=1)
+    with torch.no_grad():
+        conv.bias.fill_(mean)  # type: ignore[union-attr]
+    tail = [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)]
+    return nn.Sequential(conv, nn.BatchNorm2d(4), *tail)
+
+
+def keras_far(norm: type) -> Any:
+    import keras
+    from keras import layers as L
+
+    tail = [L.ReLU(), L.GlobalAveragePooling2D(), L.Dense(5, name="5")]
+    first = [keras.Input((8, 8, 3)), L.Conv2D(4, 3, padding="same", name="0")]
+    return keras.Sequential([*first, norm(epsilon=1e-5, momentum=0.9, name="1"), *tail])
+
+
+def torch_far_0() -> Any:
+    return torch_far(0.0)
+
+
+def torch_far_1000() -> Any:
+    return torch_far(1e3)
+
+
+def torch_far_100000() -> Any:
+    return torch_far(1e5)
+
+
+def keras_far_twin() -> Any:
+    import resnet_keras.layers
+
+    return keras_far(resnet_keras.layers.BatchNormalization)
+
+
+def keras_far_biased() -> Any:
+    """Keras's own keeps the biased running variance."""
+    import keras
+
+    return keras_far(keras.layers.BatchNormalization)

@@ -101,6 +101,22 @@ def test_fault_is_caught_at_its_step_and_named(
     assert last.count(report.fault.what) == 1 or report.fault.what == "weight"
 
 
+@pytest.mark.parametrize("mean", [0, 1000, 100000])
+@pytest.mark.parametrize("norm", ["twin", "biased"])
+def test_a_running_variance_is_judged_by_what_steps_add(sides: Any, norm: str, mean: int) -> None:
+    """What it starts at grows with the square of the activations' mean, and hides no fault."""
+    target = Target("far", f"{MODELS}:torch_far_{mean}", f"{MODELS}:keras_far_{norm}", SHAPE)
+    recipe = made("sgd", steps=4, epoch_steps=2)
+    report = compare_training(target, *sides, recipe, Options("float64"), lambda text, done, total: None)
+    if norm == "twin":
+        assert report.ok, text(report)
+        return
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.what, report.fault.path) == (1, "running_var", "1.running_var")
+    assert report.cause is not None
+    assert report.cause.name == "biased running variance", report.cause
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
 def test_a_bias_before_a_norm_is_held_to_the_rule(sides: Any, optimizer: str) -> None:
     """Its gradient is rounding, which so small an epsilon makes steps as great as the rate of."""

@@ -9,7 +9,7 @@ import numpy as np
 from parity.causes.stepping import tensor_of
 from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
-from parity.models.keys import SQUARES, Key, keys, slots
+from parity.models.keys import SQUARES, STATISTICS, Key, keys, slots
 from parity.models.layers import LayerInfo, check_shapes, shapes_of
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe, RecipeError
@@ -22,6 +22,8 @@ from parity.runners.runner import Distances, TrainingRunner
 from parity.verdict.training import LINE, ROUNDING, Band, Number, Run, Step
 
 Progress = Callable[[str, int, int], None]
+
+SIZED = ("bias", *STATISTICS)  # tensors whose scale is not their own: see _floor, and TorchRun._added
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class LockStep:
     ) -> None:
         self.sides, self.layers, self.dtype, self.nudged = sides, layers, dtype, nudged
         self.keys = keys(layers, sides.recipe)
-        extra: list[Key] = [("size", f"{layer.path}.bias") for layer in layers if "bias" in layer.weights]
+        extra: list[Key] = [("size", f"{layer.path}.{n}") for layer in layers for n in SIZED if n in layer.weights]
         self.torch_keys = [*extra, *self.keys, *([("band", "")] if nudged else [])]
         self.band = _band(dtype, nudged, summed) if nudged else None
         self.radius: dict[str, float] = {}  # of the band, by kind of number
@@ -139,7 +141,9 @@ class LockStep:
                 theirs = keras.shelf.view(_place(next(others)))
                 if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
                     continue
-                totals.setdefault(what, _Total()).add(ours, theirs, name, self._floor(what, sizes.get(name, 0.0)))
+                size = sizes.get(name, 0.0)
+                scale = size if what in STATISTICS else self._scale(what, ours, size)
+                totals.setdefault(what, _Total()).add(ours, theirs, name, scale)
                 if what in ("rate", "loss"):
                     pairs[what] = float(ours[0]), float(theirs[0])
         numbers = {what: self._number(what, total) for what, total in totals.items()}
@@ -193,6 +197,9 @@ class LockStep:
         distance = (total.square / total.length if total.length else total.square) ** 0.5
         return Number(total.error, total.path, distance, allowed, tuple(total.band), tuple(total.wide))
 
+    def _scale(self, what: str, ours: Array, size: float) -> float:
+        return max(float(np.abs(ours).max(initial=0.0)), self._floor(what, size))
+
     def _floor(self, what: str, size: float) -> float:
         """The least scale of a tensor whose gradient is a sum of terms of `size` that may cancel (see `_watch_biases`).
 
@@ -220,10 +227,10 @@ class _Total:
         self.band: list[float] = []
         self.wide: list[float] = []
 
-    def add(self, ours: Array, theirs: Array, name: str, floor: float) -> None:
+    def add(self, ours: Array, theirs: Array, name: str, scale: float) -> None:
         with np.errstate(invalid="ignore", over="ignore"):
             apart = np.abs(theirs - ours)
-            greatest, scale = float(apart.max(initial=0.0)), max(float(np.abs(ours).max(initial=0.0)), floor)
+            greatest = float(apart.max(initial=0.0))
             self.square += float(np.square(apart).sum())
             self.length += float(np.square(ours).sum())
         error = 0.0 if greatest == 0 else greatest / scale if scale else float("inf")

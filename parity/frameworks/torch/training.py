@@ -15,6 +15,7 @@ from parity.models.arrays import Array
 from parity.models.keys import Key, is_statistic, kind_of, slots
 from parity.models.layers import Found
 from parity.models.recipe import Recipe
+from parity.verdict.training import LINE
 
 from .optimizers import Schedule, make_optimizer, state_of
 from .walk import torch_tensors
@@ -64,6 +65,7 @@ class TorchRun:
         _without_dropout(found)
         self.sizes: dict[str, float] = {}
         self._watch_biases(found)
+        self.start = {name: tensor.clone() for name, tensor in self.tensors.items() if is_statistic(name)}
         self.optimizer = make_optimizer(recipe, self.parameters.values())
         self.schedule = Schedule(recipe, self.optimizer)
         self.draw = torch.Generator().manual_seed(nudges) if nudges else None
@@ -157,8 +159,22 @@ class TorchRun:
         if what in ("rate", "loss", "iterations"):
             return np.array([{"rate": self.rate, "loss": self.loss, "iterations": self.steps}[what]], np.float64)
         if what == "size":
-            return np.array([self.sizes.get(name, 0.0)])
+            return np.array([self._added(name) if is_statistic(name) else self.sizes.get(name, 0.0)])
         return _array(self.tensor(key))
+
+    def _added(self, name: str) -> float:
+        """The scale of a running statistic: what all steps have added to it, which starts at anything.
+
+        After k steps s = (1 - m)^k s0 + added. Each step rounds s a few times on either side, and forgets a part m of
+        that: where s0 is so much greater than what is added that float64 loses this, the scale is what makes it LINE.
+        """
+        layer = self.model.get_submodule(name.rpartition(".")[0])
+        momentum = 1 / self.steps if layer.momentum is None else float(layer.momentum)
+        left = 0.0 if layer.momentum is None else (1 - momentum) ** self.steps
+        now = self.tensors[name].double()
+        added = (now - left * self.start[name].double()).abs().max()
+        lost = 8 * 2.0**-53 * min(self.steps, 1 / momentum if momentum else self.steps) * now.abs().max()
+        return max(float(added), float(lost) / LINE)
 
     def tensor(self, key: Key) -> torch.Tensor:
         """The tensor that a key names."""
