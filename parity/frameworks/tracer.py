@@ -173,13 +173,15 @@ class Trace:
         raw = path if self.calls[path] == 1 else f"{path}#{self.calls[path]}"
         name = self.names.aliases.get(raw, raw)
         if raw in self.names.hidden:
-            return self._merge(kind, path, run, args, kwargs) if function else self._pass(run, args, kwargs)
+            if kind.moves or not function:
+                return (self._carried if kind.moves else self._pass)(run, args, kwargs)
+            return self._merge(kind, path, run, args, kwargs)
         sources = [self.of(x).key or "glue" for x in self.tensors(args)]
         args = self.swapped(args, {id(x): self._see(x, f"{name}<{i}") for i, x in enumerate(self.tensors(args))})
         tensors = self.tensors(args)
         before = self.of(tensors[0]) if tensors else Made(None, self.layout)
-        given = (replace(self.of(x), since=None) for x in tensors) if name in self.look.want else ()
-        inputs = tuple(self._array(x, made) for x, made in zip(tensors, given, strict=False))
+        wanted = tensors if name in self.look.want else ()
+        inputs = tuple(self._array(x, replace(self.of(x), since=None)) for x in wanted)
         args = self._fed(name, args)
         self.note = None
         with self.quiet():
@@ -262,10 +264,25 @@ class Trace:
             kind = FLATTEN if flattens else RESHAPE
             own = ".".join(filter(None, (self.scopes[-1], kind.name))) if function else path
             return self._step(own, kind, run, args, kwargs, function, free=True)
+        return self._follow(output, run, args, kwargs)
+
+    def _carried(self, run: Run, args: Any, kwargs: Any) -> Any:
+        """Run a move that is not to be shown."""
+        with self.quiet():
+            output = run(*args, **kwargs)
+        return self._follow(output, run, args, kwargs)
+
+    def _follow(self, output: Any, run: Run, args: Any, kwargs: Any) -> Any:
+        """The output of a move, of which is then known where its numbers lay."""
+        x, result = self.tensors(args)[0], self.tensors(output)[0]
         made = self.of(x)
-        since = self._fresh(made.key, x, made.layout).order if made.since is None else made.since
-        orders = (self._moved(before, x, run, args, kwargs) for before in (made.order, since))
-        self._remember(result, replace(made, order=next(orders), since=next(orders)))
+        order = self._moved(made.order, x, run, args, kwargs)
+        if len(x.shape) == 2:  # what was no image has no axes to be shown in but those that it is given now
+            since = self._fresh(made.key, result, made.layout).order
+        else:
+            known = self._fresh(made.key, x, made.layout).order if made.since is None else made.since
+            since = self._moved(known, x, run, args, kwargs)
+        self._remember(result, replace(made, order=order, since=since))
         return output
 
     def _moved(

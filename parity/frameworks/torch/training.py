@@ -168,7 +168,7 @@ class TorchRun:
         After k steps s = (1 - m)^k s0 + added. Each step rounds s a few times on either side, and forgets a part m of
         that: where s0 is so much greater than what is added that float64 loses this, the scale is what makes it LINE.
         """
-        layer = self.model.get_submodule(name.rpartition(".")[0])
+        layer: Any = self.model.get_submodule(name.rpartition(".")[0])
         momentum = 1 / self.steps if layer.momentum is None else float(layer.momentum)
         left = 0.0 if layer.momentum is None else (1 - momentum) ** self.steps
         now = self.tensors[name].double()
