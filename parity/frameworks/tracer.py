@@ -21,6 +21,8 @@ from .side import Codec
 
 Run = Callable[..., Any]
 
+Lies = Callable[[], Order | None]  # where numbers lie, computed when it is asked for
+
 
 class Trace:
     """One run of a model. A framework's subclass wraps its layers and functions so that they come through here."""
@@ -275,19 +277,14 @@ class Trace:
     def _follow(self, output: Any, run: Run, args: Any, kwargs: Any) -> Any:
         """The output of a move, of which is then known where its numbers lay."""
         x, result = self.tensors(args)[0], self.tensors(output)[0]
-        made = self.of(x)
-        order = self._moved(made.order, x, run, args, kwargs)
-        if len(x.shape) == 2:  # what was no image has no axes to be shown in but those that it is given now
-            since = self._fresh(made.key, result, made.layout).order
-        else:
-            known = self._fresh(made.key, x, made.layout).order if made.since is None else made.since
-            since = self._moved(known, x, run, args, kwargs)
-        self._remember(result, replace(made, order=order, since=since))
+        made, vector = self.of(x), len(x.shape) == 2  # a vector has no axes: an image made of it is shown in its own
+        new = self._fresh(made.key, result if vector else x, made.layout).order
+        since = new if made.since is None or vector else made.since
+        orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
+        self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1]))
         return output
 
-    def _moved(
-        self, before: Callable[[], Order | None], x: Any, run: Run, args: Any, kwargs: Any
-    ) -> Callable[[], Order | None]:
+    def _moved(self, before: Lies, x: Any, run: Run, args: Any, kwargs: Any) -> Lies:
         """The order after a move, computed when it is asked for; the tensor itself is not kept for that."""
         place, batch = object(), int(x.shape[0])
         slots = tuple(place if argument is x else argument for argument in args)
