@@ -11,7 +11,8 @@ it. What rounding can do to such a number follows from its terms.
   part of (|x| + |mean|) / deviation, which grows with the mean, not with its square.
 - A variance summed from (x - mean)^2, in two passes or by updating, is off by share(n) (variance + 2 |mean| deviation)
   and the square of the mean's error (Chan, Golub & LeVeque 1983, table 1: n u kappa, with kappa^2 = 1 + mean^2 /
-  variance). The textbook's one pass, mean(x^2) - mean^2, loses n u kappa^2; Keras's torch backend takes it.
+  variance). The textbook's one pass, mean(x^2) - mean^2, loses n u kappa^2: Keras's torch backend takes it, and is
+  told to be so much worse.
 - A running statistic is (1 - m) before + m statistic: three roundings of `before` a side, and m times the above. What a
   step does to it is m times the statistic; that is its scale, however large `before` is.
 - The gradient into a norm is gamma / deviation (g - mean(g) - x' mean(g x')), x' the normalised input, whose loss is
@@ -40,8 +41,7 @@ def share(count: int) -> float:
 class Norm:
     """What a norm has normalised. x: its input; view: x's shape for which each mean is over `axes`; gamma: as x's.
 
-    scaled: the axes of x over which the gradient of gamma and beta is summed. squared: the variance is taken in one
-    pass, so that it loses kappa^2, not kappa.
+    scaled: the axes of x over which the gradient of gamma and beta is summed.
     """
 
     x: Array
