@@ -15,7 +15,7 @@ from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 from .cause import Cause
 from .evidence import Evidence
 from .hypotheses import predictions
-from .precision import _precision
+from .precision import precision_cause
 from .where import error_map
 
 
@@ -37,7 +37,7 @@ def _diagnose(evidence: Evidence) -> Cause:
             counts = f"{broken[0]} such numbers in torch and {broken[1]} in Keras of {evidence.torch.size}"
             what = f"float64 is finite; the run in the asked dtype has {counts}"
             return Cause("NaN or infinity", evidence.path, what)
-        return _precision(evidence)
+        return precision_cause(evidence)
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what in predictions(evidence):
             left = difference(predicted, target)

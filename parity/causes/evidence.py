@@ -8,7 +8,6 @@ from parity.models.arrays import Array
 from parity.verdict.difference import difference, structure_ok
 
 Weights = dict[str, Array]
-
 Static = dict[str, Any]
 
 
@@ -45,7 +44,6 @@ class Evidence:
 
 
 Guess = tuple[str, Array, str]
-
 Changes = Iterator[tuple[str, dict[str, Any], str]]
 
 

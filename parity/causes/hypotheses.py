@@ -10,30 +10,30 @@ from parity.models.arrays import Array
 
 from . import reference as ref
 from .evidence import Changes, Config, Evidence, Guess, same
-from .inputs import _inputs
-from .kernels import _conv_changes, _dense_changes
-from .norms import _norm_changes
-from .outputs import _activation, _outputs
-from .pools import _pool_changes
+from .inputs import input_guesses
+from .kernels import conv_changes, dense_changes
+from .norms import norm_changes
+from .outputs import activation_guesses, output_guesses
+from .pools import pool_changes
 from .reference import run
-from .settings import _settings
-from .uncopied import _uncopied
+from .settings import setting_guesses
+from .uncopied import weight_guesses
 
 
 def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
     """(name, prediction, what it should equal, what was done), the likeliest first, from both sides' point of view."""
     ours, theirs = evidence.configs
-    yield from ((n, p, evidence.keras, w) for n, p, w in _settings(evidence, ours, theirs))
+    yield from ((n, p, evidence.keras, w) for n, p, w in setting_guesses(evidence, ours, theirs))
     for config, target, side in ((ours, evidence.keras, "Keras"), (theirs, evidence.torch, "torch")):
         declared = run(config, evidence.inputs)
         if declared is not None and same(declared, target):
             continue  # this output is as declared: it is the other side's that is not
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _transforms(evidence, config))
-    yield from ((n, p, evidence.keras, w) for n, p, w in _uncopied(evidence, ours, theirs))
+    yield from ((n, p, evidence.keras, w) for n, p, w in weight_guesses(evidence, ours, theirs))
     for target, side in ((evidence.keras, "Keras"), (evidence.torch, "torch")):
-        yield from ((n, p, target, f"{side} {w}") for n, p, w in _activation(evidence, target))
+        yield from ((n, p, target, f"{side} {w}") for n, p, w in activation_guesses(evidence, target))
     for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):
-        yield from ((n, p, target, f"{side} {w}") for n, p, w in _outputs(evidence, base, target))
+        yield from ((n, p, target, f"{side} {w}") for n, p, w in output_guesses(evidence, base, target))
     factor = ref.factor(evidence.torch, evidence.keras)
     if factor is not None:
         what = f"Keras's output is {factor:.6g} times torch's"
@@ -49,16 +49,16 @@ def _transforms(evidence: Evidence, config: Config) -> Iterator[Guess]:
         predicted = run(config, evidence.inputs, **changes)
         if predicted is not None:
             yield name, predicted, what
-    for name, x, what in _inputs(evidence):
+    for name, x, what in input_guesses(evidence):
         predicted = run(config, (x,))
         if predicted is not None:
             yield name, predicted, what
 
 
 TRANSFORMS: dict[str, Callable[[Evidence, Config], Changes]] = {
-    "conv": _conv_changes,
-    "batch_norm": _norm_changes,
-    "dense": _dense_changes,
-    "max_pool": _pool_changes,
-    "avg_pool": _pool_changes,
+    "conv": conv_changes,
+    "batch_norm": norm_changes,
+    "dense": dense_changes,
+    "max_pool": pool_changes,
+    "avg_pool": pool_changes,
 }

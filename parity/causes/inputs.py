@@ -9,13 +9,13 @@ from parity.models.arrays import Array
 from .evidence import Evidence, Guess
 
 
-def _inputs(evidence: Evidence) -> Iterator[Guess]:
+def input_guesses(evidence: Evidence) -> Iterator[Guess]:
     """The layer's input, read wrongly."""
     for x in evidence.inputs[:1]:
-        yield from _misread(x)
+        yield from misread(x)
 
 
-def _misread(x: Array) -> Iterator[Guess]:
+def misread(x: Array) -> Iterator[Guess]:
     if x.ndim < 3:
         return
     if x.shape[1] == 3:

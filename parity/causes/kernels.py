@@ -10,7 +10,7 @@ from . import reference as ref
 from .evidence import Changes, Config, Evidence, Static
 
 
-def _conv_changes(evidence: Evidence, config: Config) -> Changes:
+def conv_changes(evidence: Evidence, config: Config) -> Changes:
     kernel, static = config.weights["weight"], config.static
     groups = evidence.inputs[0].shape[1] // kernel.shape[1]
     yield "missing or extra bias", {"bias": None}, "leaves the bias out"
@@ -54,7 +54,7 @@ def _group_orders(kernel: Array, groups: int) -> Iterator[Array]:
         yield np.roll(out, shift, 0).reshape(kernel.shape)
 
 
-def _dense_changes(evidence: Evidence, config: Config) -> Changes:
+def dense_changes(evidence: Evidence, config: Config) -> Changes:
     kernel = config.weights["weight"]
     yield "missing or extra bias", {"bias": None}, "leaves the bias out"
     if kernel.shape[0] == kernel.shape[1]:

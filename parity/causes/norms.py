@@ -19,7 +19,7 @@ def momentum_cause(path: str, torch: float, keras: float, running: Array, x: Arr
     return Cause("BN momentum", path, f"{what}, and 0 apart with the same")
 
 
-def _norm_changes(evidence: Evidence, config: Config) -> Changes:
+def norm_changes(evidence: Evidence, config: Config) -> Changes:
     weights, x = config.weights, evidence.inputs[0]
     mean, variance = ref.batch_statistics(x)
     yield (

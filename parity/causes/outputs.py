@@ -9,15 +9,15 @@ from parity.models.arrays import Array
 
 from . import reference as ref
 from .evidence import Evidence, Guess, same
-from .inputs import _misread
+from .inputs import misread
 
 
-def _outputs(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
+def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
     """One side's output made from the other's: an activation, a slope, a shortcut more."""
     for name, function in ref.ACTIVATIONS.items():
         cause = "softmax on one side" if name == "softmax" else "missing or extra activation"
         yield cause, function(base), f"applies {name}, the other side does not"
-    yield from _misread(base)
+    yield from misread(base)
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
             yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"
@@ -36,7 +36,7 @@ def _other_shortcuts(nearby: dict[str, Array], base: Array, target: Array) -> It
             yield "shortcut projected", base - nearby[one] + nearby[other], what
 
 
-def _activation(evidence: Evidence, target: Array) -> Iterator[Guess]:
+def activation_guesses(evidence: Evidence, target: Array) -> Iterator[Guess]:
     """An activation layer that does nothing, or has another slope below zero, or is another one."""
     if evidence.configs[0].kind not in ref.ACTIVATIONS or not evidence.inputs:
         return

@@ -4,7 +4,7 @@ from . import reference as ref
 from .evidence import Changes, Config, Evidence
 
 
-def _pool_changes(evidence: Evidence, config: Config) -> Changes:
+def pool_changes(evidence: Evidence, config: Config) -> Changes:
     static = config.static
     if config.kind == "max_pool":
         yield "max-pool pad value", {"pad_value": 0.0}, "pads the max pool with 0 instead of minus infinity"

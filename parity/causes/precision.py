@@ -11,7 +11,7 @@ from .evidence import Config, Evidence
 from .reference import run
 
 
-def _precision(evidence: Evidence) -> Cause:
+def precision_cause(evidence: Evidence) -> Cause:
     """Which reduced format explains the coarser side's error: the layer with rounded input, weights and output."""
     assert evidence.low is not None
     errors = [difference(low, out).rms for low, out in zip(evidence.low, (evidence.torch, evidence.keras), strict=True)]

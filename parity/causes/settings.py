@@ -16,7 +16,7 @@ SETTING_CAUSES = {
 NO_SETTINGS = {"momentum", "bias"}  # it shows in training alone; a bias more or less is a weight more or less
 
 
-def _settings(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:
+def setting_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:
     """torch's layer with Keras's settings: each that differs, then all of them."""
     shared = (ours.static.keys() & theirs.static.keys()) - NO_SETTINGS
     wrong = {k: v for k, v in theirs.static.items() if k in shared and ours.static[k] != v}

@@ -20,9 +20,7 @@ from .penalties import Penalty, penalty
 from .stepping import Tensor, tensor_of
 
 CLOSES = 100.0  # times smaller must a gap become, and below the line
-
 EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
-
 TITLES = {"torch": "torch", "keras": "Keras"}
 
 

@@ -10,7 +10,7 @@ from .evidence import Config, Evidence, Guess
 from .reference import run
 
 
-def _uncopied(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:
+def weight_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:
     """torch's layer with Keras's weights: no named transform made them, they are other weights."""
     names = [k for k in ours.weights if k in theirs.weights and not np.array_equal(ours.weights[k], theirs.weights[k])]
     extra = [k for k in theirs.weights if k not in ours.weights]

@@ -19,11 +19,8 @@ from .statements import statements
 from .tensors import BFLOAT16, Tensor, values
 
 MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
-
 SECONDS = 9  # for the process that looks where the arrays lie
-
 PASSED_OVER = ("optimizer/", "optimizer_weights/", "_metrics/", "compile_metrics/")
-
 NAMELESS = ("layers/", "_layer_checkpoint_dependencies/")  # numbered by class in files of functional models
 
 

@@ -14,9 +14,7 @@ from typing import Any
 import h5py
 
 MOST_OBJECTS = 200_000
-
 MOST_DEPTH = 64
-
 MOST_MEMORY = 4 << 30  # bytes of address space for the process
 
 MOST_TEXT = 4 << 20  # bytes of one attribute

@@ -18,7 +18,6 @@ from .statements import statements
 from .tensors import Tensor
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-
 MOST_CONFIG = 64 << 20  # bytes
 
 

@@ -12,9 +12,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 Axes = tuple[int, ...] | None
-
 LEAST = {"stage": 1, "block": 0, "conv": 1}  # the canonical numbers start here
-
 COUNTER = "num_batches_tracked"  # torch's, of a norm; Keras has none, and no result depends on it
 
 
@@ -52,9 +50,7 @@ CANONICAL = (
     ("batch_norm", "layer{stage}.{block}.downsample.1"),
     ("dense", "fc"),
 )
-
 _TORCHVISION = _rows(*(canonical for _, canonical in CANONICAL))
-
 _TWINS = _rows(
     "conv1",
     "bn1",
@@ -64,7 +60,6 @@ _TWINS = _rows(
     "layer{stage}/{block}/downsample/1",
     "fc",
 )
-
 _TRANSFORMERS = (
     "embedder.embedder.convolution",
     "embedder.embedder.normalization",
@@ -73,7 +68,6 @@ _TRANSFORMERS = (
     "encoder.stages.{stage-1}.layers.{block}.shortcut.convolution",
     "encoder.stages.{stage-1}.layers.{block}.shortcut.normalization",
 )
-
 _AKAMASTER = _rows(
     "conv1",
     "bn1",
@@ -83,7 +77,6 @@ _AKAMASTER = _rows(
     "layer{stage}.{block}.shortcut.1",
     "linear",
 )
-
 _APPLICATIONS = _rows(
     "conv1_conv",
     "conv1_bn",
@@ -93,7 +86,6 @@ _APPLICATIONS = _rows(
     "conv{stage+1}_block{block+1}_0_bn",
     "predictions",
 )
-
 _KERAS_HUB = _rows(
     "conv1_conv",
     "conv1_bn",
@@ -103,7 +95,6 @@ _KERAS_HUB = _rows(
     "stack{stage-1}_block{block}_0_bn",
     "predictions",
 )
-
 _LAYERS = ("layers/", "layers/")
 
 SCHEMES: tuple[Scheme, ...] = (  # of schemes that fit equally well, the first is taken
@@ -116,7 +107,6 @@ SCHEMES: tuple[Scheme, ...] = (  # of schemes that fit equally well, the first i
     Scheme("keras-applications", "keras", _APPLICATIONS, _LAYERS, _LAYERS, prefers="_v1"),
     Scheme("keras-hub", "keras", _KERAS_HUB, _LAYERS, ("layers/res_net_backbone/layers/", "layers/")),
 )
-
 OWN = {"torch": "torchvision", "keras": "resnet_keras"}
 
 _WEIGHTS: dict[str, tuple[tuple[str, str, Axes], ...]] = {  # the rows of kinds.py that these networks need
@@ -129,9 +119,7 @@ _WEIGHTS: dict[str, tuple[tuple[str, str, Axes], ...]] = {  # the rows of kinds.
     ),
     "dense": (("weight", "kernel", (1, 0)), ("bias", "bias", None)),
 }
-
 Leaves = dict[str, tuple[tuple[str, str, Axes], ...]]
-
 LEAVES: dict[str, Leaves] = {  # how leaves are written -> kind -> (canonical, stored, axes from torch's array)
     "torch": {kind: tuple((ours, f".{ours}", None) for ours, _, _ in rows) for kind, rows in _WEIGHTS.items()},
     "vars": {
@@ -140,9 +128,7 @@ LEAVES: dict[str, Leaves] = {  # how leaves are written -> kind -> (canonical, s
     },
     "names": {kind: tuple((ours, f"/{keras}", axes) for ours, keras, axes in rows) for kind, rows in _WEIGHTS.items()},
 }
-
 LEAVES["torch"]["batch_norm"] += ((COUNTER, f".{COUNTER}", None),)
-
 STYLES = {"torch": ("torch",), "keras": ("vars", "names")}
 
 

@@ -20,11 +20,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
 }
-
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-
 FIELDS = {"dtype", "shape", "data_offsets"}
-
 MOST_HEADER = 100_000_000  # bytes, the reference implementation's limit
 
 

@@ -18,7 +18,6 @@ from .statements import Statement, refused
 from .tensors import BFLOAT16, FLOATS, Tensor, with_room
 
 OPTIONS = {"num_classes", "in_channels", "input_size", "shortcut", "zero_init_residual"}
-
 OPTIONS |= {"replace_stride_with_dilation", "classifier_activation"}  # all that a builder takes
 
 

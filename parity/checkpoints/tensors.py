@@ -15,13 +15,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 ALIGNED = 64  # bytes
-
 MANY = 1 << 17  # bytes that are worth a call
-
 AHEAD = 16  # tensors whose values are made before they are asked for
-
 BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])  # NumPy has none: the bits wait to be widened
-
 FLOATS = {np.dtype(code) for code in ("<f2", "<f4", "<f8", ">f2", ">f4", ">f8")} | {BFLOAT16}
 
 

@@ -18,7 +18,6 @@ from .keras_archive import check_archive, stored_at
 from .tensors import BFLOAT16, Tensor
 
 NESTS = ("state_dict", "model", "model_state_dict", "net")  # where training scripts put the weights
-
 MOST_PICKLE = 64 << 20  # bytes; a network of 10,000 tensors has about one million
 
 

@@ -20,9 +20,7 @@ from parity.verdict.results import LayerResult
 from .report import Report
 
 WEIGHTS = {name for kind in KINDS for name, _, _ in kind.weights}
-
 EXPLAINED = 12  # faults whose cause is looked for
-
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 
 

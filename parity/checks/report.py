@@ -10,7 +10,7 @@ from parity.pairs.matching import Wiring
 from parity.pairs.pairing import Pair
 from parity.verdict.devices import Cell, belongs
 from parity.verdict.difference import STRUCTURE_LINE, arithmetic_bound
-from parity.verdict.forward import _blame_first_inherited, _faults, _without_inherited_rounding, static_differences
+from parity.verdict.forward import judged, static_differences
 from parity.verdict.gradients import why
 from parity.verdict.results import LayerResult, StaticDifference, Sums
 
@@ -197,18 +197,7 @@ def make_report(
     environment: dict[str, Any],
 ) -> Report:
     """Judge every step by the verdict's rules."""
-    info = {layer.path: layer for layer in torch}
-    order = {key: number for number, key in enumerate(wiring.steps)}
-    results = []
-    for key, entry in sorted(sums.items(), key=lambda item: order[item[0]]):
-        layer = info.get(entry.step.path.partition("#")[0])
-        weights = layer.weights if layer and key == entry.step.path else {}
-        numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
-        faults = _faults(entry, options.dtype)
-        results.append(LayerResult(entry.step, weights, *numbers, faults=faults, note=entry.note))
-    results = _without_inherited_rounding(results)
-    if not any(result.faults for result in results):
-        results = _blame_first_inherited(results)
+    results = judged([sums[key] for key in wiring.steps if key in sums], torch, options.dtype)
     common = {
         "dtype": options.dtype,
         "seed": options.seed,

@@ -8,7 +8,6 @@ from .layers import LayerInfo
 from .recipe import Recipe
 
 Key = tuple[str, str]
-
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -22,7 +21,6 @@ def slots(recipe: Recipe) -> tuple[str, ...]:
 
 
 ADAM = ("exp_avg", "exp_avg_sq")
-
 SQUARES = ("exp_avg_sq", "square_avg", "sum", "acc_delta")  # made of squared gradients
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 Axes = tuple[int, ...] | str | None
-
 Names = tuple[str, ...]
 
 
@@ -87,17 +86,11 @@ def _zero(layer: Any) -> bool:
 
 
 BIAS = ("bias", "bias", None)
-
 SCALE = (("weight", "gamma", None), ("bias", "beta", None))
-
 RUNNING = (("running_mean", "moving_mean", None), ("running_var", "moving_variance", None))
-
 CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "groups", "bias")
-
 TRANSPOSED = ("kernel_size", "stride", "transposed_padding", "dilation", "bias")
-
 POOL = ("kernel_size", "stride", "padding")
-
 ALL = (1, 2, 3)
 
 FLATTEN = Kind(
@@ -108,7 +101,6 @@ FLATTEN = Kind(
     operations=("numpy.reshape", "numpy.ravel"),
     moves=True,
 )
-
 RESHAPE = Kind("reshape", ("Unflatten",), ("Reshape",), functions=("unflatten",), moves=True)
 
 KINDS: tuple[Kind, ...] = (

@@ -7,17 +7,11 @@ from typing import Any
 from parity.errors import ParityError
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "adadelta")
-
 SCHEDULES = ("constant", "step", "exponential", "cosine", "plateau", "cyclic")
-
 DTYPES = ("float64", "float32", "mixed_bfloat16")
-
 RATES = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-3, "adadelta": 1.0}  # of the others: 1e-2
-
 EPSILONS = {"adam": 1e-8, "adamw": 1e-8, "rmsprop": 1e-8, "adagrad": 1e-10, "adadelta": 1e-6}  # torch's own
-
 RHO = {"rmsprop": 0.99, "adadelta": 0.9}  # torch's own
-
 WARM_START = 0.1  # of the rate, at the first step of a warm-up
 
 

@@ -23,17 +23,17 @@ def same_initial(torch: Any, keras: Any) -> bool:
 Getter = Callable[[Any], Any]
 
 
-def _rank(layer: Any) -> int:
+def rank_of(layer: Any) -> int:
     """The number of spatial axes: the digit in a class's name, `MaxPool3d`."""
     digits = (cls.__name__[-2] for cls in type(layer).__mro__ if cls.__name__[-2:-1].isdigit())
     return int(next(digits, 2))
 
 
-def _list(value: Any, rank: int) -> list[Any]:
+def listed(value: Any, rank: int) -> list[Any]:
     return list(value) if isinstance(value, tuple | list) else [value] * rank
 
 
-def _same(kernel: list[int], stride: list[int], dilation: list[int]) -> Any:
+def same_padding(kernel: list[int], stride: list[int], dilation: list[int]) -> Any:
     """Padding "same" in pixels where that is one number a side; with a stride it depends on the input."""
     reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
     if (set(stride) == {1} and all(r % 2 == 0 for r in reach)) or not any(reach):
@@ -41,5 +41,5 @@ def _same(kernel: list[int], stride: list[int], dilation: list[int]) -> Any:
     return "same"
 
 
-def _bias(layer: Any) -> bool:
+def has_bias(layer: Any) -> bool:
     return getattr(layer, "bias", None) is not None

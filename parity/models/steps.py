@@ -80,5 +80,4 @@ def info(step: Step) -> StepInfo:
 
 
 Visit = Callable[[Step], Array | None]
-
 NOTHING = Look()

@@ -17,7 +17,6 @@ from .name_map import NameMap
 from .partners import Found, Model, Steps, by_place, by_weights, path_of
 
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
-
 PADDED = ("conv", "max_pool", "avg_pool")
 
 

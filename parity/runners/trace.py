@@ -24,11 +24,8 @@ from parity.verdict.difference import Difference
 from .recording import Place, Shelf
 
 SCHEMA = 1
-
 KEY = "parity"
-
 DTYPES = {"<f8": "F64", "<f4": "F32", "<i8": "I64", "<i4": "I32", "|b1": "BOOL", "|u1": "U8"}
-
 NUMPY = {name: dtype for dtype, name in DTYPES.items()}
 
 

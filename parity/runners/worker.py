@@ -16,7 +16,6 @@ from .process import give_back_memory
 from .recording import Shelf
 
 COLOURS = re.compile(r"\x1b\[\d*m")
-
 NUMBERS = re.compile(r"\[[-+.\de\s\[\]]{40,}")  # an array, which Keras prints into its messages
 
 # What a model must do, where a request failed; of all others, "run".

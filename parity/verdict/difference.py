@@ -19,13 +19,9 @@ import numpy as np
 from parity.models.arrays import Array
 
 STRUCTURE_LINE = 1e-10
-
 ARITHMETIC_FACTOR = 32.0
-
 ARITHMETIC_FLOOR = 4.0
-
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
-
 CHUNK = 1 << 14  # numbers at a time: differences of a large array then stay in the cache
 
 

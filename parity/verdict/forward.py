@@ -11,6 +11,21 @@ from .difference import Difference, arithmetic_ok, structure_ok
 from .results import LayerResult, StaticDifference, Sums
 
 
+def judged(steps: list[Sums], layers: list[LayerInfo], dtype: str) -> list[LayerResult]:
+    """Every step by the verdict's rules. steps: their numbers, in order of execution. layers: torch's."""
+    known = {layer.path: layer for layer in layers}
+    results = [_result(entry, known, dtype) for entry in steps]
+    results = _without_inherited_rounding(results)
+    return results if any(result.faults for result in results) else _blame_first_inherited(results)
+
+
+def _result(entry: Sums, known: dict[str, LayerInfo], dtype: str) -> LayerResult:
+    layer = known.get(entry.step.path.partition("#")[0])
+    weights = layer.weights if layer and entry.step.key == entry.step.path else {}
+    numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
+    return LayerResult(entry.step, weights, *numbers, faults=_faults(entry, dtype), note=entry.note)
+
+
 def _faults(entry: Sums, dtype: str) -> tuple[str, ...]:
     if not entry.added.finite:
         return ("not finite",)

@@ -25,7 +25,6 @@ from typing import Any
 from parity.models.environment import notes
 
 LINE = 1e-9  # of a tensor's scale, in float64
-
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "mixed_bfloat16": 2.0**-8}
 
 

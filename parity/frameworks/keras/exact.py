@@ -14,7 +14,6 @@ import numpy as np
 from keras import ops
 
 NOTE = "float64 by an exact equivalent: TensorFlow {}"
-
 REASONS = {
     "nn.leaky_relu": "rounds the slope to float32",
     "nn.gelu": "rounds its constants to float32",

@@ -5,7 +5,7 @@ from typing import Any
 
 from parity.models.kinds import function_of
 from parity.models.layers import Found
-from parity.models.settings import Getter, _bias, _list, _rank, _same
+from parity.models.settings import Getter, has_bias, listed, rank_of, same_padding
 
 from .dtypes import real_dtype
 
@@ -59,34 +59,34 @@ def _keras_padding(layer: Any) -> Any:
     kernel = _kernel(layer)
     pixels = getattr(layer, "pixels", 0)
     if layer.padding == "same" and not pixels:
-        return _same(kernel, _strides(layer), _list(getattr(layer, "dilation_rate", 1), len(kernel)))
+        return same_padding(kernel, _strides(layer), listed(getattr(layer, "dilation_rate", 1), len(kernel)))
     if layer.padding == "causal":
         return [[layer.dilation_rate[0] * (kernel[0] - 1), 0]]
-    return _list(pixels, len(kernel))
+    return listed(pixels, len(kernel))
 
 
 def _keras_transposed_padding(layer: Any) -> Any:
     kernel = _kernel(layer)
-    reach = [d * (k - 1) + 1 for k, d in zip(kernel, _list(layer.dilation_rate, len(kernel)), strict=True)]
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, listed(layer.dilation_rate, len(kernel)), strict=True)]
     extra = layer.output_padding
     if extra is None:
         over = [r - s for r, s in zip(reach, _strides(layer), strict=True)]
         same = layer.padding == "same"
         return [[o // 2, o - o // 2] if same and o > 0 else [0, min(o, 0)] for o in over]
     if layer.padding == "valid":
-        return [[0, -e] for e in _list(extra, len(kernel))]
-    over = [2 * (r // 2) - e for r, e in zip(reach, _list(extra, len(kernel)), strict=True)]
+        return [[0, -e] for e in listed(extra, len(kernel))]
+    over = [2 * (r // 2) - e for r, e in zip(reach, listed(extra, len(kernel)), strict=True)]
     return [[o // 2, o - o // 2] for o in over]
 
 
 def _kernel(layer: Any) -> list[int]:
     if hasattr(layer, "pool_size"):
-        return _list(layer.pool_size, _rank(layer))
+        return listed(layer.pool_size, rank_of(layer))
     return list(layer.kernel_size)
 
 
 def _strides(layer: Any) -> list[int]:
-    return _list(layer.strides if hasattr(layer, "strides") else layer.stride, _rank(layer))
+    return listed(layer.strides if hasattr(layer, "strides") else layer.stride, rank_of(layer))
 
 
 def _keras_groups(layer: Any) -> int:
@@ -130,10 +130,10 @@ KERAS: dict[str, Getter] = {
     "padding": _keras_padding,
     "transposed_padding": _keras_transposed_padding,
     "margins": _keras_margins,
-    "dilation": lambda layer: _list(layer.dilation_rate, len(_kernel(layer))),
+    "dilation": lambda layer: listed(layer.dilation_rate, len(_kernel(layer))),
     "groups": _keras_groups,
     "norm_groups": _keras_groups_normed,
-    "bias": _bias,
+    "bias": has_bias,
     "eps": lambda layer: layer.epsilon,
     "momentum": lambda layer: round(1 - layer.momentum, 12),  # 1 - 0.9 is not 0.1 in binary
     "interpolation": _keras_interpolation,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from parity.models.layers import Found
-from parity.models.settings import Getter, _bias, _list, _rank, _same
+from parity.models.settings import Getter, has_bias, listed, rank_of, same_padding
 
 FEWEST = 32  # numbers in a kernel of which a standard deviation says something
 
@@ -31,14 +31,16 @@ def torch_static(found: Found) -> dict[str, Any]:
 
 
 def _torch_list(name: str, default: Any = None) -> Getter:
-    return lambda layer: _list(getattr(layer, name) if default is None else getattr(layer, name, default), _rank(layer))
+    return lambda layer: listed(
+        getattr(layer, name) if default is None else getattr(layer, name, default), rank_of(layer)
+    )
 
 
 def _torch_padding(layer: Any) -> Any:
-    kernel, stride = _list(layer.kernel_size, _rank(layer)), _list(layer.stride, _rank(layer))
+    kernel, stride = listed(layer.kernel_size, rank_of(layer)), listed(layer.stride, rank_of(layer))
     if "Same" in type(layer).__name__ or layer.padding == "same":
-        return _same(kernel, stride, _list(getattr(layer, "dilation", 1), len(kernel)))
-    return [0] * len(kernel) if layer.padding == "valid" else _list(layer.padding, len(kernel))
+        return same_padding(kernel, stride, listed(getattr(layer, "dilation", 1), len(kernel)))
+    return [0] * len(kernel) if layer.padding == "valid" else listed(layer.padding, len(kernel))
 
 
 def _torch_transposed_padding(layer: Any) -> Any:
@@ -70,7 +72,7 @@ TORCH: dict[str, Getter] = {
     "dilation": _torch_list("dilation"),
     "groups": lambda layer: layer.groups,
     "norm_groups": _torch_groups_normed,
-    "bias": _bias,
+    "bias": has_bias,
     "eps": lambda layer: layer.eps,
     "momentum": lambda layer: layer.momentum,
     "interpolation": _torch_interpolation,

@@ -23,7 +23,6 @@ from .walk import torch_tensors, walk_torch
 from .wrappers import uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
-
 IGNORED = {"num_batches_tracked"}  # a counter, not a weight: Keras has none
 
 

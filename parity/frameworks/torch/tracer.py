@@ -20,7 +20,6 @@ from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
 FUNCTIONS = {name: kind for kind in reversed(KINDS) for name in kind.functions}
-
 GLOBAL = {kind.name.replace("global", "adaptive"): kind for kind in KINDS if kind.squeezed}
 
 

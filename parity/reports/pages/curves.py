@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from .render import size
 
 WIDTH, HEIGHT = 1000, 400
-
 Values = Sequence[float | None]
 
 

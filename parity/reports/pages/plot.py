@@ -13,9 +13,7 @@ from parity.verdict.difference import ROUNDING, STRUCTURE_LINE
 from .render import size
 
 WIDTH, HEIGHT = 1000, 400
-
 LOW, HIGH = -17.6, 1.4  # decades shown; an exact 0 lies on the floor, what is not finite at the top
-
 FLOOR, CEILING = -17.2, 0.9
 
 

@@ -19,11 +19,8 @@ WORDS = {  # of a fault, the gravest first
     "gradient arithmetic": "gradient too coarse",
     "settings": "settings differ",
 }
-
 INHERITS, MATCH = "inherits an error", "match"
-
 PLURAL = {INHERITS: "inherit an error", WORDS["structure"]: "differ here"}
-
 NUMBERS = ("inherited", "added", "torch", "keras")
 
 

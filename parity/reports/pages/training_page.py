@@ -7,9 +7,7 @@ from .render import page, size
 from .report_page import VERDICTS
 
 Document = dict[str, Any]
-
 ORDER = ("weight", "gradient", "running_mean", "running_var")  # first, of what is compared
-
 PLAIN = ("rate", "loss", "iterations")  # the loss has a picture of its own; the others hardly ever differ
 
 

@@ -23,7 +23,6 @@ STYLES = {
     "comment": "italic bright_black",
     "builtin": "bright_black",
 }
-
 WIDE = 160  # columns of a pipe, which has no width of its own
 
 

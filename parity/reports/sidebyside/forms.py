@@ -6,7 +6,6 @@ Each function imports its framework when called: `parity.check` runs the two in 
 from typing import Any
 
 SHAPE = (64, 28, 28)  # channels, height, width
-
 SIZES: dict[str, Any] = {"in_channels": 64, "channels": 64, "stride": 2, "groups": 4, "width_per_group": 16}
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from parity.errors import ParityError
 
 FILES = ("blocks.py", "resnet.py")  # the line-aligned ones: every definition has its twin
-
 Node = ast.ClassDef | ast.FunctionDef
 
 

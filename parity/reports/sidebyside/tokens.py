@@ -20,7 +20,6 @@ CLASSES = (  # the first that holds; everything else is plain
     (Number, "number"),
     (Comment, "comment"),
 )
-
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
