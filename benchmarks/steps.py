@@ -124,7 +124,7 @@ def ours_in_torch(folded: bool = False) -> Any:
 
 def torchvision_model(name: str = "resnet50") -> Any:
     """torchvision's network."""
-    from tests.models.torchvision_oracle import torchvision_models
+    from tests.twins.torchvision_oracle import torchvision_models
 
     return getattr(torchvision_models(), name)().eval()
 

@@ -18,10 +18,9 @@ from parity.reports.terminal.check import text
 from parity.runners.local import LocalRunner
 from parity.runners.recorder import Recorder
 from parity.runners.recording import Shelf
-
-from . import own_models as own
-from .pairs import randomized
-from .test_own_models import IMAGE, checked
+from tests.checks import own_models as own
+from tests.checks.pairs import randomized
+from tests.checks.test_own_models import IMAGE, checked
 
 
 def steps(*entries: tuple[str, str, tuple[str, ...]]) -> list[StepInfo]:

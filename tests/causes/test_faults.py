@@ -3,8 +3,8 @@
 import pytest
 
 import parity
+from tests.checks.families import CONFIGS, ONCE, SUITED, depths, layer_at, make
 
-from .families import CONFIGS, ONCE, SUITED, depths, layer_at, make
 from .faults import FAULTS, Fault
 
 SIDES = ("torch", "keras")

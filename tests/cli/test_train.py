@@ -8,7 +8,7 @@ import pytest
 from parity import train
 from parity.check import main as check
 
-MODELS = "tests.training.models"
+MODELS = "tests.checks.training_models"
 OWN = ["--torch", f"{MODELS}:torch_own", "--keras", f"{MODELS}:keras_own", "--input-shape", "3,8,8"]
 
 

@@ -15,8 +15,8 @@ import parity
 import resnet_keras
 import resnet_torch
 from parity.errors import UnmatchedError
+from tests.checks.families import layer_at, make, randomize
 
-from .families import layer_at, make, randomize
 from .planting import behave
 
 BLOCKS = ("layer1.0", "layer2.1", "layer3.2")

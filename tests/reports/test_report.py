@@ -167,8 +167,8 @@ def test_no_map_of_other_shapes() -> None:
 def test_a_planted_fault_reaches_the_page() -> None:
     """From the models to the page, with the map of where it is."""
     import parity
-    from tests.parity.families import layer_at, make
-    from tests.parity.planting import keras_conv
+    from tests.causes.planting import keras_conv
+    from tests.checks.families import layer_at, make
 
     torch_model, keras_model, x = make("basic")
     keras_conv(layer_at(keras_model, "layer3.2.conv2"), pads=lambda x: [2, 0, 1, 1])

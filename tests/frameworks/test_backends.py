@@ -17,14 +17,14 @@ from parity.frameworks.keras.machine import require_onednn, tensorflow_onednn
 from parity.frameworks.machine import processor
 from parity.models.environment import notes, settings, where
 from parity.models.recipe import made
-from tests.models.helpers import run_python
+from tests.twins.helpers import run_python
 
 from . import pooled
 
 ROOT = Path(__file__).parents[2]
-POOLED = "tests.parity.pooled"
+POOLED = "tests.frameworks.pooled"
 PAIR = ["--torch", f"{POOLED}:torch_model", "--keras", f"{POOLED}:keras_model", "--input-shape", pooled.SHAPE]
-TRAINED = ["--torch", "tests.training.models:torch_basic", "--keras", "tests.training.models:keras_basic"]
+TRAINED = ["--torch", "tests.checks.training_models:torch_basic", "--keras", "tests.checks.training_models:keras_basic"]
 TRAINED += ["--input-shape", "3,8,8", "--batch-size", "4", "--runs", "1"]
 
 
@@ -132,7 +132,7 @@ def test_training_on_other_backends(backend: str, options: list[str]) -> None:
 @pytest.mark.parametrize("fault", ["biased_variance", "gradient_stopped"])
 def test_a_fault_in_training_on_jax(fault: str) -> None:
     require("jax")
-    faulty = [f"tests.training.models:{fault}" if word.endswith("keras_basic") else word for word in TRAINED]
+    faulty = [f"tests.checks.training_models:{fault}" if word.endswith("keras_basic") else word for word in TRAINED]
     done = run("train", *faulty, "--steps", "2", "--json", "-", KERAS_BACKEND="jax")
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["fault"]["dtype"] == "float64"

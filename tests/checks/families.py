@@ -9,8 +9,20 @@ from torch import nn
 import parity
 import resnet_keras
 import resnet_torch
-
-from .faults import BARE, BIASED, BLOCK, CONV, FIRST, GROUPED, MOVABLE, NORM, OUTPUT, PROJECTED, RELU, STRIDED
+from tests.causes.faults import (
+    BARE,
+    BIASED,
+    BLOCK,
+    CONV,
+    FIRST,
+    GROUPED,
+    MOVABLE,
+    NORM,
+    OUTPUT,
+    PROJECTED,
+    RELU,
+    STRIDED,
+)
 
 ROWS = resnet_torch.VARIANTS
 FOUR = {"depths": (1, 1, 1, 1)}

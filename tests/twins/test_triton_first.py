@@ -11,7 +11,7 @@ import pytest
 
 from examples.notebooks import NOTEBOOKS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COPIES = [ROOT / folder / "triton_first.py" for folder in ("resnet_torch", "resnet_keras", "parity/frameworks")]
 
 # What the library does, without the library: dies where TensorFlow is in the process already.

@@ -5,9 +5,9 @@ import torch
 
 import parity
 from parity.reports.terminal.check import text
+from tests.causes.faults import FAULTS
 
 from .families import layer_at, make
-from .faults import FAULTS
 
 
 def planted(name: str, path: str, side: str = "keras") -> list[str]:

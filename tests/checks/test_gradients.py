@@ -11,10 +11,10 @@ import torch
 import parity
 import resnet_keras
 import resnet_torch
+from tests.causes.faults import Fault
+from tests.causes.training_faults import CONV, NORM, TRAINING_FAULTS, detach_branch, detach_shortcut
 
 from .families import layer_at, randomize
-from .faults import Fault
-from .training_faults import CONV, NORM, TRAINING_FAULTS, detach_branch, detach_shortcut
 
 V = resnet_torch.VARIANTS
 SMALL = {"depths": (1, 2), "widths": (8, 16)}

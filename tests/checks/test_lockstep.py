@@ -14,9 +14,9 @@ from parity.reports.terminal.training import text
 from parity.runners.remote import both_frameworks
 from parity.verdict.training import TrainingReport
 
-from .models import ROWS, SHAPE
+from .training_models import ROWS, SHAPE
 
-MODELS = "tests.training.models"
+MODELS = "tests.checks.training_models"
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from parity.checks.report import Report
 from parity.errors import ParityError
 from parity.models.kinds import KINDS
 from parity.reports.terminal.check import text
-
-from .pairs import CASES, Case, randomized
+from tests.checks.pairs import CASES, Case, randomized
 
 NAMES = [case.name for case in CASES]
 
@@ -80,9 +79,9 @@ def test_exact_equivalents_are_said(case: Case) -> None:
 ON_ANOTHER_BACKEND = """
 import warnings
 warnings.simplefilter("ignore")  # Keras's torch backend reads its variables through NumPy's old protocol
-from tests.parity import own_models as own
-from tests.parity.test_kinds import CASES, checked
-from tests.parity.test_own_models import checked as compared
+from tests.checks import own_models as own
+from tests.frameworks.test_kinds import CASES, checked
+from tests.checks.test_own_models import checked as compared
 reports = {case.name: checked(case) for case in CASES}
 reports["own"] = compared(own.TorchFunctions(), own.keras_functional())
 print([name for name, report in reports.items() if not report.ok], len(reports))
