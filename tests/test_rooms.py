@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).resolve().parents[1]
 # A room, and the rooms that it may import, at the top of a file and inside functions alike.
 ROOMS = {

@@ -8,6 +8,8 @@ import pytest
 from parity.errors import UnwritableError
 from parity.reports.files import check_writable, write_text
 
+pytestmark = pytest.mark.quick
+
 
 def test_it_replaces_what_was_there_and_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "page.html"

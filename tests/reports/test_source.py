@@ -8,6 +8,8 @@ from parity.reports.sidebyside.notes import NOTES, Note, StaleNoteError, attache
 from parity.reports.sidebyside.source import UnpairedError, chosen, read_pair, sections, twins
 from parity.reports.sidebyside.tokens import lines
 
+pytestmark = pytest.mark.quick
+
 TORCH, KERAS = read_pair("blocks.py")
 
 

@@ -13,6 +13,8 @@ from .browser import DESKTOP, PHONE, Opened, needs_browser
 from .documents import training
 from .test_report import text_of
 
+pytestmark = pytest.mark.quick
+
 COMMAND = "python -m parity.train cifar_resnet20 --optimizer adam"
 
 

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import benchmarks
 from benchmarks import bands, training
 from parity.verdict.training import LINE
+
+pytestmark = pytest.mark.quick
 
 RESULTS = Path(benchmarks.__file__).parent / "results"
 
