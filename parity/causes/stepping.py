@@ -1,15 +1,32 @@
 """One parameter's step on one side, beside the step that the rule makes of the same gradient."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.models.keys import slots
+from parity.models.keys import Key, slots
 from parity.models.recipe import Recipe
 
 from .optimizers import Before, update
+
+
+class Answer(Protocol):
+    """An array that may still be on its way."""
+
+    def result(self) -> Array:
+        """Wait for it."""
+
+
+class Waiting(Protocol):
+    """A side that waits after a step; see keys.py for what a key names."""
+
+    def read(self, key: Key) -> Answer:
+        """What a key names, after the step."""
+
+    def before(self, key: Key) -> Answer:
+        """A weight, statistic or state before the step."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +51,7 @@ def _gap(wanted: Array, found: Array) -> float:
     return float(np.abs(wanted - found).max(initial=0.0)) / scale
 
 
-def tensor_of(process: Any, recipe: Recipe, name: str, shape: tuple[int, ...], rate: float, step: int) -> Tensor:
+def tensor_of(process: Waiting, recipe: Recipe, name: str, shape: tuple[int, ...], rate: float, step: int) -> Tensor:
     """The step that a side, which waits after it, has made of a parameter of this (torch) shape."""
     kept = {slot: process.before((slot, name)).result() for slot in slots(recipe)}
     after = {slot: process.read((slot, name)).result() for slot in kept}
@@ -43,4 +60,4 @@ def tensor_of(process: Any, recipe: Recipe, name: str, shape: tuple[int, ...], r
     return Tensor(name, before, process.read(("weight", name)).result(), after)
 
 
-__all__ = ["Tensor", "tensor_of"]
+__all__ = ["Tensor", "Waiting", "tensor_of"]

@@ -17,7 +17,7 @@ from parity.models.recipe import Recipe
 from parity.verdict.training import LINE, Cause, Fault, Step
 
 from .penalties import Penalty, penalty
-from .stepping import Tensor, tensor_of
+from .stepping import Tensor, Waiting, tensor_of
 
 CLOSES = 100.0  # times smaller must a gap become, and below the line
 EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
@@ -28,13 +28,13 @@ TITLES = {"torch": "torch", "keras": "Keras"}
 class Scene:
     """Both sides after the faulty step, which was the run's last."""
 
-    torch: Any
-    keras: Any
+    torch: Waiting
+    keras: Waiting
     recipe: Recipe
     layers: list[LayerInfo]
     step: Step
 
-    def both(self) -> Iterator[tuple[str, Any]]:
+    def both(self) -> Iterator[tuple[str, Waiting]]:
         yield from (("torch", self.torch), ("keras", self.keras))
 
     def rate(self, side: str) -> float:
@@ -141,7 +141,7 @@ def _statistic(scene: Scene, fault: Fault) -> Cause | None:
         side = "Keras" if np.array_equal(theirs, before) else "torch"
         return Cause("running statistics not updated", path, f"{name} in {side} is what it was before the step")
     moved = float(np.vdot(theirs - before, ours - before) / np.vdot(ours - before, ours - before))
-    (size,) = scene.torch.call("read", ("size", name))
+    (size,) = scene.torch.read(("size", name)).result()
     times = f"{moved:.4g}"
     if times != "1" and _near(theirs, before + moved * (ours - before), size):
         told = f"{name} in Keras moves {times} times as far as in torch: the batch counts {moved * momentum:.4g}"
@@ -172,7 +172,7 @@ def _update(scene: Scene, fault: Fault) -> Cause | None:
     return None
 
 
-def _tensors(scene: Scene, side: str, process: Any) -> Iterator[tuple[str, Tensor]]:
+def _tensors(scene: Scene, side: str, process: Waiting) -> Iterator[tuple[str, Tensor]]:
     for name, shape in shapes_of(scene.layers).items():
         if not is_statistic(name):
             tensor = tensor_of(process, scene.recipe, name, shape, scene.rate(side), scene.step.number)
