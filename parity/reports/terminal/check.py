@@ -152,11 +152,12 @@ def _initializers(report: Report) -> Iterator[str]:
 def _where(report: Report) -> str:
     """Which versions computed this, and on what."""
     torch, keras = report.environment["torch"], report.environment["keras"]
-    backend = keras["backend"]
+    backend = keras.get("backend", "")  # another framework beside torch has none
+    name = f"Keras {keras['keras']} with {backend}" if backend else "the other side"
     version = f" {keras[backend]}" if backend in keras else ""
     return (
-        f"torch {torch['torch']} on {torch['device']}, Keras {keras['keras']} with {backend}{version} on "
-        f"{keras['device']}, arithmetic in {report.environment['dtype']}, seed {report.environment['seed']}"
+        f"torch {torch['torch']} on {torch['device']}, {name}{version} on {keras.get('device', 'cpu')}, "
+        f"arithmetic in {report.environment['dtype']}, seed {report.environment['seed']}"
     )
 
 
