@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 UNSAFE = (3, 7)  # the first version of triton that cannot be loaded after TensorFlow
-
 VERSION = re.compile(r"^__version__\s*=\s*['\"](\d+)\.(\d+)", re.MULTILINE)
 
 
@@ -72,6 +71,5 @@ def _hide_triton() -> None:
 
 
 sys.meta_path.insert(0, TritonFirst)
-
 if _loaded("torch") and _loaded("tensorflow"):
     _hide_triton()

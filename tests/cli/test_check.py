@@ -87,7 +87,7 @@ def test_progress_on_a_terminal_only() -> None:
 def test_help_imports_no_framework() -> None:
     assert "TARGET" in run("--help").stdout
     names = "('torch', 'keras', 'numpy')"
-    code = f"import sys, parity.check; parity.check.parser(); print([m for m in sys.modules if m in {names}])"
+    code = f"import sys; from parity.check import parser; parser(); print([m for m in sys.modules if m in {names}])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

@@ -200,7 +200,7 @@ def flow(call: Callable[..., Any]) -> tuple[Callable[[], nn.Module], Callable[[]
         def forward(self, x: Any) -> Any:
             return call(x, self.conv, self.norm)
 
-    class Layer(resnet_keras.layers.Block):
+    class Layer(resnet_keras.base.Block):
         def __init__(self) -> None:
             super().__init__()
             self.conv = resnet_keras.layers.Conv2D(6, 3, padding=1)
@@ -278,7 +278,7 @@ def test_a_norm_of_two_names_is_replaced_under_both() -> None:
         def forward(self, x: Any) -> Any:
             return self.again(self.conv(x))
 
-    class Layer(resnet_keras.layers.Block):
+    class Layer(resnet_keras.base.Block):
         def __init__(self) -> None:
             super().__init__()
             self.conv = resnet_keras.layers.Conv2D(6, 3)
@@ -304,7 +304,7 @@ def test_a_norm_of_two_names_is_replaced_under_both() -> None:
 def test_an_activation_or_another_class_between_is_not_folded() -> None:
     layers = resnet_keras.layers
     conv, norm = layers.Conv2D(6, 3, activation="relu"), layers.BatchNormalization()
-    block = layers.Sequential(conv, norm, layers.Conv2D(6, 3), layers.BatchNormalization(axis=1))
+    block = resnet_keras.base.Sequential(conv, norm, layers.Conv2D(6, 3), layers.BatchNormalization(axis=1))
     block(np.zeros((2, 9, 9, 6)))
     with pytest.raises(ValueError, match="nothing to fold"):
         resnet_keras.fold_batch_norm(block)
@@ -316,7 +316,7 @@ def test_an_activation_or_another_class_between_is_not_folded() -> None:
 
 
 def test_a_norm_that_always_trains_is_not_folded() -> None:
-    class Layer(resnet_keras.layers.Block):
+    class Layer(resnet_keras.base.Block):
         def __init__(self) -> None:
             super().__init__()
             self.conv = resnet_keras.layers.Conv2D(6, 3)
@@ -336,7 +336,7 @@ def test_a_norm_without_gamma_or_beta(options: dict[str, bool]) -> None:
     x = np.random.default_rng(0).normal(size=(3, 9, 8, 6))
     with policy("float64"):
         layers = resnet_keras.layers
-        block = layers.Sequential(layers.Conv2D(4, 3), layers.BatchNormalization(momentum=0.0, **options))
+        block = resnet_keras.base.Sequential(layers.Conv2D(4, 3), layers.BatchNormalization(momentum=0.0, **options))
     block(x, training=True)
     folded = resnet_keras.fold_batch_norm(block)
     assert gap(folded(x), block(x)) <= BOUND
