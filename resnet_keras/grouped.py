@@ -25,7 +25,7 @@ def grouped_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, di
     if has_gradient(inputs.dtype.name, device):
         return _unfused(tf.nn.conv2d(inputs, kernel, strides, padding, dilations=dilations))
     if kernel.shape[2] == 1 and (max(dilations) == 1 or max(strides) == 1) and strides[0] == strides[1]:
-        return _depthwise(inputs, kernel, strides, padding, dilations)
+        return depthwise_convolution(inputs, kernel, strides, padding, dilations)
     return block_diagonal_convolution(inputs, kernel, strides, padding, dilations)
 
 
@@ -56,7 +56,7 @@ def _unfused(outputs: Any) -> Any:
     return tf.ensure_shape(outputs, outputs.shape)
 
 
-def _depthwise(inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any) -> Any:
+def depthwise_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any) -> Any:
     """One input channel a group: TensorFlow's depthwise kernels run and train in every dtype."""
     import tensorflow as tf
 

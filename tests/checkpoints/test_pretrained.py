@@ -172,9 +172,9 @@ def test_two_processes_download_once(server: Server, tmp_path: Path) -> None:
     row = published.PUBLISHED[NAME][TAG]
     code = f"""
 from pathlib import Path
-from resnet_torch import weights
-weights.PUBLISHED["{NAME}"] = {{"{TAG}": weights.Weights("{row.sha256}", 0.0)}}
-print(weights.fetch("{NAME}", "{TAG}", Path({str(tmp_path / "shared")!r})))
+from resnet_torch import published
+published.PUBLISHED["{NAME}"] = {{"{TAG}": published.Weights("{row.sha256}", 0.0)}}
+print(published.fetch("{NAME}", "{TAG}", Path({str(tmp_path / "shared")!r})))
 """
     running = [subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, env=os.environ) for _ in range(2)]
     answers = {process.communicate(timeout=120)[0] for process in running}
