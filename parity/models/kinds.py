@@ -1,7 +1,7 @@
 """The table of layer kinds: which classes and functions of both frameworks are one kind, and where its data is.
 
 A row is all it takes to add a kind. `weights` lists its tensors as (torch name, Keras name, axes), where axes turn
-torch's array into Keras's, `keras = torch.transpose(axes)`, or name a layout of weights.py that transposing alone
+torch's array into Keras's, `keras = torch.transpose(axes)`, or name a layout of arrays.py that transposing alone
 cannot make. `static` lists the settings that must be equal as data; static.py reads them off either side's layer.
 """
 
