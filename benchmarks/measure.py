@@ -21,9 +21,10 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "tensorflow", "keras", "numpy")
 SETTINGS = """
 import json
-from parity.frameworks.torch.side import torch_settings
+import torch
+from parity.frameworks.machine import torch_settings
 from parity.frameworks.keras.side import keras_settings
-print(json.dumps({"torch": torch_settings(), "keras": keras_settings()}))
+print(json.dumps({"torch": torch_settings(torch), "keras": keras_settings()}))
 """
 
 

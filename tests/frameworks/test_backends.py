@@ -193,3 +193,12 @@ def test_a_schedule_that_rounds_is_allowed_its_roundings() -> None:
     assert rate_allowed(falling, 5, 0.1, unit) == pytest.approx(15 * unit)
     assert rate_allowed(falling, 5, 0.001, unit) == pytest.approx(1500 * unit)  # of the peak, not of what is left
     assert rate_allowed(falling, 1000, 0.1, unit) < 1e-4  # a step too few moves a rate by more
+
+
+def test_benchmarks_say_their_settings() -> None:
+    """What every file of benchmarks/results/ is to name."""
+    from benchmarks.measure import settings as measured
+
+    found = measured()
+    assert found["torch"].keys() >= {"torch", "threads", "onednn"}
+    assert found["keras"].keys() >= {"x64", "floatx", "threads"}
