@@ -10,9 +10,9 @@ which anything is fused into a grouped convolution does not run at all. So there
 from functools import cache
 from typing import Any
 
-# Input channels of one block-diagonal convolution. Wider ones compute more zeros, narrower ones are more calls:
-# `python -m benchmarks.grouped` measures 8 to 128, and 32 is best, or within a tenth of it, at every size but 2 x 2.
-WIDTH = 32
+# Input channels of one block-diagonal convolution. Wider ones compute more zeros, narrower ones are more calls: the
+# best of 8 to 128 that `python -m benchmarks.grouped` measures, or near it, in most of ResNeXt's sizes.
+WIDTHS = {"float32": 32, "float64": 16, "bfloat16": 8, "float16": 8}
 
 
 def grouped_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any) -> Any:
@@ -67,15 +67,16 @@ def depthwise_convolution(inputs: Any, kernel: Any, strides: Any, padding: str, 
 
 
 def block_diagonal_convolution(
-    inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any, width: int = WIDTH
+    inputs: Any, kernel: Any, strides: Any, padding: str, dilations: Any, width: int | None = None
 ) -> Any:
-    """A grouped convolution as dense ones of about `width` input channels, each of as many whole groups.
+    """A grouped convolution as dense ones of about `width` input channels (default: the dtype's), of whole groups each.
 
     The dense kernel of one has the groups' kernels on its diagonal and zeros elsewhere.
     """
     import tensorflow as tf
 
     groups = inputs.shape[-1] // kernel.shape[2]
+    width = WIDTHS[inputs.dtype.name] if width is None else width
     together = next(count for count in range(max(1, width // kernel.shape[2]), 0, -1) if groups % count == 0)
     parts = groups // together
     dense = _block_diagonal(kernel, parts, together)
