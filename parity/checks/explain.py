@@ -65,7 +65,10 @@ def explain(
         what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras; this input does not show it"
         yield Cause("weight not copied", entry.path, what)
     for entry in settings:
-        if entry.field == "dtype":
+        if entry.path not in seen.steps:
+            what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
+            yield Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")
+        elif entry.field == "dtype":
             yield dtype_cause(entry.path, entry.torch, entry.keras, evidence(rows[entry.path]))
         else:
             running = torch.weights_of(entry.path).result()["running_mean"]

@@ -1,7 +1,7 @@
 """The comparison itself: two sides, one input, a Report. Frameworks are known here only as sides that answer."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,20 +11,18 @@ from parity.errors import UnmatchedError
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo, check_shapes, shapes_of
 from parity.models.probes import fitting_input
-from parity.models.steps import NOTHING, Look
-from parity.pairs.matching import NAMES, Wiring, match_steps, raise_on_unknown
+from parity.models.steps import NOTHING, StepInfo
+from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.runners.recording import Recording
 from parity.runners.runner import Runner
 from parity.verdict.forward import different_weights
-from parity.verdict.results import Sums
 
+from .comparing import Comparing, Progress
 from .explain import explain
 from .gradients import add_gradients
 from .options import Options
-from .prepare import prepared, with_pairing
+from .prepare import prepared, with_notes, with_pairing
 from .report import Report, make_report
-
-Progress = Callable[[str, int, int], None]
 
 
 def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
@@ -46,31 +44,23 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
     layers = torch_layers, keras_layers
     ready = prepared(torch, keras, layers, slices[0], recorded, options, partial(copy_weights, keras, progress))
     torch.spare_cores(0)
-    torch_layers, keras_layers = ready.torch_layers, ready.keras_layers
-    recording, keras_steps = ready.recording, ready.keras_steps
+    _check_used(ready.torch_layers, ready.recording.steps)
     weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
-    sums: dict[str, Sums] = {}
-    for number, x in enumerate(slices):
-        if number > 0:
-            recorded = torch.record(x, options.dtype)
-            keras_steps = keras.prepare(x, options.dtype).result()
-            recording = recorded.result()
-        wiring = match_steps(recording.steps, keras_steps)
-        recording = watched(torch, recording, x, options.dtype, wiring)
-        ticks = Ticks(progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
-        structure(recording, keras, wiring, sums, ticks)
-    _check_used(torch_layers, sums, wiring)
+    comparing = Comparing(torch, keras, slices, options, progress)
+    found = comparing.by_structure(ready)
+    if not found.clean:
+        ready, found = comparing.by_value(ready, found)
+    layers = ready.torch_layers, ready.keras_layers
     environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
-    report = make_report(target, x.shape, options, sums, wiring, torch_layers, keras_layers, environment)
+    report = make_report(target, x.shape, options, found.sums, found.wiring, *layers, environment)
     report = replace(report, static=report.static + tuple(different_weights(weights)))
-    report = with_pairing(report, ready.pairing)
-    layers = torch_layers, keras_layers
+    report = with_notes(with_pairing(report, ready.pairing), found.notes)
     if report.ok:
-        wiring.raise_on_loose()
+        found.raise_on_loose()
     else:
-        report = replace(report, causes=tuple(explain(report, torch, keras, wiring, layers, slices[0])))
+        report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
     if options.gradients:
-        report = add_gradients(report, torch, keras, wiring, layers, np.concatenate(slices), progress)
+        report = add_gradients(report, torch, keras, found.wiring, layers, np.concatenate(slices), progress)
     return report
 
 
@@ -98,9 +88,8 @@ def load_checkpoint(torch: Runner, path: str, model: str, layers: list[LayerInfo
     torch.load({name: torch.shelf.put(array) for name, array in tensors.items()}).result()
 
 
-def _check_used(layers: list[LayerInfo], sums: dict[str, Sums], wiring: Wiring) -> None:
-    steps = [entry.step.path for entry in sums.values()] + [key for keys in wiring.loose for key in keys]
-    ran = {path.partition("#")[0] for path in steps}
+def _check_used(layers: list[LayerInfo], steps: list[StepInfo]) -> None:
+    ran = {step.path.partition("#")[0] for step in steps}
     idle = [layer.path for layer in layers if layer.weights and layer.path not in ran]
     if idle:
         raise UnmatchedError(
@@ -109,35 +98,3 @@ def _check_used(layers: list[LayerInfo], sums: dict[str, Sums], wiring: Wiring) 
             idle,
             idle,
         )
-
-
-@dataclass
-class Ticks:
-    """Counts steps for the progress bar."""
-
-    progress: Progress
-    total: int
-    done: int
-
-    def tick(self, path: str) -> None:
-        self.done += 1
-        self.progress(path, self.done, self.total)
-
-
-def watched(torch: Runner, recording: Recording, x: Array, dtype: str, wiring: Wiring) -> Recording:
-    """A recording that has all steps of the wiring: an input that other steps feed on either side is one too."""
-    if wiring.watch <= recording.outputs.keys():
-        return recording
-    return torch.record(x, dtype, Look(wiring.watch)).result()
-
-
-def structure(recording: Recording, keras: Runner, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
-    """Add both numbers of structure, and the rounding, of every step."""
-    common, look = recording.only(wiring.steps), Look(wiring.watch)
-    for found in keras.compare(common, look):
-        entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
-        entry.add(recording.rounding.get(found.key), found)
-        ticks.tick(entry.step.path)
-    for added in keras.forced(common, look):
-        sums[added.key].added += added.added
-        ticks.tick(sums[added.key].step.path)

@@ -122,6 +122,15 @@ def with_pairing(report: Report, pairing: Pairing) -> Report:
     return replace(report, layers=layers, pairs=pairing.pairs)
 
 
+def with_notes(report: Report, notes: dict[str, str]) -> Report:
+    """The report with what each step was compared as one with."""
+    layers = tuple(
+        replace(layer, note=_joined(layer.note, notes[layer.step.key])) if layer.step.key in notes else layer
+        for layer in report.layers
+    )
+    return replace(report, layers=layers)
+
+
 REORDERED = (
     "its input is a flattened image, channels first in torch and last in Keras: the kernel's input axis is permuted "
     "between them"

@@ -37,8 +37,8 @@ class Report:
 
     @property
     def settings(self) -> tuple[StaticDifference, ...]:
-        """The settings that make a mismatch: all but initializers, which change no function."""
-        return tuple(entry for entry in self.static if entry.field != "initializer")
+        """The settings that make a mismatch: not initializers, which change no function, nor what has no effect."""
+        return tuple(entry for entry in self.static if entry.acts and entry.field != "initializer")
 
     @property
     def cause(self) -> Cause | None:
@@ -205,6 +205,7 @@ def make_report(
         "input_shape": list(shape[1:]),
         "onednn": options.onednn,
     }
-    static = tuple(static_differences(torch, keras))
     loose = tuple(wiring.loose[0]), tuple(wiring.loose[1])
+    doubtful = {key.partition("#")[0] for keys in loose for key in keys}
+    static = tuple(static_differences(torch, keras, results, doubtful))
     return Report(target, tuple(results), static, environment | common, unmatched=loose)

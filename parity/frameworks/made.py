@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from parity.models.arrays import View
+
 from .orders import Order, is_vector
 
 
@@ -13,7 +15,8 @@ class Made:
     layout: of the axes, as in kinds.py. order: where its numbers came from. origins: the steps that glue was made of,
     None where an operation in between was not seen. since: where its numbers lay in the step that made it, None if
     nothing has moved them. Keras's Permute has no partner in a torch model, nor torch's `permute(0, 2, 3, 1)` in a
-    Keras one, so what was moved is shown, and its gradient too, in the axes that the step gave it.
+    Keras one, so what was moved is shown, and its gradient too, in the axes that the step gave it. view: how it lies
+    beside the other side's tensor, if that was found by comparing the two.
     """
 
     key: str | None
@@ -23,6 +26,7 @@ class Made:
     kind: str = "glue"
     origins: tuple[str, ...] | None = None
     since: Callable[[], Order | None] | None = None
+    view: View | None = None
 
     def displaced(self, sample: tuple[int, ...]) -> Order | None:
         """The order of an image, now of shape `sample` without the batch, if it was moved and is one still."""

@@ -87,8 +87,9 @@ class Trace:
         """The model's own output is the last step: what is done after the last layer shows there."""
         for number, x in enumerate(self.tensors(output)):
             name = "output" if number == 0 else f"output#{number + 1}"
-            made = replace(self.of(x), since=None)  # how it lies is what the model gives
+            made = replace(self.of(x), since=None, view=self.names.views.get(name))  # it lies as the model gives it
             step = Step(name, "output", self._array(x, made), [made.key or "glue"], origins=origins([made]))
+            step.raw = self._raw(x)
             self._taught(name, x, self.visit(step), made)
 
     def layer(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any) -> Any:
@@ -142,7 +143,14 @@ class Trace:
         sample = tuple(x.shape[1:]) if shape is None else shape
         return Made(key, layout, cache(partial(fresh, str(key), sample, last)))
 
+    def _raw(self, x: Any) -> Array | None:
+        with self.quiet():
+            return self.to_array(x, "equal", False) if self.look.raw else None
+
     def _array(self, x: Any, made: Made, squeezed: bool = False) -> Array:
+        if made.view is not None:
+            with self.quiet():
+                return made.view.seen(self.to_array(x, "equal", False))
         order = made.displaced(tuple(x.shape[1:]))
         with self.quiet():
             if order is not None:
@@ -153,6 +161,9 @@ class Trace:
     def _tensor(self, array: Array, x: Any, made: Made) -> Any:
         if array.size != math.prod(x.shape) and array.ndim != len(x.shape):
             return x  # the other side's is another kind of tensor, which has been noted: this run goes on with its own
+        if made.view is not None:
+            with self.quiet():
+                return self.to_tensor(made.view.put_back(array, tuple(x.shape)), x, "equal")
         order = made.displaced(tuple(x.shape[1:]))
         with self.quiet():
             if order is not None and array.size == math.prod(x.shape):
@@ -174,12 +185,10 @@ class Trace:
         self.calls[path] = self.calls.get(path, 0) + 1
         raw = path if self.calls[path] == 1 else f"{path}#{self.calls[path]}"
         name = self.names.aliases.get(raw, raw)
-        if raw in self.names.hidden:
-            if kind.moves or not function:
-                return (self._carried if kind.moves else self._pass)(run, args, kwargs)
-            return self._merge(kind, path, run, args, kwargs)
+        if self.names.hides(raw):
+            return self._unseen(raw, kind, path, run, args, kwargs)
         sources = [self.of(x).key or "glue" for x in self.tensors(args)]
-        args = self.swapped(args, {id(x): self._see(x, f"{name}<{i}") for i, x in enumerate(self.tensors(args))})
+        args = self.swapped(args, {id(x): self._see(x, name, raw, i) for i, x in enumerate(self.tensors(args))})
         tensors = self.tensors(args)
         before = self.of(tensors[0]) if tensors else Made(None, self.layout)
         wanted = tensors if name in self.look.want else ()
@@ -189,9 +198,9 @@ class Trace:
         with self.quiet():
             output = run(*args, **kwargs)
         shown, *others = self.tensors(output)
-        made = self._after(name, kind, before, shown, args, run, kwargs)
+        made = replace(self._after(name, kind, before, shown, args, run, kwargs), view=self.names.views.get(name))
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
-        step.function, step.free, step.note = function, free or kind.idle, self.note
+        step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
         if kind.name == "dense" and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
@@ -219,19 +228,30 @@ class Trace:
         fed = ((i, x, self._codec(self.of(x))) for i, x in enumerate(self.tensors(args)))
         return self.swapped(args, {id(x): self.tape.fed(f"{name}<{i}", x, codec) for i, x, codec in fed})
 
-    def _see(self, x: Any, feeds: str) -> Any:
-        """A tensor that goes into a step: seen, and perhaps replaced, if it is glue or watched."""
-        made = self.of(x)
-        if made.key is not None and feeds not in self.look.watch:
+    def _see(self, x: Any, user: str, raw: str, number: int) -> Any:
+        """A tensor that goes into a step, `raw` by its own name: seen, perhaps replaced, if it is glue or watched."""
+        made, own = self.of(x), f"{raw}<{number}"
+        feeds = self.names.aliases.get(own, f"{user}<{number}")
+        if feeds not in self.look.watch and (made.key is not None or self.names.hides(own)):
             return x
-        parent = feeds.partition("<")[0].rpartition(".")[0]
+        made = replace(made, view=self.names.views.get(feeds))
+        parent = user.rpartition(".")[0]
         path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
-        step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]))
+        step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
         x = self._taught(feeds, x, self.visit(step), made)
-        self._remember(x, replace(self._fresh(feeds, x, made.layout), order=made.order, since=made.since))
+        seen = replace(self._fresh(feeds, x, made.layout), order=made.order, since=made.since, view=made.view)
+        self._remember(x, seen)
         if made.order() is None:
             self._remember(x, self._fresh(feeds, x, made.layout))
         return x
+
+    def _unseen(self, raw: str, kind: Kind, path: str, run: Run, args: Any, kwargs: Any) -> Any:
+        """Run a step that is not to be shown: its output is a part of what comes after."""
+        if kind.moves:
+            return self._carried(run, args, kwargs)
+        if kind.idle or raw in self.names.passed:
+            return self._pass(run, args, kwargs)
+        return self._merge(kind, path, run, args, kwargs)
 
     def _pass(self, run: Run, args: Any, kwargs: Any) -> Any:
         """Run what computes nothing: its output is known as its input is."""
@@ -248,7 +268,8 @@ class Trace:
         with self.quiet():
             output = run(*args, **kwargs)
         for x in self.tensors(output) if known else ():
-            self._remember(x, Made(None, known[0].layout, path=path, kind=kind.name, origins=origins(known)))
+            layout = known[0].layout if kind.layout == "input" or kind.merges else kind.layout
+            self._remember(x, Made(None, layout, path=path, kind=kind.name, origins=origins(known)))
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
@@ -281,7 +302,7 @@ class Trace:
         new = self._fresh(made.key, result if vector else x, made.layout).order
         since = new if made.since is None or vector else made.since
         orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
-        self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1]))
+        self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1], view=None))
         return output
 
     def _moved(self, before: Lies, x: Any, run: Run, args: Any, kwargs: Any) -> Lies:

@@ -42,6 +42,23 @@ def torch_shape(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
 Array = np.ndarray[Any, Any]
 
 
+@dataclass(frozen=True)
+class View:
+    """How one side's array lies beside the other's: transposed by `axes`, and then in the shape (N, *sample)."""
+
+    axes: tuple[int, ...]
+    sample: tuple[int, ...]
+
+    def seen(self, array: Array) -> Array:
+        """An array of this side in the other's axes."""
+        return array.transpose(self.axes).reshape(-1, *self.sample)
+
+    def put_back(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """`seen` undone, for an array of this side's `shape`."""
+        moved = array.reshape([shape[axis] for axis in self.axes])
+        return np.ascontiguousarray(moved.transpose(np.argsort(self.axes)))
+
+
 def to_keras(array: Array, axes: Axes) -> Array:
     """torch's layout to Keras's."""
     if isinstance(axes, Layout):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .arrays import Array
+from .arrays import Array, View
 
 
 @dataclass
@@ -16,7 +16,8 @@ class Step:
     `inputs` are there only for the steps that a Look wants them of.
     function: a function that the model calls itself, not a layer. free: computes nothing, so it needs no partner.
     origins: of glue, the steps it was made of, None where that was not seen. order: of a Dense layer's input, where
-    its numbers came from (see orders.py). note: what the reader must know of how the step was run.
+    its numbers came from (see orders.py). note: what the reader must know of how the step was run. raw: the output
+    with its axes as the framework has them, if a Look wants it.
     """
 
     path: str
@@ -30,6 +31,7 @@ class Step:
     origins: tuple[str, ...] | None = None
     order: tuple[str, tuple[int, ...]] | None = None
     note: str | None = None
+    raw: Array | None = None
 
     @property
     def key(self) -> str:
@@ -42,19 +44,33 @@ class Look:
     """What to show beside the steps.
 
     watch: inputs to show as glue steps although a layer made them, because on the other side something else did.
-    want: steps whose inputs are to be shown too.
+    want: steps whose inputs are to be shown too. raw: whether outputs are to be shown as they lie, too.
     """
 
     watch: frozenset[str] = frozenset()
     want: frozenset[str] = frozenset()
+    raw: bool = False
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a side is to call its steps: `aliases` by its own names (Keras's by torch's); those `hidden` pass unseen."""
+    """What a side is to call its steps, and which it is not to show.
+
+    aliases: other names by its own (Keras's by torch's). hidden: part of what comes after, a step or an input of one,
+    by its own name. only: if given, all others are hidden but outputs. passed: padding layers that are told as the
+    padding of what they feed. views: how the outputs of steps, by their new names, lie beside the other side's, where
+    their kind does not say so.
+    """
 
     aliases: dict[str, str] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+    passed: frozenset[str] = frozenset()
+    views: dict[str, View] = field(default_factory=dict)
+
+    def hides(self, name: str) -> bool:
+        """Whether a step, or an input of one, is not to be shown; `name` is its own."""
+        return name in self.hidden or name in self.passed or (self.only is not None and name not in self.only)
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,11 @@ class Wiring:
         _raise_lists(rule, lists, lists, NAMES)
 
 
-def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> Wiring:
-    """Pair the steps of both sides by key. Raises ParityError if there is nothing to compare."""
+def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozenset[str] | None = None) -> Wiring:
+    """Pair the steps of both sides by key. Raises ParityError if there is nothing to compare.
+
+    doubtful: the steps whose inputs are watched where other steps feed them; all, if it is not given.
+    """
     ours, theirs = ({step.key: step for step in steps} for steps in (torch, keras))
     loose = (
         [k for k in ours if k not in theirs and "<" not in k],
@@ -61,7 +64,7 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo]) -> Wiring:
         if key not in theirs:
             continue
         for i, (source, other) in enumerate(zip(step.sources, theirs[key].sources, strict=False)):
-            if source != other and key != "output":
+            if source != other and key != "output" and (doubtful is None or key in doubtful):
                 feeds = f"{key}<{i}"
                 watch.add(feeds)
                 only_theirs = other in loose[1] and source not in loose[0]

@@ -22,7 +22,7 @@ PADDED = ("conv", "max_pool", "avg_pool")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two steps that are compared although their names differ. by: "order" or "map"."""
+    """Two steps that are compared although their names differ. by: "order", "value" or "map"."""
 
     torch: str
     keras: str
@@ -35,7 +35,8 @@ class Pairing:
 
     layers: Keras's layer paths by torch's. orders: for the kernel of a Dense layer that is fed by a flattened image,
     the input of torch's that each of Keras's rows is for. margins: of torch's and of Keras's layers, by torch's paths,
-    the padding that a layer before them does, which the other model has in the layer itself.
+    the padding that a layer before them does, which the other model has in the layer itself. found: Keras's steps by
+    torch's, by each side's own names; anchors: those of layers with weights.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -44,11 +45,13 @@ class Pairing:
     keras: Names = field(default_factory=Names)
     orders: dict[str, tuple[int, ...]] = field(default_factory=dict)
     margins: tuple[Margins, Margins] = ({}, {})
+    found: Found = field(default_factory=dict)
+    anchors: Found = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
         """Whether the sides must be told anything."""
-        return bool(self.layers or self.keras.aliases or self.keras.hidden or self.torch.hidden or self.orders)
+        return bool(self.layers or self.orders) or self.torch != Names() or self.keras != Names()
 
 
 def same_paths(torch: list[LayerInfo], keras: list[LayerInfo]) -> bool:
@@ -86,18 +89,20 @@ def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pair
     folded = _folded(ours, dict(zip(found, found, strict=True))), _folded(theirs, back)
     free = [
         frozenset(key for key, step in side.steps.items() if key not in known and (step.function or step.free))
-        | {key for key, _ in pads}
-        for side, known, pads in ((ours, found, folded[0]), (theirs, back, folded[1]))
+        for side, known in ((ours, found), (theirs, back))
     ]
-    clashing = [key for key in theirs.steps if key not in back and key not in free[1] and key in found]
+    passed = [frozenset(key for key, _ in pads) for pads in folded]
+    unseen = free[1] | passed[1]
+    clashing = [key for key in theirs.steps if key not in back and key not in unseen and key in found]
     aliases |= {key: f"keras:{key}" for key in clashing}
     pairs = tuple(
         Pair(t, k, "map" if t in mapped else "order") for t, k in found.items() if t != k and "#" not in t + k
     )
     layers = dict(_layers(ours, theirs, found))
     margins = dict(m for _, users in folded[0] for m in users), dict(m for _, users in folded[1] for m in users)
-    names = Names({}, free[0]), Names(aliases, free[1])
-    return Pairing(pairs, layers, *names, dict(_orders(ours, theirs, found)), margins)
+    names = Names({}, free[0], passed=passed[0]), Names(aliases, free[1], passed=passed[1])
+    anchors = {t: k for t, k in found.items() if ours.weights(t) and theirs.weights(k)}
+    return Pairing(pairs, layers, *names, dict(_orders(ours, theirs, found)), margins, found, anchors)
 
 
 def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[list[int]]]]]]:

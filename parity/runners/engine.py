@@ -19,7 +19,7 @@ from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
-from parity.verdict.measured import Compared, Forced, Measured, Name
+from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
 from .lessons import ShelfBoard, Taught, judgements
 from .recorder import Recorder
@@ -120,6 +120,9 @@ class Engine:
 
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         self._recorder.forced(emit, recording, look)
+
+    def meet(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
+        self._recorder.meet(emit, x, recording, anchors)
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         self._recorder.replay(emit, look)

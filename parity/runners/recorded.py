@@ -9,7 +9,7 @@ from parity.models.arrays import Array
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference, difference, structure_ok
-from parity.verdict.measured import Compared, Forced, Name
+from parity.verdict.measured import Compared, Forced, Met, Name
 
 from .lessons import Taught
 from .recorder import unequal
@@ -162,6 +162,10 @@ class TraceRunner(Runner):
 
     def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
+
+    def meet(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+        """A trace's steps have been paired when it was captured."""
+        return iter(())
 
     def free_gradients(self, x: Array, seed: int, look: Look) -> NoReturn:
         self._without_gradients()

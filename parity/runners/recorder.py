@@ -14,8 +14,9 @@ from parity.frameworks.side import Side
 from parity.models.arrays import Array
 from parity.models.steps import NOTHING, Look, Step, StepInfo, info
 from parity.verdict.difference import Difference, difference
-from parity.verdict.measured import Compared, Forced
+from parity.verdict.measured import Compared, Forced, Met
 
+from .meeting import Meeting
 from .recording import Place, Recording, Shelf
 from .runner import Emit
 
@@ -143,6 +144,21 @@ class Recorder:
 
         with _Later(emit) as later:
             self.side.trace(self._x, "float64", visit, look)
+
+    def meet(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
+        """Run in float64 and emit every step with those of the recording that it equals.
+
+        anchors: steps that go on with the numbers of one of the recording's, which are told by its key.
+        """
+        meeting = Meeting(recording, self.theirs)
+
+        def visit(step: Step) -> Array | None:
+            later.put(meeting.met, step)
+            place = recording.outputs.get(anchors.get(step.key, ""))
+            return None if place is None else self.theirs.get(place)
+
+        with _Later(emit) as later:
+            self.side.trace(x, "float64", visit, Look(raw=True))
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         """Run in float64 and emit the steps that the Look wants, with their inputs."""

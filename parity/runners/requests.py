@@ -13,7 +13,7 @@ from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
-from parity.verdict.measured import Compared, Forced, Measured, Name
+from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
 from .engine import Engine
 from .lessons import Taught
@@ -95,6 +95,9 @@ class Requests(TrainingRunner, ABC):
 
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         return self._stream(Engine.forced, recording, look)
+
+    def meet(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+        return self._stream(Engine.meet, x, recording, anchors)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)

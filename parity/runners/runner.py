@@ -14,7 +14,7 @@ from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
-from parity.verdict.measured import Compared, Forced, Measured, Name
+from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
 from .lessons import Taught
 from .recording import Place, Recording, Shelf
@@ -108,6 +108,12 @@ class Runner(Protocol):
 
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         """Run in float64, every step on the other side's numbers: what each adds, as it is made."""
+
+    def meet(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+        """Run on x in float64: every step, with those of the other side's recording that it equals, as they are made.
+
+        anchors: by this side's steps, those of the recording with whose numbers they go on.
+        """
 
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""

@@ -75,8 +75,27 @@ def _sizes(found: Difference) -> tuple[str, str]:
     return f"at most {found.scale:.2g}", f"{found.greatest:.2g} away from it{found.at}"
 
 
-def static_differences(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:
-    """Every setting in which paired layers differ as data."""
+# Settings that act on the forward pass alone: where the numbers agree, they have no effect at that size.
+BY_EFFECT = {
+    "kernel_size", "stride", "padding", "transposed_padding", "dilation", "groups", "bias", "norm_groups", "margins",
+    "interpolation", "approximate",
+}  # fmt: skip
+
+
+def static_differences(
+    torch: list[LayerInfo], keras: list[LayerInfo], results: list[LayerResult], doubtful: set[str]
+) -> Iterator[StaticDifference]:
+    """Every setting in which paired layers differ as data. doubtful: paths of steps that one side alone has at a fault.
+
+    What the runs have shown to change no number is told, and is no fault.
+    """
+    wrong = doubtful | {each.path.partition("#")[0] for each in results if "structure" in each.faults}
+    for entry in _differing(torch, keras):
+        clean = entry.path not in wrong and all(structure_ok(each.added) for each in results if each.path == entry.path)
+        yield replace(entry, acts=not (clean and entry.field in BY_EFFECT))
+
+
+def _differing(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:
     theirs = {layer.path: layer for layer in keras}
     for layer in torch:
         partner = theirs.get(layer.path)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from parity.models.arrays import Array
+from parity.models.arrays import Array, View
+from parity.models.steps import StepInfo
 
 from .difference import Difference
 
@@ -56,3 +57,14 @@ class Forced:
     key: str
     added: Difference
     output: Array | None
+
+
+@dataclass(frozen=True)
+class Met:
+    """One step of this side, and the other side's steps whose tensors its own equals in float64.
+
+    partners: how this side's lies beside each, by key; None where it lies as its kind says.
+    """
+
+    step: StepInfo
+    partners: dict[str, View | None]

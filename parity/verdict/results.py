@@ -33,12 +33,16 @@ class Sums:
 
 @dataclass(frozen=True)
 class StaticDifference:
-    """A setting of a layer that differs as data, in torch's terms."""
+    """A setting of a layer that differs as data, in torch's terms.
+
+    acts: False where no number differs for it at the sizes that ran, and none can in training: a note.
+    """
 
     path: str
     field: str
     torch: Any
     keras: Any
+    acts: bool = True
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class TorchTrace(Trace):
         return x if x.ndim == like.ndim else x.reshape(like.shape)  # (N, C) for (N, C, 1, 1)
 
     def of_positions(self, array: Array) -> Any:
-        return torch.from_numpy(np.array(array))
+        return torch.from_numpy(np.ascontiguousarray(array))
 
     @property
     def channels_last(self) -> bool:

@@ -99,6 +99,7 @@ def detail(report: Report) -> Iterator[str]:
         if layer.note:
             yield f"note: {layer.path} ({layer.kind}): {layer.note}"
     yield from _initializers(report)
+    yield from _without_effect(report)
     yield from (f"note: {note}" for note in notes(report.environment))
     finite = [layer for layer in report.layers if layer.inherited.finite]
     if report.ok:
@@ -134,6 +135,18 @@ def _gradients(report: Report) -> Iterator[str]:
         yield (
             f"worst gradient: {layer.path} ({layer.kind}) adds {gradient.worst('added') or 0.0:.1e} of its scale "
             f"(allowed {STRUCTURE_LINE:.0e}); inherited through all layers, {worst:.1e} at most"
+        )
+
+
+def _without_effect(report: Report) -> Iterator[str]:
+    """Settings that differ and change no number at this size."""
+    found = [entry for entry in report.static if not entry.acts]
+    if found:
+        first, size = found[0], " x ".join(map(str, report.environment["input_shape"][1:] or ["this size"]))
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        yield (
+            f"note: {first.path}'s {first.field} is {first.torch} in torch and {first.keras} in Keras{more}: the "
+            f"numbers are equal at {size}, at another size they need not be"
         )
 
 

@@ -1,0 +1,137 @@
+"""Two prepared sides and slices of a batch -> the numbers of every step, step against step or region against region."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.steps import Look, StepInfo
+from parity.pairs.matching import Wiring, match_steps
+from parity.runners.recording import Recording
+from parity.runners.runner import Runner
+from parity.verdict.difference import structure_ok
+from parity.verdict.results import Sums
+
+from .options import Options
+from .prepare import Prepared
+from .regions import Regions, find_regions
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the runs gave. notes: what was compared as one, by step. live: whether sides were run for it."""
+
+    sums: dict[str, Sums]
+    wiring: Wiring
+    notes: dict[str, str] = field(default_factory=dict)
+    live: bool = True
+
+    @property
+    def clean(self) -> bool:
+        """Whether both models have the same steps, fed by the same, and all are equal."""
+        same = not any(self.wiring.loose) and not self.wiring.watch
+        return same and all(structure_ok(entry.inherited) and structure_ok(entry.added) for entry in self.sums.values())
+
+    @property
+    def faults(self) -> list[str]:
+        """The steps that add an error, or, where none does, the first that has one."""
+        added = [key for key, entry in self.sums.items() if not structure_ok(entry.added)]
+        return added or [key for key, entry in self.sums.items() if not structure_ok(entry.inherited)][:1]
+
+    def raise_on_loose(self) -> None:
+        """What is in a trace cannot be run again to see whether a step that one side alone has matters."""
+        if not self.live:
+            self.wiring.raise_on_loose()
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """Both sides, and what they are run on."""
+
+    torch: Runner
+    keras: Runner
+    slices: list[Array]
+    options: Options
+    progress: Progress
+
+    def by_structure(self, ready: Prepared) -> Compared:
+        """Every step beside the one that has its name, or its place."""
+        return self._compared(self.slices, (ready.recording, ready.keras_steps))
+
+    def by_value(self, ready: Prepared, found: Compared) -> tuple[Prepared, Compared]:
+        """Every region between steps that are equal; those at fault step by step. `found`: what `by_structure` gave."""
+        regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0])
+        if regions is None:
+            return ready, replace(found, live=False)
+        ready, found = self._by_regions(ready, regions)
+        if found.faults:
+            ready, found = self._by_regions(ready, regions.opened(found.faults))
+        return ready, found
+
+    def _by_regions(self, ready: Prepared, regions: Regions) -> tuple[Prepared, Compared]:
+        pairing = regions.pairing_by_value
+        self.torch.rename(pairing.torch, {}, {}).result()
+        self.keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
+        # What is equal by value on one draw must be so on another.
+        found = self._compared([*self.slices, redrawn(self.slices[0], self.options.seed)], None, regions)
+        return replace(ready, pairing=pairing), replace(found, notes=dict(regions.notes()))
+
+    def _compared(
+        self,
+        slices: list[Array],
+        first: tuple[Recording, list[StepInfo]] | None = None,
+        regions: Regions | None = None,
+    ) -> Compared:
+        sums: dict[str, Sums] = {}
+        for number, x in enumerate(slices):
+            recording, steps = self._run(x) if first is None or number > 0 else first
+            wiring = match_steps(recording.steps, steps, None if regions is None else regions.cuts.doubtful)
+            recording = watched(self.torch, recording, x, self.options.dtype, wiring)
+            ticks = Ticks(self.progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
+            structure(recording, self.keras, wiring, sums, ticks)
+        return Compared(sums, wiring)
+
+    def _run(self, x: Array) -> tuple[Recording, list[StepInfo]]:
+        recorded = self.torch.record(x, self.options.dtype)
+        steps = self.keras.prepare(x, self.options.dtype).result()
+        return recorded.result(), steps
+
+
+def redrawn(x: Array, seed: int) -> Array:
+    """Another input of the same numbers in another order: as much within the model's range as x is."""
+    return np.random.default_rng(seed + 1).permutation(x.reshape(-1)).reshape(x.shape)
+
+
+@dataclass
+class Ticks:
+    """Counts steps for the progress bar."""
+
+    progress: Progress
+    total: int
+    done: int
+
+    def tick(self, path: str) -> None:
+        self.done += 1
+        self.progress(path, self.done, self.total)
+
+
+def watched(torch: Runner, recording: Recording, x: Array, dtype: str, wiring: Wiring) -> Recording:
+    """A recording that has all steps of the wiring: an input that other steps feed on either side is one too."""
+    if wiring.watch <= recording.outputs.keys():
+        return recording
+    return torch.record(x, dtype, Look(wiring.watch)).result()
+
+
+def structure(recording: Recording, keras: Runner, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
+    """Add both numbers of structure, and the rounding, of every step."""
+    common, look = recording.only(wiring.steps), Look(wiring.watch)
+    for found in keras.compare(common, look):
+        entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
+        entry.add(recording.rounding.get(found.key), found)
+        ticks.tick(entry.step.path)
+    for added in keras.forced(common, look):
+        sums[added.key].added += added.added
+        ticks.tick(sums[added.key].step.path)

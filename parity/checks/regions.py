@@ -1,0 +1,101 @@
+"""Two models whose steps are not the same ones -> the cut points at which they are compared, found by running both."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+
+from parity.models.arrays import Array
+from parity.models.steps import Names
+from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, is_output, opened, with_cuts
+from parity.pairs.graph import Graph
+from parity.pairs.pairing import Pairing
+from parity.runners.recording import Recording
+from parity.runners.runner import Runner
+from parity.verdict.measured import Met
+
+ALONE = 8  # steps that are tried one by one
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The cut points of two models, and the graphs of all their steps, by their own names."""
+
+    cuts: Cuts
+    torch: Graph
+    keras: Graph
+    pairing: Pairing  # by structure
+
+    @property
+    def pairing_by_value(self) -> Pairing:
+        return with_cuts(self.pairing, self.cuts, self.torch, self.keras)
+
+    def opened(self, faults: list[str]) -> "Regions":
+        """With the regions that these steps end shown step by step."""
+        return replace(self, cuts=opened(self.cuts, faults, self.torch, self.keras, self.pairing.found))
+
+    def notes(self) -> Iterator[tuple[str, str]]:
+        """What was compared as one, in a sentence, by the step that it ends with."""
+        for key, region in self.cuts.regions(self.torch, self.keras):
+            sides = (("torch", region.torch), ("Keras", region.keras))
+            parts = [f"{_few(paths)} in {side}" for side, paths in sides if paths]
+            yield key, f"compared as one with {' and '.join(parts)}"
+
+
+def _few(paths: tuple[str, ...]) -> str:
+    return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+
+
+def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Array) -> Regions | None:
+    """Run both sides on x in float64, and find where they are equal. None where a side cannot run anew.
+
+    Where the outputs disagree, the steps with weights that are paired by structure go on with torch's numbers, so that
+    behind a fault equal steps are equal again.
+    """
+    torch.rename(Names(), {}, {}).result()
+    keras.rename(Names(), pairing.layers, pairing.orders).result()
+    recording = torch.record(x, "float64").result()
+    met = list(keras.meet(x, recording, {}))
+    if not met:
+        return None
+    ours, theirs = Graph(recording.steps), Graph([each.step for each in met])
+    order, partners = list(theirs.steps), _partners(met)
+    likely = pairing.found
+    if _agree(met, ours):
+        cuts = free_cuts(order, partners, likely)
+        unseen = _unseen(cuts, likely, ours, theirs)
+        if not unseen or _matters(keras, x, recording, unseen, ours):
+            return Regions(cuts, ours, theirs, pairing)
+    anchors = {t: k for t, k in pairing.anchors.items() if _like(t, k, ours, theirs)}
+    anchored = _partners(keras.meet(x, recording, {k: t for t, k in anchors.items()}))
+    both = {key: anchored.get(key, {}) | partners.get(key, {}) for key in order}
+    return Regions(anchored_cuts(order, both, likely, anchors), ours, theirs, pairing)
+
+
+def _partners(met: "Iterator[Met] | list[Met]") -> Partners:
+    return {each.step.key: each.partners for each in met}
+
+
+def _agree(met: list[Met], torch: Graph) -> bool:
+    """Whether every output that both models have is the same."""
+    common = [each for each in met if is_output(each.step.key) and each.step.key in torch.steps]
+    return bool(common) and all(each.step.key in each.partners for each in common)
+
+
+def _like(t: str, k: str, torch: Graph, keras: Graph) -> bool:
+    return prod(torch.steps[t].shape) == prod(keras.steps[k].shape)
+
+
+def _unseen(cuts: Cuts, likely: Found, torch: Graph, keras: Graph) -> Found:
+    """Steps that are one by name or place, and not by their numbers, although the outputs agree."""
+    left = {t: k for t, k in likely.items() if t not in cuts.pairs and k not in cuts.pairs.values()}
+    return {t: k for t, k in left.items() if t in torch.steps and k in keras.steps and _like(t, k, torch, keras)}
+
+
+def _matters(keras: Runner, x: Array, recording: Recording, unseen: Found, torch: Graph) -> bool:
+    """Whether each of these steps acts on the outputs: with torch's numbers in Keras's place they must change.
+
+    If not, they are equal because the outputs show nothing of them (a saturated softmax), and no proof of anything.
+    """
+    pairs = list(unseen.items())
+    trials = [[pair] for pair in pairs] if len(pairs) <= ALONE else [pairs]
+    return all(not _agree(list(keras.meet(x, recording, {k: t for t, k in trial})), torch) for trial in trials)

@@ -1,0 +1,146 @@
+"""Both models' steps, and which tensors of one equal tensors of the other -> the cut points, and the regions between.
+
+Combinational equivalence checking pairs the signals of two circuits by their values under random stimulus and judges
+what lies between such cut points (Kuehlmann and Krohm 1997, "Equivalence checking using cuts and heaps"). Here a cut
+point is a step of each side whose tensors are equal in float64, whatever either is called and however it was computed.
+What lies between belongs to the region that its end is judged by: a step that only one side has is no fault.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from parity.models.arrays import View
+from parity.models.steps import Names
+
+from .graph import Graph
+from .pairing import Pair, Pairing
+
+Partners = dict[str, dict[str, View | None]]  # by Keras's step, torch's that it equals and how it then lies
+Found = dict[str, str]  # torch's step -> Keras's
+
+
+@dataclass(frozen=True)
+class Region:
+    """What is judged as one by its end, a step of torch's: the steps in it that are not shown, by path."""
+
+    torch: tuple[str, ...]
+    keras: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The steps that are shown. pairs: torch's by Keras's. views: how Keras's lie, by torch's. doubtful: ends of
+    regions that disagree, and what is shown in them: there, whatever differs in how a step is fed is looked at."""
+
+    pairs: Found
+    views: dict[str, View] = field(default_factory=dict)
+    shown: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())  # without a partner, in such regions
+    doubtful: frozenset[str] = frozenset()
+
+    def names(self, passed: tuple[frozenset[str], frozenset[str]]) -> tuple[Names, Names]:
+        """What to tell each side; `passed` are padding layers told as the padding of what they feed."""
+        back = {k: t for t, k in self.pairs.items()}
+        kept = passed[0] & self.shown[0], passed[1] & self.shown[1]
+        only = frozenset(self.pairs) | self.shown[0], frozenset(back) | self.shown[1]
+        aliases = {k: t for k, t in back.items() if k != t}
+        clashing = (key for key in self.shown[1] if key not in back and key in self.pairs)
+        aliases |= {key: f"keras:{key}" for key in clashing}
+        ours = Names(only=only[0], passed=kept[0])
+        return ours, Names(aliases, only=only[1], passed=kept[1], views=self.views)
+
+    def regions(self, torch: Graph, keras: Graph) -> Iterator[tuple[str, Region]]:
+        """The regions of more than their end."""
+        for t, k in self.pairs.items():
+            ours = torch.named(torch.between(t, self.pairs.keys() | self.shown[0]))
+            theirs = keras.named(keras.between(k, set(self.pairs.values()) | self.shown[1]))
+            if ours or theirs:
+                yield t, Region(ours, theirs)
+
+
+def by_value(order: Iterable[str], partners: Partners, likely: Found) -> tuple[Found, dict[str, View]]:
+    """The cut points that values alone decide: every step of either side once, in Keras's order of execution.
+
+    likely: pairs of structure and names, which break ties.
+    """
+    found: Found = {}
+    back = {k: t for t, k in likely.items()}
+    keys = [key for key in order if not is_output(key)]
+    for key in keys:
+        if back.get(key) in partners.get(key, {}):
+            found[back[key]] = key
+    taken = set(found.values())
+    for key in keys:
+        mine = [t for t in partners.get(key, {}) if t not in found and not is_output(t)]
+        if key not in taken and mine:
+            found[_nearest(key, mine, likely)] = key
+    views = ((t, partners[key][t]) for t, key in found.items())
+    return found, {t: view for t, view in views if view is not None}
+
+
+def _nearest(key: str, mine: list[str], likely: Found) -> str:
+    """A tensor that several steps hold (what returns its input makes one) goes to one that is promised to nobody."""
+    free = [t for t in mine if t not in likely]
+    same = [t for t in free if ("<" in t) == ("<" in key)]
+    return (same or free or mine)[0]
+
+
+def is_output(key: str) -> bool:
+    """Whether a key is one of the model's own outputs."""
+    return key.partition("#")[0] == "output"
+
+
+def _with_outputs(found: Found, views: dict[str, View], order: Iterable[str], partners: Partners) -> Cuts:
+    outputs = {key: key for key in order if is_output(key)}
+    lying = {key: view for key in outputs if (view := partners.get(key, {}).get(key)) is not None}
+    return Cuts(found | outputs, views | lying)
+
+
+def free_cuts(order: list[str], partners: Partners, likely: Found) -> Cuts:
+    """Where both outputs agree: what is equal is a cut point, and nothing else is looked at."""
+    return _with_outputs(*by_value(order, partners, likely), order, partners)
+
+
+def anchored_cuts(order: list[str], partners: Partners, likely: Found, anchors: Found) -> Cuts:
+    """Where they do not: cut points by value, and the anchors, the steps with weights that are paired by structure."""
+    found, views = by_value(order, partners, likely)
+    taken = set(found.values())
+    more = {t: k for t, k in anchors.items() if t not in found and k not in taken}
+    return _with_outputs(found | more, views, order, partners)
+
+
+def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, likely: Found) -> Cuts:
+    """The same with the regions at fault opened: their own steps are shown, and paired by structure."""
+    ours: set[str] = set()
+    theirs: set[str] = set()
+    ends = [fault for fault in faults if fault in cuts.pairs]
+    for end in ends:
+        ours |= torch.between(end, cuts.pairs.keys())
+        theirs |= keras.between(cuts.pairs[end], set(cuts.pairs.values()))
+    more = {t: k for t, k in likely.items() if t in ours and k in theirs}
+    pairs = cuts.pairs | more
+    users = {k: t for t, k in pairs.items()}
+    glue = {t: k for k in theirs if (t := _fed(k, users)) is not None and t in ours and t not in pairs}
+    pairs |= glue
+    shown = (
+        frozenset(key for key in ours if key not in pairs),
+        frozenset(key for key in theirs if key not in pairs.values()),
+    )
+    return replace(cuts, pairs=pairs, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
+
+
+def _fed(key: str, users: Found) -> str | None:
+    """torch's name of an input of a step of Keras's, where that is paired."""
+    user, less, number = key.partition("<")
+    return f"{users[user]}<{number}" if less and user in users else None
+
+
+def with_cuts(pairing: Pairing, cuts: Cuts, torch: Graph, keras: Graph) -> Pairing:
+    """The pairing with the cut points for the steps that were paired by structure."""
+    names = cuts.names((pairing.torch.passed, pairing.keras.passed))
+    known = {(pair.torch, pair.keras): pair for pair in pairing.pairs}
+    new = (
+        known.get((torch.path(t), keras.path(k))) or Pair(torch.path(t), keras.path(k), "value")
+        for t, k in cuts.pairs.items()
+        if torch.path(t) != keras.path(k) and "#" not in t + k
+    )
+    return replace(pairing, torch=names[0], keras=names[1], pairs=tuple(dict.fromkeys(new)))
