@@ -19,6 +19,8 @@ from .products import PRODUCTS
 from .settings import function_of
 
 KINDS: tuple[Kind, ...] = (*PRODUCTS, *NORMS, *POOLS, *MOVES, *ACTIVATIONS, *IDLE, *JOINTS)  # the first that fits is it
+# The rows of torch's functions, by the names that torch gives them.
+FUNCTIONS = {name: kind for kind in reversed(KINDS) for name in kind.functions}
 
 
 @cache
@@ -61,4 +63,15 @@ def _short(operations: tuple[str, ...]) -> set[str]:
     return {name.rpartition(".")[2] for name in operations}
 
 
-__all__ = ["FLATTEN", "KINDS", "RESHAPE", "Kind", "is_global", "is_keras_layer", "kind_of", "kind_of_class", "named"]
+__all__ = [
+    "FLATTEN",
+    "FUNCTIONS",
+    "KINDS",
+    "RESHAPE",
+    "Kind",
+    "is_global",
+    "is_keras_layer",
+    "kind_of",
+    "kind_of_class",
+    "named",
+]

@@ -37,6 +37,7 @@ ACTIVATIONS = (
         test=_plain,
         formula=formulas.of_each(lambda x: np.maximum(x, 0)),
         activation=True,
+        idempotent=True,
     ),
     Kind(
         "relu6",
@@ -47,6 +48,7 @@ ACTIVATIONS = (
         test=_six,
         formula=formulas.of_each(lambda x: np.clip(x, 0, 6)),
         activation=True,
+        idempotent=True,
     ),
     Kind(
         "leaky_relu",
@@ -127,7 +129,14 @@ ACTIVATIONS = (
         operations=("nn.hard_silu", "nn.hard_swish"),
         activation=True,
     ),
-    Kind("hard_tanh", ("Hardtanh",), functions=("hardtanh",), operations=("nn.hard_tanh",), activation=True),
+    Kind(
+        "hard_tanh",
+        ("Hardtanh",),
+        functions=("hardtanh",),
+        operations=("nn.hard_tanh",),
+        activation=True,
+        idempotent=True,
+    ),
     Kind("hard_shrink", ("Hardshrink",), functions=("hardshrink",), operations=("nn.hard_shrink",), activation=True),
     Kind("soft_shrink", ("Softshrink",), functions=("softshrink",), operations=("nn.soft_shrink",), activation=True),
     Kind("tanh_shrink", ("Tanhshrink",), functions=("tanhshrink",), operations=("nn.tanh_shrink",), activation=True),

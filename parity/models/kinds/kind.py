@@ -78,6 +78,7 @@ class Kind:
     padded: float | None = None  # what its own padding holds; None: it has none
     activation: bool = False  # is applied to what a layer gave, and may be forgotten or taken for another
     alone: str = "missing or extra activation"  # of an activation: the fault's name where one side alone has it
+    idempotent: bool = False  # applied twice, it is as applied once
     draws: Names = ()  # draws random numbers in training, but none where all of these attributes that it has are 0
     # What a probe must give it beside random numbers. "rows": whole numbers, of rows of its weight; "statistics":
     # running statistics that are not those of no batch.
