@@ -108,7 +108,7 @@ class Trace:
     def _go(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
         if kind.moves:
             return self._move(path, run, args, kwargs, function)
-        if kind.idle and (function or kind.name != "dropout"):
+        if kind.idle and (function or not kind.draws):
             return self._pass(run, args, kwargs)
         return self._step(path, kind, run, args, kwargs, function)
 
@@ -192,7 +192,7 @@ class Trace:
         made = self._after(name, kind, before, shown, args, run, kwargs)
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note = function, free or kind.idle, self.note
-        if kind.name == "dense" and len(tensors[0].shape) == 2:
+        if kind.flat and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
         new = self._taught(name, shown, self.visit(step), made, kind.squeezed)
