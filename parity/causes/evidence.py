@@ -1,21 +1,19 @@
 """What is known of one faulty step: its input, both outputs, and what the layer is on either side, as plain data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from parity.models.arrays import Array
+from parity.models.kinds.kind import Kind, Static, Weights
 from parity.verdict.difference import difference, structure_ok
-
-Weights = dict[str, Array]
-Static = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Config:
     """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms)."""
 
-    kind: str
+    kind: Kind
     weights: Weights
     static: Static
 
@@ -44,7 +42,19 @@ class Evidence:
 
 
 Guess = tuple[str, Array, str]
-Changes = Iterator[tuple[str, dict[str, Any], str]]
+Changes = Iterator[tuple[dict[str, Any], str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cause that is a layer changed as people get it wrong.
+
+    fits: whether a layer can be got wrong so. changes: to its weights and settings, each with what was then done.
+    """
+
+    name: str
+    fits: Callable[[Config], bool]
+    changes: Callable[[Evidence, Config], Changes]
 
 
 def same(a: Array, b: Array) -> bool:

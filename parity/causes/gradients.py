@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.kinds import named
+from parity.models.kinds.formulas import batch_statistics, normalised
 from parity.models.layers import LayerInfo
 from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
@@ -18,12 +20,12 @@ from parity.verdict.measured import STATISTICS, Measured, Name
 from parity.verdict.results import LayerResult
 from parity.verdict.rounding import judged
 
-from . import reference as ref
 from .cause import Cause
+from .norms import EPSILONS
 from .penalties import penalty
+from .rerun import factor as factor_of
 
 EXPLAINED = 12  # faults whose cause is looked for
-EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def causes(
 def _cause(row: LayerResult, added: dict[Name, Measured], torch: Teacher, info: LayerInfo | None, dtype: str) -> Cause:
     assert row.gradient is not None
     found: Iterator[tuple[str, str]] = iter(())
-    if row.kind == "batch_norm" and info is not None:
+    if named(row.kind).normalises == "batch" and info is not None:
         found = _norm(row.step.key, added, torch, info)
     unknown = "unknown", f"nothing tried explains that {why(row.gradient, dtype)}"
     guesses = found, _penalised(row, added, torch), _scaled(row, added, torch), _missing(row, added, torch)
@@ -117,16 +119,16 @@ def _norms(x: Array, before: dict[str, Array], eps: float) -> Iterator[tuple[str
     gamma, beta = ((neutral | before)[name] for name in neutral)
     running = before["running_mean"], before["running_var"]
     what = "normalises with the running statistics instead of the batch's own"
-    yield "BN train/eval mode", ref.batch_norm(x, gamma, beta, *running, eps), what
-    mean, variance = ref.batch_statistics(x)
+    yield "BN train/eval mode", normalised(x, gamma, beta, *running, eps), what
+    mean, variance = batch_statistics(x)
     count = x.size // x.shape[1]
     unbiased = variance * count / max(1, count - 1)
     what = f"divides by the unbiased variance, {count}/{count - 1} of the batch's"
-    yield "biased variance", ref.batch_norm(x, gamma, beta, mean, unbiased, eps), what
+    yield "biased variance", normalised(x, gamma, beta, mean, unbiased, eps), what
     for other in EPSILONS:
         if other != eps:
             what = f"uses an epsilon of {other:g} instead of {eps:g}"
-            yield "BN eps", ref.batch_norm(x, gamma, beta, mean, variance, other), what
+            yield "BN eps", normalised(x, gamma, beta, mean, variance, other), what
 
 
 def _momentum(before: Array, mean: _Statistic, momentum: float) -> Iterator[tuple[str, str]]:
@@ -218,7 +220,7 @@ def _scaled(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> It
     for name in wrong:
         which = _name(row, name)
         measured, ours = added.get(which), torch.kept(*which)
-        factor = None if measured is None or measured.array is None else ref.factor(ours, measured.array)
+        factor = None if measured is None or measured.array is None else factor_of(ours, measured.array)
         if measured is None or measured.array is None or not factor:  # no gradient at all is another fault
             return
         factors.add(f"{factor:.6g}")

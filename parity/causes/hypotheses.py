@@ -1,23 +1,24 @@
-"""What people get wrong, as a table: for each kind of layer the changes to settings, weights and inputs to try.
+"""What is known of a faulty step goes in; what people get wrong, each with the output it would give, comes out.
 
 A guess is (name of the cause, predicted output, what was done). The likeliest come first; the first that reproduces an
-output names the cause. Adding a cause is adding a row or a line to the kind's list.
+output names the cause. A cause is a row in the file of its family.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from parity.models.arrays import Array
 
-from . import reference as ref
-from .evidence import Changes, Config, Evidence, Guess, same
+from .evidence import Config, Evidence, Guess, same
 from .inputs import input_guesses
-from .kernels import conv_changes, dense_changes
-from .norms import norm_changes
+from .kernels import KERNELS
+from .norms import NORMS
 from .outputs import activation_guesses, output_guesses
-from .pools import pool_changes
-from .reference import run
+from .rerun import factor, run
 from .settings import setting_guesses
 from .uncopied import weight_guesses
+from .windows import WINDOWS
+
+ROWS = (*KERNELS, *NORMS, *WINDOWS)
 
 
 def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
@@ -34,31 +35,20 @@ def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
         yield from ((n, p, target, f"{side} {w}") for n, p, w in activation_guesses(evidence, target))
     for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):
         yield from ((n, p, target, f"{side} {w}") for n, p, w in output_guesses(evidence, base, target))
-    factor = ref.factor(evidence.torch, evidence.keras)
-    if factor is not None:
-        what = f"Keras's output is {factor:.6g} times torch's"
-        yield "constant factor", factor * evidence.torch, evidence.keras, what
+    times = factor(evidence.torch, evidence.keras)
+    if times is not None:
+        yield "constant factor", times * evidence.torch, evidence.keras, f"Keras's output is {times:.6g} times torch's"
 
 
 def _transforms(evidence: Evidence, config: Config) -> Iterator[Guess]:
     """The layer as one side declares it, changed as people get it wrong."""
-    table = TRANSFORMS.get(config.kind)
-    if table is None or not evidence.inputs:
-        return
-    for name, changes, what in table(evidence, config):
-        predicted = run(config, evidence.inputs, **changes)
-        if predicted is not None:
-            yield name, predicted, what
-    for name, x, what in input_guesses(evidence):
+    fitting = [row for row in ROWS if row.fits(config)] if evidence.inputs else []
+    for row in fitting:
+        for changes, what in row.changes(evidence, config):
+            predicted = run(config, evidence.inputs, **changes)
+            if predicted is not None:
+                yield row.name, predicted, what
+    for name, x, what in input_guesses(evidence) if fitting else ():
         predicted = run(config, (x,))
         if predicted is not None:
             yield name, predicted, what
-
-
-TRANSFORMS: dict[str, Callable[[Evidence, Config], Changes]] = {
-    "conv": conv_changes,
-    "batch_norm": norm_changes,
-    "dense": dense_changes,
-    "max_pool": pool_changes,
-    "avg_pool": pool_changes,
-}

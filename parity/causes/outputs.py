@@ -6,17 +6,21 @@ from itertools import permutations
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.kinds import KINDS
 
-from . import reference as ref
 from .evidence import Evidence, Guess, same
 from .inputs import misread
+from .rerun import applied, run
+
+ACTIVATIONS = [kind for kind in KINDS if kind.activation]
 
 
 def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
     """One side's output made from the other's: an activation, a slope, a shortcut more."""
-    for name, function in ref.ACTIVATIONS.items():
-        cause = "softmax on one side" if name == "softmax" else "missing or extra activation"
-        yield cause, function(base), f"applies {name}, the other side does not"
+    for kind in ACTIVATIONS:
+        predicted = applied(kind, base)
+        if predicted is not None:
+            yield kind.alone, predicted, f"applies {kind.name}, the other side does not"
     yield from misread(base)
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
@@ -38,16 +42,17 @@ def _other_shortcuts(nearby: dict[str, Array], base: Array, target: Array) -> It
 
 def activation_guesses(evidence: Evidence, target: Array) -> Iterator[Guess]:
     """An activation layer that does nothing, or has another slope below zero, or is another one."""
-    if evidence.configs[0].kind not in ref.ACTIVATIONS or not evidence.inputs:
-        return
-    x = evidence.inputs[0]
-    if same(ref.ACTIVATIONS[evidence.configs[0].kind](x), target):
+    config = evidence.configs[0]
+    declared = run(config, evidence.inputs)
+    if not config.kind.activation or declared is None or same(declared, target):
         return  # this side does what it declares
+    x = evidence.inputs[0]
     yield "missing or extra activation", x, "passes its input on, the other side does not"
     at = np.unravel_index(int(x.argmin()), x.shape)
     if target.shape == x.shape and x[at] < 0:
         slope = float(target[at] / x[at])
         yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
-    for name, function in ref.ACTIVATIONS.items():
-        if name != evidence.configs[0].kind:
-            yield "another activation", function(x), f"applies {name}"
+    for kind in ACTIVATIONS:
+        predicted = applied(kind, x)
+        if kind is not config.kind and predicted is not None:
+            yield "another activation", predicted, f"applies {kind.name}"

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from parity.models.arrays import Array
+from parity.models.kinds.formulas import channels
 from parity.verdict.difference import difference
 
-from . import reference as ref
 from .cause import Cause
 from .evidence import Config, Evidence
-from .reference import run
+from .rerun import rounded, run
 
 
 def precision_cause(evidence: Evidence) -> Cause:
@@ -34,16 +34,16 @@ def precision_cause(evidence: Evidence) -> Cause:
 
 def _in_dtype(config: Config, inputs: tuple[Array, ...], dtype: str) -> Iterator[Array]:
     """A layer's output from rounded numbers: itself not rounded, rounded, or rounded before its bias is added."""
-    weights = {k: ref.rounded(v, dtype) for k, v in config.weights.items() if k in ("weight", "bias")}
-    rounded = tuple(ref.rounded(x, dtype) for x in inputs)
-    out = run(config, rounded, **weights)
+    weights = {k: rounded(v, dtype) for k, v in config.weights.items() if k in ("weight", "bias")}
+    coarse = tuple(rounded(x, dtype) for x in inputs)
+    out = run(config, coarse, **weights)
     if out is None:
         return
     yield out
-    yield ref.rounded(out, dtype)
-    product = run(config, rounded, **weights | {"bias": None}) if "bias" in weights else None
+    yield rounded(out, dtype)
+    product = run(config, coarse, **weights | {"bias": None}) if "bias" in weights else None
     if product is not None:
-        yield ref.rounded(product, dtype) + ref.channels(config.weights["bias"], product)
+        yield rounded(product, dtype) + channels(config.weights["bias"], product)
 
 
 def dtype_cause(path: str, torch: str, keras: str, evidence: Evidence) -> Cause:
@@ -52,10 +52,10 @@ def dtype_cause(path: str, torch: str, keras: str, evidence: Evidence) -> Cause:
     what = f"it computes in {torch} in torch and in {keras} in Keras"
     if coarse in COARSE:
         config = evidence.configs[0]
-        weights = {name: ref.rounded(value, coarse) for name, value in config.weights.items()}
-        out = run(config, tuple(ref.rounded(x, coarse) for x in evidence.inputs), **weights)
+        weights = {name: rounded(value, coarse) for name, value in config.weights.items()}
+        out = run(config, tuple(rounded(x, coarse) for x in evidence.inputs), **weights)
         if out is not None:
-            moved = difference(ref.rounded(out, coarse), evidence.torch).error
+            moved = difference(rounded(out, coarse), evidence.torch).error
             what += f"; rounded as {side} does, its input, weights and output move by {moved:.1e} of its scale"
     return Cause("reduced precision", path, what)
 

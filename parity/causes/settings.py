@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .evidence import Config, Evidence, Guess
-from .reference import run
+from .rerun import run
 
 SETTING_CAUSES = {
     "eps": "BN eps",

@@ -7,7 +7,7 @@ import numpy as np
 from parity.models.arrays import Array
 
 from .evidence import Config, Evidence, Guess
-from .reference import run
+from .rerun import run
 
 
 def weight_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:

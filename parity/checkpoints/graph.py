@@ -8,13 +8,15 @@ or activation all show as a setting that differs, and no class is ever looked up
 from collections.abc import Iterator
 from typing import Any
 
+from parity.models.kinds import KINDS, named
+
 from .naming import SCHEMES, Scheme, to_canonical
 
 Node = tuple[str, int]  # a layer's name, and which of its calls
 
 WEIGHTED = {"Conv2D", "BatchNormalization", "Dense"}
 
-UNSEEN = {"Dropout", "SpatialDropout2D", "ActivityRegularization", "Identity", "InputLayer"}  # in inference
+UNSEEN = {cls for kind in KINDS if kind.idle and kind.test is None for cls in kind.keras} | {"InputLayer"}
 
 FUNCTIONAL = [scheme for scheme in SCHEMES if scheme.containers]
 
@@ -206,7 +208,8 @@ def _short(text: str) -> str:
 
 
 def _activated(name: str, text: str) -> str:
-    return text if name == "linear" or (name == "relu" and text.startswith("relu(")) else f"{name}({text})"
+    again = named(name).idempotent and text.startswith(f"{name}(")
+    return text if name == "linear" or again else f"{name}({text})"
 
 
 def _activation(kind: str, config: dict[str, Any]) -> str:
@@ -216,7 +219,7 @@ def _activation(kind: str, config: dict[str, Any]) -> str:
         inner = given.get("config") if isinstance(given, dict) else given
         return str(inner if isinstance(inner, str) else "linear" if given is None else given)
     changed = {key: config.get(key) for key in ("max_value", "negative_slope", "threshold") if config.get(key)}
-    return f"ReLU with {changed} of" if changed else "relu"
+    return f"{kind} with {changed} of" if changed else kind.lower()
 
 
 def _padding(config: dict[str, Any], kernel: Any, text: str) -> tuple[Any, str]:

@@ -21,6 +21,7 @@ from .tensors import BFLOAT16, Tensor, values
 MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
 SECONDS = 9  # for the process that looks where the arrays lie
 PASSED_OVER = ("optimizer/", "optimizer_weights/", "_metrics/", "compile_metrics/")
+CLASSES = {4: "conv2d", 2: "dense", 1: "batch_normalization"}  # as Keras numbers them, by the axes of their weights
 NAMELESS = ("layers/", "_layer_checkpoint_dependencies/")  # numbered by class in files of functional models
 
 
@@ -166,10 +167,10 @@ def _write_vars(file: Any, tensors: Sequence[Tensor], labels: Labels) -> None:
         group = layer
         if labels.containers:
             ranks = {len(tensor.shape) for tensor, _ in own}
-            cls = "conv2d" if 4 in ranks else "dense" if 2 in ranks else "batch_normalization"
+            cls = next(name for rank, name in CLASSES.items() if rank in ranks)
             number = f"_{counts[cls]}" if counts[cls] else ""
             counts[cls] += 1
-            group = f"{labels.containers[cls == 'dense']}{cls}{number}"
+            group = f"{labels.containers[cls == CLASSES[2]]}{cls}{number}"
         variables = file.create_group(f"{group}/vars")
         variables.attrs["name"] = layer if labels.containers else layer.rpartition("/")[2]
         for _, leaf in own:

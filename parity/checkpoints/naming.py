@@ -1,8 +1,8 @@
 """How others name the tensors of a residual network: two-way tables, a row for each kind of path.
 
-A row is (kind of layer, canonical path, stored path). A placeholder `{stage-1}` stands for the canonical number less
-one, so every row reads both ways. What follows the layer's path, `.weight` or `/vars/0`, is decided by the kind and by
-the file's layout alone (LEAVES). Canonical names are torch's state_dict keys, canonical axes torch's.
+A row is (torch's class of the layer, canonical path, stored path). A placeholder `{stage-1}` stands for the canonical
+number less one, so every row reads both ways. What follows the layer's path, `.weight` or `/vars/0`, is decided by the
+layer's kind and the file's layout alone (LEAVES). Canonical names are torch's state_dict keys, canonical axes torch's.
 """
 
 import re
@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from parity.models.arrays import Layout
+from parity.models.kinds import kind_of_class
+
 Axes = tuple[int, ...] | None
-LEAST = {"stage": 1, "block": 0, "conv": 1}  # the canonical numbers start here
+LEAST = {"stage": 1, "block": 0, "index": 1}  # the canonical numbers start here
+LAYERS = {"Conv2d": 4, "BatchNorm2d": 1, "Linear": 2}  # what these networks are made of, and the axes of its weights
 COUNTER = "num_batches_tracked"  # torch's, of a norm; Keras has none, and no result depends on it
 
 
 class Row(NamedTuple):
     """One kind of path, in canonical words and in the scheme's."""
 
-    kind: str
+    layer: str
     canonical: str
     stored: str
 
@@ -38,24 +42,24 @@ class Scheme:
 
 def _rows(*paths: str) -> tuple[Row, ...]:
     """The seven rows that a residual network needs, from the stored paths in the order of CANONICAL."""
-    return tuple(Row(kind, canonical, stored) for (kind, canonical), stored in zip(CANONICAL, paths, strict=True))
+    return tuple(Row(layer, canonical, stored) for (layer, canonical), stored in zip(CANONICAL, paths, strict=True))
 
 
 CANONICAL = (
-    ("conv", "conv1"),
-    ("batch_norm", "bn1"),
-    ("conv", "layer{stage}.{block}.conv{conv}"),
-    ("batch_norm", "layer{stage}.{block}.bn{conv}"),
-    ("conv", "layer{stage}.{block}.downsample.0"),
-    ("batch_norm", "layer{stage}.{block}.downsample.1"),
-    ("dense", "fc"),
+    ("Conv2d", "conv1"),
+    ("BatchNorm2d", "bn1"),
+    ("Conv2d", "layer{stage}.{block}.conv{index}"),
+    ("BatchNorm2d", "layer{stage}.{block}.bn{index}"),
+    ("Conv2d", "layer{stage}.{block}.downsample.0"),
+    ("BatchNorm2d", "layer{stage}.{block}.downsample.1"),
+    ("Linear", "fc"),
 )
 _TORCHVISION = _rows(*(canonical for _, canonical in CANONICAL))
 _TWINS = _rows(
     "conv1",
     "bn1",
-    "layer{stage}/{block}/conv{conv}",
-    "layer{stage}/{block}/bn{conv}",
+    "layer{stage}/{block}/conv{index}",
+    "layer{stage}/{block}/bn{index}",
     "layer{stage}/{block}/downsample/0",
     "layer{stage}/{block}/downsample/1",
     "fc",
@@ -63,16 +67,16 @@ _TWINS = _rows(
 _TRANSFORMERS = (
     "embedder.embedder.convolution",
     "embedder.embedder.normalization",
-    "encoder.stages.{stage-1}.layers.{block}.layer.{conv-1}.convolution",
-    "encoder.stages.{stage-1}.layers.{block}.layer.{conv-1}.normalization",
+    "encoder.stages.{stage-1}.layers.{block}.layer.{index-1}.convolution",
+    "encoder.stages.{stage-1}.layers.{block}.layer.{index-1}.normalization",
     "encoder.stages.{stage-1}.layers.{block}.shortcut.convolution",
     "encoder.stages.{stage-1}.layers.{block}.shortcut.normalization",
 )
 _AKAMASTER = _rows(
     "conv1",
     "bn1",
-    "layer{stage}.{block}.conv{conv}",
-    "layer{stage}.{block}.bn{conv}",
+    "layer{stage}.{block}.conv{index}",
+    "layer{stage}.{block}.bn{index}",
     "layer{stage}.{block}.shortcut.0",
     "layer{stage}.{block}.shortcut.1",
     "linear",
@@ -80,8 +84,8 @@ _AKAMASTER = _rows(
 _APPLICATIONS = _rows(
     "conv1_conv",
     "conv1_bn",
-    "conv{stage+1}_block{block+1}_{conv}_conv",
-    "conv{stage+1}_block{block+1}_{conv}_bn",
+    "conv{stage+1}_block{block+1}_{index}_conv",
+    "conv{stage+1}_block{block+1}_{index}_bn",
     "conv{stage+1}_block{block+1}_0_conv",
     "conv{stage+1}_block{block+1}_0_bn",
     "predictions",
@@ -89,8 +93,8 @@ _APPLICATIONS = _rows(
 _KERAS_HUB = _rows(
     "conv1_conv",
     "conv1_bn",
-    "stack{stage-1}_block{block}_{conv}_conv",
-    "stack{stage-1}_block{block}_{conv}_bn",
+    "stack{stage-1}_block{block}_{index}_conv",
+    "stack{stage-1}_block{block}_{index}_bn",
     "stack{stage-1}_block{block}_0_conv",
     "stack{stage-1}_block{block}_0_bn",
     "predictions",
@@ -109,26 +113,28 @@ SCHEMES: tuple[Scheme, ...] = (  # of schemes that fit equally well, the first i
 )
 OWN = {"torch": "torchvision", "keras": "resnet_keras"}
 
-_WEIGHTS: dict[str, tuple[tuple[str, str, Axes], ...]] = {  # the rows of kinds.py that these networks need
-    "conv": (("weight", "kernel", (2, 3, 1, 0)), ("bias", "bias", None)),
-    "batch_norm": (
-        ("weight", "gamma", None),
-        ("bias", "beta", None),
-        ("running_mean", "moving_mean", None),
-        ("running_var", "moving_variance", None),
-    ),
-    "dense": (("weight", "kernel", (1, 0)), ("bias", "bias", None)),
-}
 Leaves = dict[str, tuple[tuple[str, str, Axes], ...]]
-LEAVES: dict[str, Leaves] = {  # how leaves are written -> kind -> (canonical, stored, axes from torch's array)
-    "torch": {kind: tuple((ours, f".{ours}", None) for ours, _, _ in rows) for kind, rows in _WEIGHTS.items()},
+
+
+def _weights(layer: str) -> tuple[tuple[str, str, Axes], ...]:
+    """(torch's name, Keras's, axes) of a layer's tensors, as the table of kinds has them."""
+    kind = kind_of_class(layer, "torch")
+    laid = ((ours, keras, layout((1,) * LAYERS[layer])) for ours, keras, layout in kind.weights)
+    return tuple((ours, keras, axes) for ours, keras, axes in laid if not isinstance(axes, Layout))
+
+
+_WEIGHTS = {layer: _weights(layer) for layer in LAYERS}
+LEAVES: dict[str, Leaves] = {  # how leaves are written -> layer -> (canonical, stored, axes from torch's array)
+    "torch": {layer: tuple((ours, f".{ours}", None) for ours, _, _ in rows) for layer, rows in _WEIGHTS.items()},
     "vars": {
-        kind: tuple((ours, f"/vars/{number}", axes) for number, (ours, _, axes) in enumerate(rows))
-        for kind, rows in _WEIGHTS.items()
+        layer: tuple((ours, f"/vars/{number}", axes) for number, (ours, _, axes) in enumerate(rows))
+        for layer, rows in _WEIGHTS.items()
     },
-    "names": {kind: tuple((ours, f"/{keras}", axes) for ours, keras, axes in rows) for kind, rows in _WEIGHTS.items()},
+    "names": {
+        layer: tuple((ours, f"/{keras}", axes) for ours, keras, axes in rows) for layer, rows in _WEIGHTS.items()
+    },
 }
-LEAVES["torch"]["batch_norm"] += ((COUNTER, f".{COUNTER}", None),)
+LEAVES["torch"]["BatchNorm2d"] += ((COUNTER, f".{COUNTER}", None),)
 STYLES = {"torch": ("torch",), "keras": ("vars", "names")}
 
 
@@ -167,8 +173,8 @@ def _rewrite(path: str, source: str, destination: str) -> str | None:
 
 def to_canonical(scheme: Scheme, style: str, stored: str) -> Place | None:
     """The canonical name of a stored one; None where the table has no row for it."""
-    for kind, canonical, pattern in scheme.rows:
-        for ours, theirs, axes in LEAVES[style][kind]:
+    for layer, canonical, pattern in scheme.rows:
+        for ours, theirs, axes in LEAVES[style][layer]:
             if stored.endswith(theirs):
                 path = _rewrite(stored.removesuffix(theirs), pattern, canonical)
                 if path is not None:
@@ -179,8 +185,8 @@ def to_canonical(scheme: Scheme, style: str, stored: str) -> Place | None:
 def to_stored(scheme: Scheme, style: str, name: str) -> Place | None:
     """The stored name of a canonical one; None where the scheme has no word for it."""
     path, _, leaf = name.rpartition(".")
-    for kind, canonical, pattern in scheme.rows:
-        for ours, theirs, axes in LEAVES[style][kind]:
+    for layer, canonical, pattern in scheme.rows:
+        for ours, theirs, axes in LEAVES[style][layer]:
             if leaf == ours:
                 stored = _rewrite(path, canonical, pattern)
                 if stored is not None:

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity.errors import CheckpointError
-from parity.models.targets import variants
+from parity.models.targets import head_activations, variants
 
 from .graph import graph_words, graphs
-
-HEADS = {None: None, "linear": None, "softmax": "softmax", "sigmoid": "sigmoid"}  # activations that a builder takes
 
 IDLE: tuple[Any, ...] = (None, False, 0, [], {})  # of a setting that is not known: as if it were not there
 
@@ -152,7 +150,7 @@ def _graph(scheme: str, stated: dict[str, Any], subject: str) -> Statement:
     """A graph's statement; the activation that it ends in is an option, and a map of features stands for its mean."""
     output = stated["output"]
     name, _, inner = output.partition("(")
-    head = HEADS.get(name) if inner == "fc)" else None
+    head = _heads().get(name) if inner == "fc)" else None
     if re.fullmatch(r"relu\(layer\d+\.\d+\)", output):
         stated = stated | {"output": f"average({output})"}
     notes = (HEAD_NOTE.format(head),) if head else ()
@@ -190,7 +188,7 @@ def _keras_hub(backbone: dict[str, Any], task: dict[str, Any], subject: str) -> 
         notes.append("the preprocessor beside the network is not carried: give both models what it makes of an image")
     if "activation" in stated:
         stated["activation"] = _activation(stated["activation"])
-        if stated["activation"] is not None and stated["activation"] in HEADS.values():
+        if stated["activation"] is not None and stated["activation"] in head_activations():
             options["classifier_activation"] = stated["activation"]
             notes.append(HEAD_NOTE.format(stated["activation"]))
     for key, each in (("dtype", backbone.get("dtype")), ("head_dtype", task.get("head_dtype"))):
@@ -202,9 +200,14 @@ def _keras_hub(backbone: dict[str, Any], task: dict[str, Any], subject: str) -> 
     return Statement(subject, "keras_hub", ("keras-hub",), stated, options, tuple(notes))
 
 
+def _heads() -> dict[str | None, str | None]:
+    """What a network may end in, by Keras's words for it."""
+    return {"linear": None} | {name: name for name in head_activations()}
+
+
 def _activation(value: Any) -> Any:
     """An activation's name, of the forms that Keras writes: a name, or an object with one."""
     if isinstance(value, dict):
         inner = value.get("config")
         value = inner if isinstance(inner, str) else str(value.get("class_name", value)).lower()
-    return HEADS.get(value, value) if isinstance(value, str | None) else value
+    return _heads().get(value, value) if isinstance(value, str | None) else value

@@ -8,8 +8,9 @@ from parity.causes.diagnose import diagnose
 from parity.causes.evidence import Config, Evidence
 from parity.causes.norms import momentum_cause
 from parity.causes.precision import dtype_cause
+from parity.causes.rerun import WEIGHTS
 from parity.models.arrays import Array
-from parity.models.kinds import KINDS
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
@@ -19,7 +20,6 @@ from parity.verdict.results import LayerResult
 
 from .report import Report
 
-WEIGHTS = {name for kind in KINDS for name, _, _ in kind.weights}
 EXPLAINED = 12  # faults whose cause is looked for
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 
@@ -46,7 +46,7 @@ def explain(
         path = key.partition("#")[0]
         configs = [
             Config(
-                layer.kind,
+                named(layer.kind),
                 side.weights_of(path).result() if path in info else {},
                 info[path].static if path in info else {},
             )

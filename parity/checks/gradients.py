@@ -20,6 +20,7 @@ from functools import partial
 
 from parity.causes.gradients import Teacher, causes, lacking
 from parity.models.arrays import Array
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
@@ -149,7 +150,7 @@ def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, sh
 def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str) -> LayerResult:
     if tensors is None:
         return row
-    if row.kind == "batch_norm":
+    if named(row.kind).normalises == "batch":
         count = math.prod(row.step.shape) // row.step.shape[1]
         tensors = {name: replace(tensor, summed=count) for name, tensor in tensors.items()}
     kinds = {fault for tensor in tensors.values() for fault in tensor.faults(dtype)}

@@ -109,7 +109,7 @@ class Trace:
     def _go(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
         if kind.moves:
             return self._move(path, run, args, kwargs, function)
-        if kind.idle and (function or kind.name != "dropout"):
+        if kind.idle and (function or not kind.draws):
             return self._pass(run, args, kwargs)
         return self._step(path, kind, run, args, kwargs, function)
 
@@ -201,7 +201,7 @@ class Trace:
         made = replace(self._after(name, kind, before, shown, args, run, kwargs), view=self.names.views.get(name))
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
-        if kind.name == "dense" and len(tensors[0].shape) == 2:
+        if kind.flat and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
         new = self._taught(name, shown, self.visit(step), made, kind.squeezed)

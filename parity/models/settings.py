@@ -5,7 +5,6 @@ says nothing, so of a model that has not been trained the standard deviation of 
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 MOST_SIGMA = 6.0  # of the sampling error of a standard deviation, 1 / sqrt(2 n)
@@ -18,28 +17,3 @@ def same_initial(torch: Any, keras: Any) -> bool:
     if keras["std"] == 0.0:
         return bool(torch["std"] == 0.0)
     return bool(abs(torch["std"] / keras["std"] - 1) <= MOST_SIGMA / math.sqrt(2 * torch["count"]))
-
-
-Getter = Callable[[Any], Any]
-
-
-def rank_of(layer: Any) -> int:
-    """The number of spatial axes: the digit in a class's name, `MaxPool3d`."""
-    digits = (cls.__name__[-2] for cls in type(layer).__mro__ if cls.__name__[-2:-1].isdigit())
-    return int(next(digits, 2))
-
-
-def listed(value: Any, rank: int) -> list[Any]:
-    return list(value) if isinstance(value, tuple | list) else [value] * rank
-
-
-def same_padding(kernel: list[int], stride: list[int], dilation: list[int]) -> Any:
-    """Padding "same" in pixels where that is one number a side; with a stride it depends on the input."""
-    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    if (set(stride) == {1} and all(r % 2 == 0 for r in reach)) or not any(reach):
-        return [r // 2 for r in reach]
-    return "same"
-
-
-def has_bias(layer: Any) -> bool:
-    return getattr(layer, "bias", None) is not None

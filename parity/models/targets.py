@@ -33,6 +33,11 @@ def variants() -> dict[str, Any]:
     return dict(_configs().VARIANTS)
 
 
+def head_activations() -> tuple[str | None, ...]:
+    """The activations that a network of the family may end in; None for logits."""
+    return tuple(_configs().ACTIVATIONS)
+
+
 def _configs() -> ModuleType:
     name = "parity._configs"
     if name not in sys.modules:

@@ -8,9 +8,8 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
+from parity.models.kinds import named
 from parity.models.steps import StepInfo
-
-COMMUTATIVE = ("add", "multiply", "maximum", "minimum", "average")
 
 
 class Flow:
@@ -53,7 +52,7 @@ class Flow:
         own = self.signatures.get(key)
         self._heights[key] = max((self._heights[child] for child in children), default=0) + (own is not None)
         marks = list(dict.fromkeys(self._marks[child] for child in children))
-        if self.steps[key].kind in COMMUTATIVE:
+        if named(self.steps[key].kind).commutes:
             marks = sorted(marks)
         if own is None and len(marks) == 1:
             self._marks[key] = marks[0]  # a step without weights more or less makes no difference
@@ -76,7 +75,7 @@ class Flow:
 
     def _sorted(self, key: str) -> list[str]:
         children = list(dict.fromkeys(self._children(key) or ()))
-        if self.steps[key].kind not in COMMUTATIVE:
+        if not named(self.steps[key].kind).commutes:
             return children
         children.sort(key=lambda child: (-self._heights[child], self._marks[child]))
         for one, other in pairwise(children):

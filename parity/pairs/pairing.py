@@ -10,6 +10,7 @@ could be exchanged are told apart by a guess. Steps without weights are paired w
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Names
 
@@ -17,7 +18,6 @@ from .name_map import NameMap
 from .partners import Found, Model, Steps, by_place, by_weights, path_of
 
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
-PADDED = ("conv", "max_pool", "avg_pool")
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[l
     for key, step in side.steps.items():
         users = [user for user in side.steps.values() if key in user.sources]
         layer = side.layers.get(path_of(key))
-        alone = users and all(user.kind in PADDED and user.key in known for user in users)
-        if step.kind == "zero_pad" and key not in known and alone and layer is not None and not step.function:
+        alone = users and all(named(user.kind).padded is not None and user.key in known for user in users)
+        if named(step.kind).pads and key not in known and alone and layer is not None and not step.function:
             result.append((key, [(path_of(known[user.key]), layer.static["margins"]) for user in users]))
     return result
 

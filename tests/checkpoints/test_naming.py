@@ -6,8 +6,8 @@ import torch
 
 import resnet_torch
 from parity.checkpoints.naming import (
-    _WEIGHTS,
     COUNTER,
+    LEAVES,
     SCHEMES,
     STYLES,
     Scheme,
@@ -17,7 +17,6 @@ from parity.checkpoints.naming import (
     to_stored,
 )
 from parity.checkpoints.recognize import Architecture, candidates
-from parity.models.kinds import KINDS
 from parity.models.targets import variants
 
 from .helpers import all_shapes
@@ -83,10 +82,17 @@ def test_names_that_no_row_has(stored: str) -> None:
 
 
 def test_leaves_are_the_kinds() -> None:
-    """The leaf names and axes are those that parity.check copies weights by."""
-    rows = {cls: kind.weights for kind in KINDS for cls in kind.torch}
-    expected = {"conv": rows["Conv2d"], "batch_norm": rows["BatchNorm2d"], "dense": rows["Linear"]}
-    assert expected == _WEIGHTS
+    """The leaf names and axes, derived from the table of kinds, are what files of these networks hold."""
+    assert LEAVES["names"] == {
+        "Conv2d": (("weight", "/kernel", (2, 3, 1, 0)), ("bias", "/bias", None)),
+        "BatchNorm2d": (
+            ("weight", "/gamma", None),
+            ("bias", "/beta", None),
+            ("running_mean", "/moving_mean", None),
+            ("running_var", "/moving_variance", None),
+        ),
+        "Linear": (("weight", "/kernel", (1, 0)), ("bias", "/bias", None)),
+    }
 
 
 @pytest.mark.parametrize("name", SHAPES)

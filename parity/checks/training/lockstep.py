@@ -10,6 +10,7 @@ from parity.causes.stepping import tensor_of
 from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
 from parity.models.keys import SQUARES, STATISTICS, Key, keys, slots
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo, check_shapes, shapes_of
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe, RecipeError
@@ -258,7 +259,7 @@ def rate_allowed(recipe: Recipe, step: int, rate: float, rounding: float) -> flo
 def classes_of(layers: list[LayerInfo]) -> int:
     """How many classes the last layer gives. Raises RecipeError where it gives no row of numbers for each input."""
     last = layers[-1] if layers else None
-    if last is None or last.kind != "dense":
+    if last is None or not named(last.kind).flat:
         found = "no layer with weights" if last is None else f"{last.path}, a {last.kind}"
         raise RecipeError(
             f"training needs a classifier, a model whose last layer is a dense one, and the last is {found}; "

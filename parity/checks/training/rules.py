@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from parity.models.kinds import KINDS
 from parity.models.recipe import Recipe
 from parity.verdict.training import Match
 
@@ -23,7 +24,8 @@ def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
     yield Match("batch norm momentum", "momentum", "1 - momentum", SETTING, "torch weighs the new, Keras the old")
     why = "Keras's own keeps the biased variance, (n - 1) / n of it"
     yield Match("running variance", "unbiased", "resnet_keras's BatchNormalization", TWIN, why)
-    yield Match("dropout", "p = 0", "rate = 0", SETTING, "two frameworks cannot draw the same numbers")
+    why = "two frameworks cannot draw the same numbers"
+    yield from (Match(kind.name, "p = 0", "rate = 0", SETTING, why) for kind in KINDS if kind.draws)
     if dtype.startswith("mixed"):
         why = "weights, running statistics, optimizer and loss in float32, layers in bfloat16"
         yield Match("mixed precision", "autocast(bfloat16)", "mixed_bfloat16 policy", SETTING, why)

@@ -62,15 +62,16 @@ class KerasGradients(SideGradients):
         model = self.side.model
         trained = {id(variable) for variable in model.trainable_variables}
         before = [(v, ops.convert_to_numpy(v).copy()) for v in model.variables if id(v) not in trained]
-        rates = [(found.layer, found.layer.rate) for found in self.side.found if found.kind.name == "dropout"]
+        drawing = [(found.layer, name) for found in self.side.found for name in found.kind.draws]
+        rates = [(layer, name, getattr(layer, name)) for layer, name in drawing if hasattr(layer, name)]
         try:
-            for layer, _ in rates:
-                layer.rate = 0.0  # two frameworks cannot draw the same numbers
+            for layer, name, _ in rates:
+                setattr(layer, name, 0.0)  # two frameworks cannot draw the same numbers
             with computing_in(dtype, self.side.wide), retyped(model, dtype):
                 yield
         finally:
-            for layer, rate in rates:
-                layer.rate = rate
+            for layer, name, rate in rates:
+                setattr(layer, name, rate)
             for variable, value in before:
                 variable.assign(value)
 

@@ -35,8 +35,9 @@ class KerasTrainer:
         self.side = side
         self.model = side.model
         for _, kind, layer in side.found:
-            if kind.name == "dropout" and hasattr(layer, "rate"):
-                layer.rate = 0.0  # two frameworks cannot draw the same numbers
+            for name in kind.draws:  # two frameworks cannot draw the same numbers
+                if hasattr(layer, name):
+                    setattr(layer, name, 0.0)
 
     def train(
         self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from parity.models.arrays import Axes, Layout
-from parity.models.kinds import KINDS, is_keras_layer, kind_of
+from parity.models.arrays import Axes
+from parity.models.kinds import is_keras_layer, kind_of, kind_of_class
 from parity.models.layers import Found
 
 
@@ -62,7 +62,7 @@ def _with_parts(found: Found) -> Iterator[Found]:
     path, kind, layer = found
     for name, like, own in kind.parts:
         part = Part(layer, name, dict(own))
-        yield Found(f"{path}.{name}", next(row for row in KINDS if like in row.keras), part)
+        yield Found(f"{path}.{name}", kind_of_class(like, "keras"), part)
     if not kind.parts:
         yield found
     activation = fused_activation(found)
@@ -75,7 +75,7 @@ def fused_activation(found: Found) -> Any:
     if not (found.kind.weights or found.kind.parts):
         return None
     activation = getattr(found.layer, "activation", None)
-    return None if activation is None or kind_of(activation, "keras").name == "identity" else activation
+    return None if activation is None or kind_of(activation, "keras").idle else activation
 
 
 def keras_children(layer: Any) -> list[tuple[str, Any]]:
@@ -104,19 +104,7 @@ def _attribute_layers(layer: Any) -> Iterator[tuple[str, Any]]:
 def keras_variables(layers: Iterable[Found]) -> Iterator[tuple[str, Any, Axes]]:
     """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
     for path, kind, layer in layers:
-        for torch_name, keras_name, axes in kind.weights:
+        for torch_name, keras_name, layout in kind.weights:
             variable = getattr(layer, keras_name, None)
             if variable is not None:
-                yield f"{path}.{torch_name}", variable, _resolved(axes, tuple(variable.shape))
-
-
-def _resolved(axes: Any, shape: tuple[int, ...]) -> Axes:
-    """A layout that the table names, for a Keras variable of this shape."""
-    if axes == "depthwise":  # (..., in, multiplier); torch has in * multiplier groups' outputs on one axis
-        *kernel, channels, multiplier = shape
-        split = (channels, multiplier, *kernel)
-        return Layout((channels * multiplier, 1, *kernel), split, (*range(2, len(split)), 0, 1), shape)
-    if axes == "vector":  # (1, 1, C), where the other axes share one number a channel
-        shared = set(shape[:-1]) <= {1}
-        return Layout(shape[-1:], shape[-1:], (0,), shape) if shared else None
-    return axes  # type: ignore[no-any-return]
+                yield f"{path}.{torch_name}", variable, layout(tuple(variable.shape))

@@ -107,12 +107,12 @@ def _exact_backward() -> Iterator[None]:
 def trained_in(side: Any, dtype: str) -> nn.Module:
     """A copy of the model in `dtype` and in training mode.
 
-    Dropout drops nothing: two frameworks cannot draw the same numbers.
+    Nothing is drawn: two frameworks cannot draw the same numbers.
     """
     model = training_copy(side.model).to(side.device, getattr(torch, dtype))
     model.zero_grad(set_to_none=True)
     for path, kind, _ in side.found:
-        if kind.name == "dropout":
+        if kind.draws:
             model.get_submodule(path).eval()
     return model
 

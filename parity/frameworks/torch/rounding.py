@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from parity.models.arrays import Array
+from parity.models.kinds import Kind, named
 from parity.models.steps import StepInfo
 from parity.verdict import rounding
 from parity.verdict.measured import STATISTICS
 from parity.verdict.rounding import Norm
 
-NORMS = ("batch_norm", "group_norm", "layer_norm")
-LINEAR = ("conv", "conv_transpose", "dense")
 Sizes = dict[str, Array]
 
 
@@ -54,6 +53,9 @@ class TorchRounding:
     def _layer(self, key: str) -> Any:
         return self.side.model.get_submodule(key.partition("#")[0])
 
+    def _kind(self, key: str) -> Kind:
+        return named(self.steps[key].kind)
+
     def _source(self, key: str) -> Array | None:
         """What a step's first input was made as."""
         made = f"{key}<0" if f"{key}<0" in self.steps else next(iter(self.steps[key].sources), "")
@@ -65,40 +67,40 @@ class TorchRounding:
         return self._latest[1]
 
     def _made_terms(self, key: str) -> Sizes:
-        gradient, kind = self.kept("gradient", key), self.steps[key].kind
-        if gradient is None or kind not in (*LINEAR, *NORMS):
+        gradient, kind = self.kept("gradient", key), self._kind(key)
+        if gradient is None or not (kind.sums or kind.normalises):
             return {}
         norm = self._norm(key)
         if norm is not None and norm.x.shape == gradient.shape:
             return norm.terms(gradient)
-        last = gradient.ndim - 1 if kind in ("dense", "layer_norm") else 1
+        last = gradient.ndim - 1 if kind.layout == "equal" else 1
         return {"bias": np.abs(gradient).sum(tuple(axis for axis in range(gradient.ndim) if axis != last))}
 
     def _norm(self, key: str) -> Norm | None:
         """What a norm has normalised; None where that was moved on its way, so that its axes are not the norm's."""
-        kind, x = self.steps[key].kind, self._source(key)
-        if x is None or kind not in NORMS:
+        kind, x = self._kind(key), self._source(key)
+        if x is None or not kind.normalises:
             return None
         layer = self._layer(key)
         weight = getattr(layer, "weight", None)
         gamma = None if weight is None else weight.detach().cpu().double().numpy()
-        if kind == "layer_norm":
+        if kind.normalises == "features":
             rank = len(layer.normalized_shape)
             fits = x.shape[x.ndim - rank :] == tuple(layer.normalized_shape)
             return rounding.layer_norm(x, gamma, layer.eps, rank) if fits else None
         channels = getattr(layer, "num_features", None) or layer.num_channels
         if x.ndim < 2 or x.shape[1] != channels:
             return None
-        if kind == "batch_norm":
+        if kind.normalises == "batch":
             return rounding.batch_norm(x, gamma, layer.eps)
         return rounding.group_norm(x, gamma, layer.eps, getattr(layer, "num_groups", channels))
 
     def _losses(self, key: str) -> Sizes:
-        gradient, kind = self.kept("gradient", key), self.steps[key].kind
+        gradient, kind = self.kept("gradient", key), self._kind(key)
         if gradient is None:
             return {}
         norm = self._norm(key)
-        terms = self._terms(key) | (self._absolute(key, gradient) if kind in LINEAR else {})
+        terms = self._terms(key) | (self._absolute(key, gradient) if kind.sums else {})
         count = max(gradient.size // gradient.shape[1], 1 if norm is None else norm.count)
         return {name: rounding.share(count) * sizes for name, sizes in terms.items()}
 
@@ -126,7 +128,7 @@ class TorchRounding:
 
     def _statistic(self, calls: list[str], name: str) -> tuple[Array, Array] | None:
         """(size, what it may lose) of what a batch norm's calls add to a running statistic, (C,)."""
-        norms = [self._norm(key) for key in calls if self.steps[key].kind == "batch_norm"]
+        norms = [self._norm(key) for key in calls if self._kind(key).normalises == "batch"]
         known = [norm for norm in norms if norm is not None]
         if not known or len(known) < len(calls):
             return None

@@ -78,7 +78,7 @@ class TorchSide:
         return [key for key in self.model.state_dict() if key not in known and key.rpartition(".")[2] not in IGNORED]
 
     def randomize(self, x: Array, seed: int) -> None:
-        norms = [f for f in self.found if f.kind.name == "batch_norm" and f.layer.running_mean is not None]
+        norms = [f for f in self.found if f.kind.probe == "statistics" and f.layer.running_mean is not None]
         handles = [f.layer.register_forward_pre_hook(_randomizer(seed + i)) for i, f in enumerate(norms)]
         for i, (name, tensor) in enumerate(torch_tensors(self.found)):
             if name.endswith(".bias") and not tensor.any():

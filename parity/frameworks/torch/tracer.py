@@ -15,12 +15,9 @@ from torch.utils import _pytree as pytree
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array
-from parity.models.kinds import KINDS, Kind, is_global
+from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
-
-FUNCTIONS = {name: kind for kind in reversed(KINDS) for name in kind.functions}
-GLOBAL = {kind.name.replace("global", "adaptive"): kind for kind in KINDS if kind.squeezed}
 
 
 class TorchTrace(Trace):
@@ -69,12 +66,12 @@ class TorchTrace(Trace):
         kind = FUNCTIONS.get(name)
         if kind is None:
             return self._unknown(name, function, args, kwargs)
-        if not (kind.squeezed or kind.name.startswith("adaptive")):
+        if not (kind.squeezed or kind.to_one):
             return self.function(kind, function, args, kwargs)
         with self.quiet():  # a mean, or an adaptive pool, is a global pool if it leaves one number a channel
             output = function(*args, **kwargs)
         one = isinstance(output, torch.Tensor) and is_global(tuple(args[0].shape), tuple(output.shape))
-        kind = GLOBAL.get(kind.name, kind) if one else kind
+        kind = named(kind.to_one) if one and kind.to_one else kind
         return self.function(kind, function, args, kwargs, known=one or not kind.squeezed)
 
     def _parameters_cast(self, args: Any) -> Any:

@@ -13,6 +13,7 @@ from parity.errors import ParityError
 from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array
 from parity.models.keys import Key, is_statistic, kind_of, slots
+from parity.models.kinds import Kind
 from parity.models.layers import Found
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE
@@ -62,7 +63,7 @@ class TorchRun:
         found = [entry._replace(layer=self.model.get_submodule(entry.path)) for entry in side.found]
         self.tensors = dict(torch_tensors(found))
         self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
-        _without_dropout(found)
+        _without_draws(found)
         self.sizes: dict[str, float] = {}
         self._watch_biases(found)
         self.start = {name: tensor.clone() for name, tensor in self.tensors.items() if is_statistic(name)}
@@ -76,9 +77,10 @@ class TorchRun:
     def _watch_biases(self, found: list[Found]) -> None:
         """Keep the size of the terms that a bias's gradient sums: before a batch norm they cancel to their rounding."""
 
-        def hook(name: str) -> Any:
+        def hook(name: str, kind: Kind) -> Any:
             def keep(gradient: torch.Tensor) -> None:
-                axes = tuple(axis for axis in range(gradient.ndim) if axis != 1)
+                last = gradient.ndim - 1 if kind.layout == "equal" else 1
+                axes = tuple(axis for axis in range(gradient.ndim) if axis != last)
                 self.sizes[name] = float(gradient.abs().sum(axes).max())
 
             def forward(module: Any, args: Any, output: torch.Tensor) -> None:
@@ -88,8 +90,8 @@ class TorchRun:
             return forward
 
         for path, kind, layer in found:
-            if kind.name in ("conv", "dense") and getattr(layer, "bias", None) is not None:
-                layer.register_forward_hook(hook(f"{path}.bias"))
+            if kind.sums and getattr(layer, "bias", None) is not None:
+                layer.register_forward_hook(hook(f"{path}.bias", kind))
 
     def forward(self, x: Array, y: Array) -> tuple[Array, torch.Tensor]:
         """The loss, as an array and with its graph."""
@@ -223,8 +225,9 @@ def _array(tensor: torch.Tensor) -> Array:
     return np.asarray(tensor.detach().double().numpy())
 
 
-def _without_dropout(found: list[Found]) -> None:
+def _without_draws(found: list[Found]) -> None:
     """Two frameworks cannot draw the same numbers."""
     for _, kind, layer in found:
-        if kind.name == "dropout" and hasattr(layer, "p"):
-            layer.p = 0.0
+        for name in kind.draws:
+            if hasattr(layer, name):
+                setattr(layer, name, 0.0)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import ParityError
-from parity.models.kinds import KINDS
+from parity.models.arrays import Layout
+from parity.models.kinds import named
 
 from .forms import SHAPE
 
@@ -150,11 +151,12 @@ def _weights(kind: str, shapes: dict[str, list[int]]) -> Iterator[Weight]:
 
 
 def _keras_weight(kind: str, name: str, rank: int) -> tuple[str, tuple[int, ...]]:
-    for row in KINDS:
-        for torch, keras, axes in row.weights if row.name == kind else ():
-            if torch == name and (axes is None or len(axes) == rank) and not isinstance(axes, str):
-                return keras, axes or tuple(range(rank))
-    return name, tuple(range(rank))
+    every = tuple(range(rank))
+    for torch, keras, layout in named(kind).weights:
+        axes = layout((1,) * rank)
+        if torch == name and not isinstance(axes, Layout):
+            return keras, axes or every
+    return name, every
 
 
 def _letters(rank: int) -> str:

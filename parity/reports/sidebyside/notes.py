@@ -166,7 +166,7 @@ NOTES = (
         ("Bottleneck.__init__.conv2",),
     ),
     Note(
-        "add",
+        "sum",
         "The sum that makes it residual",
         "F(x) + x, before the last ReLU. Where a layer-by-layer comparison finds equal layers and a wrong sum, the "
         "shortcut is missing or projected.",
@@ -193,13 +193,13 @@ NOTES = (
         ("ResNet.forward.def",),
     ),
     Note(
-        "flatten",
+        "pooling",
         "Global average pooling",
         "PyTorch's pool leaves (N, C, 1, 1), which must be flattened; Keras's gives (N, C). No weight depends on it.",
         ("ResNet.__init__.avgpool", "ResNet.forward.x#4"),
     ),
     Note(
-        "dense",
+        "classifier",
         "The classifier's matrix",
         "(out, in) in PyTorch and (in, out) in Keras: transposed. The starting values also differ by default; `Dense` "
         "here starts as PyTorch's does.",

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from parity.errors import ParityError
+from parity.models.kinds import FUNCTIONS
 
 FILES = ("blocks.py", "resnet.py")  # the line-aligned ones: every definition has its twin
+ADDED = FUNCTIONS["iadd"].name  # as the step of `x += y` is called
 Node = ast.ClassDef | ast.FunctionDef
 
 
@@ -210,7 +212,7 @@ def _layers(node: ast.stmt) -> Iterator[str]:
                 if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "self":
                     yield one.attr
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
-        yield "add"
+        yield ADDED
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and len(node.value.args) == 3:
         name = node.value.args[1]  # setattr(self, f"layer{i + 1}", ...)
         if ast.unparse(node.value.func) == "setattr" and isinstance(name, ast.JoinedStr):

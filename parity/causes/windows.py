@@ -1,0 +1,61 @@
+"""What people get wrong in a window that slides, a row a cause: padding, dilation, stride -> the changes to try."""
+
+from .evidence import Changes, Config, Evidence, Row
+from .rerun import all_pads
+
+
+def _is_padded(config: Config) -> bool:
+    return config.kind.padded is not None and "padding" in config.static
+
+
+def _is_padded_otherwise(config: Config) -> bool:
+    """With another number than 0."""
+    return _is_padded(config) and config.kind.padded != 0
+
+
+def _pads_zero(evidence: Evidence, config: Config) -> Changes:
+    yield {"pad_value": 0.0}, "pads the max pool with 0 instead of minus infinity"
+
+
+def _pads_unevenly(evidence: Evidence, config: Config) -> Changes:
+    padding, size = config.static["padding"], config.static["kernel_size"]
+    if padding == "same":
+        around = [k // 2 for k in size]
+        yield {"padding": around}, f"pads {around} on both sides"
+    elif size[-1] > 1:
+        yield {"padding": "same"}, 'pads as TensorFlow\'s "same" does, the odd pixel at the end'
+        for pads in all_pads(_totals(padding)):
+            yield {"padding": pads}, f"pads {list(map(list, pads))} (before, after)"
+
+
+def _pads_zero_unevenly(evidence: Evidence, config: Config) -> Changes:
+    if config.static["padding"] != "same":
+        for pads in all_pads(_totals(config.static["padding"])):
+            changes = {"padding": pads, "pad_value": 0.0}
+            yield changes, f"pads {list(map(list, pads))} with 0 instead of minus infinity"
+
+
+def _totals(padding: list[int | list[int]]) -> list[int]:
+    """How much is padded on both sides together."""
+    return [sum(p) if isinstance(p, list | tuple) else 2 * p for p in padding]
+
+
+def _dilated(evidence: Evidence, config: Config) -> Changes:
+    for dilation in (1, 2, 3, 4):
+        pads = [dilation * (k - 1) // 2 for k in config.static["kernel_size"]]
+        yield {"dilation": [dilation] * len(pads)}, f"dilates by {dilation}"
+        yield {"dilation": [dilation] * len(pads), "padding": pads}, f"dilates by {dilation}"
+
+
+def _strided(evidence: Evidence, config: Config) -> Changes:
+    for stride in (1, 2):
+        yield {"stride": [stride] * len(config.static["stride"])}, f"strides by {stride}"
+
+
+WINDOWS = (
+    Row("max-pool pad value", _is_padded_otherwise, _pads_zero),
+    Row("asymmetric padding", _is_padded, _pads_unevenly),
+    Row("max-pool pad value", _is_padded_otherwise, _pads_zero_unevenly),
+    Row("wrong dilation", lambda config: "dilation" in config.static, _dilated),
+    Row("stride on the wrong convolution", lambda config: "stride" in config.static and config.kind.sums, _strided),
+)

@@ -1,0 +1,87 @@
+"""Operations that Keras on TensorFlow does not compute in float64, though their tensors are, with exact equivalents.
+
+TensorFlow keeps LeakyReLU's slope and GELU's constants in float32 (errors of 2e-9), resizes images in float32 (1e-7),
+and has no float64 kernel of a 3-D pool on a CPU. In the float64 run these stand in; each is a sum of what Keras does
+exactly, differentiable, and takes `keras.ops` and the arguments of the backend's function that it replaces. None:
+nothing to replace.
+"""
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from .kind import Exact
+
+
+def _leaky_relu(ops: Any, x: Any, negative_slope: float = 0.2) -> Any:
+    return ops.where(x > 0, x, x * negative_slope)
+
+
+def _gelu(ops: Any, x: Any, approximate: bool = True) -> Any:
+    if approximate:
+        return 0.5 * x * (1 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    return 0.5 * x * (1 + ops.erf(x / math.sqrt(2)))
+
+
+def _max_pool(
+    ops: Any, inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+) -> Any:
+    if len(inputs.shape) != 5 or data_format == "channels_first":
+        return None
+    result = None
+    for window in _windows(ops, inputs, pool_size, strides, padding, float("-inf")):
+        result = window if result is None else ops.maximum(result, window)
+    return result
+
+
+def _average_pool(
+    ops: Any, inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+) -> Any:
+    if len(inputs.shape) != 5 or data_format == "channels_first":
+        return None
+    total = sum(_windows(ops, inputs, pool_size, strides, padding, 0.0))
+    counts = sum(_windows(ops, ops.ones_like(inputs), pool_size, strides, padding, 0.0))
+    return total / counts  # the padding does not count
+
+
+def _windows(ops: Any, x: Any, size: Any, strides: Any, padding: str, value: float) -> Any:
+    """The input shifted by every offset in the pool, one (N, ..., C) array after another."""
+    size = (size,) * 3 if isinstance(size, int) else tuple(size)
+    strides = size if strides is None else (strides,) * 3 if isinstance(strides, int) else tuple(strides)
+    if padding.lower() == "same":
+        totals = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(x.shape[1:-1], size, strides, strict=True)]
+        x = ops.pad(x, [(0, 0), *((t // 2, t - t // 2) for t in totals), (0, 0)], constant_values=value)
+    ends = [n - k + 1 for n, k in zip(x.shape[1:-1], size, strict=True)]
+    for offset in product(*map(range, size)):
+        picked = (slice(o, o + end, s) for o, end, s in zip(offset, ends, strides, strict=True))
+        yield x[(slice(None), *picked)]
+
+
+def _resize(ops: Any, images: Any, size: Any, interpolation: str = "bilinear", **settings: Any) -> Any:
+    plain = not any(settings.get(name) for name in ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio"))
+    if interpolation != "bilinear" or not plain or settings.get("data_format") == "channels_first":
+        return None
+    rows, columns = (_weights(old, int(new)) for old, new in zip(images.shape[-3:-1], size, strict=True))
+    halfway = ops.einsum("ij,...jkc->...ikc", ops.convert_to_tensor(rows, dtype=images.dtype), images)
+    return ops.einsum("lk,...ikc->...ilc", ops.convert_to_tensor(columns, dtype=images.dtype), halfway)
+
+
+def _weights(old: int, new: int) -> Any:
+    """(new, old) weights of linear interpolation between half-pixel centres; beyond the edge, the edge."""
+    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    low = np.minimum(at.astype(int), max(old - 2, 0))
+    high = np.minimum(low + 1, old - 1)
+    result = np.zeros((new, old))
+    np.add.at(result, (np.arange(new), low), 1 - (at - low))
+    np.add.at(result, (np.arange(new), high), at - low)
+    return result
+
+
+NO_KERNEL = "has no float64 kernel of a 3-D pool"
+LEAKY_RELU = Exact("nn.leaky_relu", _leaky_relu, "rounds the slope to float32")
+GELU = Exact("nn.gelu", _gelu, "rounds its constants to float32")
+MAX_POOL = Exact("nn.max_pool", _max_pool, NO_KERNEL)
+AVERAGE_POOL = Exact("nn.average_pool", _average_pool, NO_KERNEL)
+RESIZE = Exact("image.resize", _resize, "interpolates in float32")

@@ -1,0 +1,98 @@
+"""What a row of the table is: everything that parity knows of one kind of layer, as plain data and small functions.
+
+The functions read a layer's attributes, or an array, by name; none needs a framework.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from parity.models.arrays import Array, Axes
+
+Names = tuple[str, ...]
+Shape = tuple[int, ...]
+Weight = tuple[
+    str, str, Callable[[Shape], Axes]
+]  # torch's name, Keras's, and the layout of Keras's array, by its shape
+Weights = dict[str, Array]  # by torch's names, in torch's layout
+Static = dict[str, Any]  # settings by name
+Formula = Callable[[Array, Weights, Static], Array]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that must be equal as data. torch, keras: how each side's layer states it, in torch's terms."""
+
+    name: str
+    torch: Callable[[Any], Any]
+    keras: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A stand-in for a backend operation of Keras's that TensorFlow does not compute in float64 (see exact.py).
+
+    run: called with `keras.ops` and then as the operation is; None from it: here the operation is exact itself.
+    """
+
+    operation: str
+    run: Callable[..., Any]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of layer. `torch` and `keras` are class names, looked up along a class's base classes.
+
+    weights: its tensors, each with its layout in Keras (layouts.py). settings: what must be equal (settings.py).
+    layout: what the axes of its output mean. "channels": (N, C, ...) in torch and (N, ..., C) in Keras; "equal": the
+    same in both; "input": as its input's.
+    functions: torch functions that compute the same in `forward`, by the name that torch itself gives them.
+    operations: the same for Keras, as names in its backend modules ("nn.relu"); activations go by the last part.
+    exact: of these operations, those that Keras does not compute in float64.
+    formula: what it computes, in NumPy float64, for a cause to be proven on (formulas.py).
+    """
+
+    name: str
+    torch: Names = ()
+    keras: Names = ()
+    weights: tuple[Weight, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    layout: str = "input"
+    functions: Names = ()
+    operations: Names = ()
+    exact: tuple[Exact, ...] = ()
+    formula: Formula | None = None
+    test: Callable[[Any], bool] | None = None  # what else must hold of a layer of these classes
+    # What it does.
+    idle: bool = False  # computes nothing in evaluation mode: needs no partner
+    moves: bool = False  # moves numbers and computes nothing
+    merges: bool = False  # joins tensors, as an operator does in a model written by hand
+    commutes: bool = False  # of merges: the order of what it joins does not matter
+    sums: bool = False  # is linear, but for its bias: sums of products with its weights
+    flat: bool = False  # its weight has a column for every number of a vector, which may be a flattened image
+    normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"
+    squeezed: bool = False  # a global pool: (N, C, 1, 1) in torch and (N, C) in Keras are the same tensor
+    to_one: str = ""  # the kind that its function is where it leaves one number a channel
+    pads: bool = False  # adds zeros around an image, as a layer behind it with padding of its own can
+    padded: float | None = None  # what its own padding holds; None: it has none
+    activation: bool = False  # is applied to what a layer gave, and may be forgotten or taken for another
+    alone: str = "missing or extra activation"  # of an activation: the fault's name where one side alone has it
+    idempotent: bool = False  # applied twice, it is as applied once
+    draws: Names = ()  # draws random numbers in training, but none where all of these attributes that it has are 0
+    # What a probe must give it beside random numbers. "rows": whole numbers, of rows of its weight; "statistics":
+    # running statistics that are not those of no batch.
+    probe: str = ""
+    # Layers in one, in order: (name, the Keras class that each is like, what it has otherwise); see Part in walk.py.
+    parts: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...] = ()
+    known: bool = True
+
+
+def ranked(name: str, *ranks: int) -> Names:
+    """`name` with each number of spatial axes in the place of {}; by default 1, 2 and 3."""
+    return tuple(name.format(rank) for rank in ranks or (1, 2, 3))
+
+
+def within(module: str, *functions: str) -> Names:
+    """Functions of one module, as operations are named."""
+    return tuple(f"{module}.{name}" for name in functions)

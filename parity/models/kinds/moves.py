@@ -1,0 +1,56 @@
+"""Kinds that move, pad or resize, and have no weights."""
+
+from typing import Any
+
+from . import exact, settings as of
+from .kind import Kind, ranked, within
+
+
+def _zero(layer: Any) -> bool:
+    return getattr(layer, "value", 0) == 0
+
+
+FLATTEN = Kind(
+    "flatten",
+    ("Flatten",),
+    ("Flatten",),
+    functions=("flatten", "view", "reshape", "ravel"),
+    operations=("numpy.reshape", "numpy.ravel"),
+    moves=True,
+)
+RESHAPE = Kind("reshape", ("Unflatten",), ("Reshape",), functions=("unflatten",), moves=True)
+
+MOVES = (
+    Kind(
+        "upsample",
+        ("Upsample",),
+        ranked("UpSampling{}D"),
+        settings=(of.INTERPOLATION,),
+        layout="channels",
+        functions=("interpolate", "upsample"),
+        operations=("image.resize",),
+        exact=(exact.RESIZE,),
+    ),
+    Kind("zero_pad_shortcut", ("ZeroPadShortcut",), ("ZeroPadShortcut",), settings=(of.STRIDE,), layout="channels"),
+    Kind(
+        "zero_pad",
+        ranked("ConstantPad{}d"),  # ZeroPad2d is one
+        ranked("ZeroPadding{}D"),
+        settings=(of.MARGINS,),
+        layout="channels",
+        functions=("pad",),
+        operations=("numpy.pad",),
+        test=_zero,
+        pads=True,
+    ),
+    FLATTEN,
+    RESHAPE,
+    Kind(
+        "permute",
+        (),
+        ("Permute",),
+        functions=("permute", "transpose", "movedim", "moveaxis", "swapaxes", "squeeze", "unsqueeze"),
+        operations=within("numpy", "transpose", "moveaxis", "swapaxes", "squeeze", "expand_dims"),
+        moves=True,
+    ),
+)

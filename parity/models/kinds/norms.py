@@ -1,0 +1,41 @@
+"""Kinds that normalise."""
+
+from . import formulas, settings as of
+from .kind import Kind, ranked
+from .layouts import as_torch
+
+SCALE = (("weight", "gamma", as_torch), ("bias", "beta", as_torch))
+RUNNING = (("running_mean", "moving_mean", as_torch), ("running_var", "moving_variance", as_torch))
+
+NORMS = (
+    Kind(
+        "batch_norm",
+        (*ranked("BatchNorm{}d"), "SyncBatchNorm"),
+        ("BatchNormalization",),
+        SCALE + RUNNING,
+        (of.EPS, of.MOMENTUM),
+        "channels",
+        formula=formulas.batch_norm,
+        normalises="batch",
+        probe="statistics",
+    ),
+    Kind(
+        "group_norm",
+        ("GroupNorm", *ranked("InstanceNorm{}d")),
+        ("GroupNormalization",),
+        SCALE,
+        (of.NORM_GROUPS, of.EPS),
+        "channels",
+        normalises="groups",
+    ),
+    Kind(
+        "layer_norm",
+        ("LayerNorm",),
+        ("LayerNormalization",),
+        SCALE,
+        (of.EPS,),
+        "equal",
+        normalises="features",
+    ),
+    Kind("rms_norm", ("RMSNorm",), ("RMSNormalization",), (("weight", "scale", as_torch),), layout="equal"),
+)

@@ -1,0 +1,60 @@
+"""What the table of kinds says that a kind computes is what torch computes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.causes.evidence import Config
+from parity.causes.rerun import run
+from parity.models.kinds import KINDS, kind_of
+
+LAYERS = [
+    nn.Conv2d(4, 6, 3, stride=2, padding=(1, 0), dilation=(1, 2), groups=2),
+    nn.Conv1d(4, 4, 3, groups=4, bias=False),
+    nn.Conv3d(4, 2, (1, 2, 3), padding=1),
+    nn.Linear(7, 3),
+    nn.BatchNorm2d(4, eps=1e-3),
+    nn.BatchNorm2d(4, affine=False),
+    nn.MaxPool2d(3, stride=2, padding=1),
+    nn.AvgPool2d(3, stride=1, padding=1),
+    nn.ReLU(),
+    nn.ReLU6(),
+    nn.LeakyReLU(0.3),
+    nn.ELU(0.7),
+    nn.GELU(),
+    nn.GELU(approximate="tanh"),
+    nn.SiLU(),
+    nn.Sigmoid(),
+    nn.Tanh(),
+    nn.Softmax(1),
+    nn.LogSoftmax(1),
+]
+
+
+def config_of(layer: Any) -> Config:
+    """A torch layer as a hypothesis is tried on it."""
+    kind = kind_of(layer, "torch")
+    tensors = {name: getattr(layer, name) for name, _, _ in kind.weights}
+    weights = {name: tensor.detach().numpy() for name, tensor in tensors.items() if tensor is not None}
+    return Config(kind, weights, {setting.name: setting.torch(layer) for setting in kind.settings})
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_formula(layer: Any) -> None:
+    rank = layer.weight.ndim - 2 if type(layer).__name__.startswith("Conv") else 2
+    shape = (2, 4, *(6, 7, 8)[:rank])
+    x = 3 * torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    layer = layer.double().eval()
+    if hasattr(layer, "running_mean"):
+        layer.running_mean.normal_()
+        layer.running_var.uniform_(0.5, 2)
+    made = run(config_of(layer), (x.numpy(),))
+    assert made is not None
+    np.testing.assert_allclose(made, layer(x).detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_every_formula_has_a_case() -> None:
+    assert {kind.name for kind in KINDS if kind.formula} == {kind_of(layer, "torch").name for layer in LAYERS}

@@ -1,0 +1,84 @@
+"""The table of layer kinds: no other file of parity names one, and its rows hang together."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from parity.models.kinds import KINDS, Kind, named
+
+pytestmark = pytest.mark.quick
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = "parity/models/kinds/"
+NAMES = {kind.name for kind in KINDS}
+CLASSES = {name for kind in KINDS for name in kind.torch + kind.keras}
+# Words of files that other libraries write, which are spelt as a kind or a class of one is.
+FOREIGN = {
+    "parity/checkpoints/naming.py": {"Conv2d", "BatchNorm2d", "Linear"},  # of what a residual network is made
+    "parity/checkpoints/graph.py": {
+        *("Conv2D", "BatchNormalization", "Dense", "Flatten", "ReLU"),
+        *("ZeroPadding2D", "MaxPooling2D", "GlobalAveragePooling2D", "Add"),
+    },  # Keras's configurations
+    "parity/checkpoints/hdf5.py": {"dense"},  # Keras's groups
+    "parity/checkpoints/statements.py": {"relu", "dropout"},  # transformers' and keras_hub's configurations
+}
+
+
+def words(source: str) -> Iterator[str]:
+    """Every string in a file that is nothing but names, one or several."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = node.value.replace(",", " ").split()
+            yield from found if set(found) <= NAMES | CLASSES else ()
+
+
+def naming(sources: dict[str, str]) -> dict[str, set[str]]:
+    """The kinds and classes that each file names outside of the table."""
+    found = {
+        path: set(words(source)) & (NAMES | CLASSES) for path, source in sources.items() if not path.startswith(TABLE)
+    }
+    return {path: names for path, names in found.items() if names}
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, str]:
+    return {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "parity").rglob("*.py"))}
+
+
+def test_no_other_file_names_a_kind(sources: dict[str, str]) -> None:
+    assert naming(sources) == FOREIGN
+
+
+@pytest.mark.parametrize(
+    "line", ['KIND = "batch_norm"', 'if "max_pool" == 1:\n    pass', 'SUMS = ("conv", "dense")', 'C = "Conv2d"']
+)
+def test_a_planted_name_is_seen(sources: dict[str, str], line: str) -> None:
+    path = "parity/pairs/name_map.py"
+    assert naming(sources | {path: f"{sources[path]}\n{line}\n"}) != FOREIGN
+
+
+def test_rows_of_one_kind_differ_in_how_weights_lie_alone() -> None:
+    apart = {"torch", "keras", "weights", "parts"}
+    rest = [field.name for field in fields(Kind) if field.name not in apart]
+    assert all(getattr(kind, name) == getattr(named(kind.name), name) for kind in KINDS for name in rest)
+
+
+@pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.name)
+def test_a_row_hangs_together(kind: Kind) -> None:
+    assert {exact.operation for exact in kind.exact} <= set(kind.operations)
+    assert not kind.to_one or named(kind.to_one).squeezed
+    assert kind.layout in ("channels", "equal", "input")
+    assert kind.normalises in ("", "batch", "groups", "features")
+    assert kind.probe in ("", "rows", "statistics")
+    assert (kind.probe == "statistics") == ("running_mean" in {name for name, _, _ in kind.weights})
+    assert not kind.commutes or kind.merges
+    assert not kind.flat or kind.sums
+    assert {like for _, like, _ in kind.parts} <= CLASSES
+    assert len({setting.name for setting in kind.settings}) == len(kind.settings)
+
+
+def test_a_name_that_the_table_has_not() -> None:
+    assert named("getitem") == Kind("getitem", known=False)
