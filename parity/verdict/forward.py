@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
 
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.settings import same_initial
 
@@ -75,13 +76,6 @@ def _sizes(found: Difference) -> tuple[str, str]:
     return f"at most {found.scale:.2g}", f"{found.greatest:.2g} away from it{found.at}"
 
 
-# Settings that act on the forward pass alone: where the numbers agree, they have no effect at that size.
-BY_EFFECT = {
-    "kernel_size", "stride", "padding", "transposed_padding", "dilation", "groups", "bias", "norm_groups", "margins",
-    "interpolation", "approximate",
-}  # fmt: skip
-
-
 def static_differences(
     torch: list[LayerInfo], keras: list[LayerInfo], results: list[LayerResult], doubtful: set[str]
 ) -> Iterator[StaticDifference]:
@@ -90,9 +84,10 @@ def static_differences(
     What the runs have shown to change no number is told, and is no fault.
     """
     wrong = doubtful | {each.path.partition("#")[0] for each in results if "structure" in each.faults}
+    by_effect = {layer.path: {s.name for s in named(layer.kind).settings if s.by_effect} for layer in torch}
     for entry in _differing(torch, keras):
         clean = entry.path not in wrong and all(structure_ok(each.added) for each in results if each.path == entry.path)
-        yield replace(entry, acts=not (clean and entry.field in BY_EFFECT))
+        yield replace(entry, acts=not (clean and entry.field in by_effect.get(entry.path, ())))
 
 
 def _differing(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[StaticDifference]:

@@ -21,11 +21,15 @@ Formula = Callable[[Array, Weights, Static], Array]
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting that must be equal as data. torch, keras: how each side's layer states it, in torch's terms."""
+    """A setting that must be equal as data. torch, keras: how each side's layer states it, in torch's terms.
+
+    by_effect: acts on the forward pass alone, and on all of it at one size: where the numbers agree, so does it.
+    """
 
     name: str
     torch: Callable[[Any], Any]
     keras: Callable[[Any], Any]
+    by_effect: bool = True
 
 
 @dataclass(frozen=True)

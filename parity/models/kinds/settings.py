@@ -152,11 +152,12 @@ DILATION = Setting("dilation", _torch_list("dilation"), lambda layer: listed(lay
 GROUPS = Setting("groups", lambda layer: layer.groups, _keras_groups)
 NORM_GROUPS = Setting("norm_groups", _torch_groups_normed, _keras_groups_normed)
 BIAS = Setting("bias", _has_bias, _has_bias)
-EPS = Setting("eps", lambda layer: layer.eps, lambda layer: layer.epsilon)
+EPS = Setting("eps", lambda layer: layer.eps, lambda layer: layer.epsilon, by_effect=False)
 MOMENTUM = Setting(
     "momentum",
     lambda layer: layer.momentum,
     lambda layer: round(1 - layer.momentum, 12),  # 1 - 0.9 is not 0.1 in binary
+    by_effect=False,
 )
 INTERPOLATION = Setting("interpolation", _torch_interpolation, _keras_interpolation)
 SLOPE = Setting("slope", lambda layer: layer.negative_slope, _number(_of_function("negative_slope", 0.2)))
