@@ -54,7 +54,7 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Array) -> Re
     torch.rename(Names(), {}, {}).result()
     keras.rename(Names(), pairing.layers, pairing.orders).result()
     recording = torch.record(x, "float64").result()
-    met = list(keras.meet(x, recording, {}))
+    met = list(keras.find_equal(x, recording, {}))
     if not met:
         return None
     ours, theirs = Graph(recording.steps), Graph([each.step for each in met])
@@ -66,7 +66,7 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Array) -> Re
         if not unseen or _matters(keras, x, recording, unseen, ours):
             return Regions(cuts, ours, theirs, pairing)
     anchors = {t: k for t, k in pairing.anchors.items() if _like(t, k, ours, theirs)}
-    anchored = _partners(keras.meet(x, recording, {k: t for t, k in anchors.items()}))
+    anchored = _partners(keras.find_equal(x, recording, {k: t for t, k in anchors.items()}))
     both = {key: anchored.get(key, {}) | partners.get(key, {}) for key in order}
     return Regions(anchored_cuts(order, both, likely, anchors), ours, theirs, pairing)
 
@@ -98,4 +98,4 @@ def _matters(keras: Runner, x: Array, recording: Recording, unseen: Found, torch
     """
     pairs = list(unseen.items())
     trials = [[pair] for pair in pairs] if len(pairs) <= ALONE else [pairs]
-    return all(not _agree(list(keras.meet(x, recording, {k: t for t, k in trial})), torch) for trial in trials)
+    return all(not _agree(list(keras.find_equal(x, recording, {k: t for t, k in trial})), torch) for trial in trials)

@@ -121,8 +121,8 @@ class Engine:
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         self._recorder.forced(emit, recording, look)
 
-    def meet(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
-        self._recorder.meet(emit, x, recording, anchors)
+    def find_equal(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
+        self._recorder.find_equal(emit, x, recording, anchors)
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         self._recorder.replay(emit, look)

@@ -163,7 +163,7 @@ class TraceRunner(Runner):
     def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def meet(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
         """A trace's steps have been paired when it was captured."""
         return iter(())
 

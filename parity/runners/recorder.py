@@ -145,7 +145,7 @@ class Recorder:
         with _Later(emit) as later:
             self.side.trace(self._x, "float64", visit, look)
 
-    def meet(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
+    def find_equal(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
         """Run in float64 and emit every step with those of the recording that it equals.
 
         anchors: steps that go on with the numbers of one of the recording's, which are told by its key.

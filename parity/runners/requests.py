@@ -96,8 +96,8 @@ class Requests(TrainingRunner, ABC):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         return self._stream(Engine.forced, recording, look)
 
-    def meet(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
-        return self._stream(Engine.meet, x, recording, anchors)
+    def find_equal(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+        return self._stream(Engine.find_equal, x, recording, anchors)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)

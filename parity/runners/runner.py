@@ -109,7 +109,7 @@ class Runner(Protocol):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         """Run in float64, every step on the other side's numbers: what each adds, as it is made."""
 
-    def meet(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
         """Run on x in float64: every step, with those of the other side's recording that it equals, as they are made.
 
         anchors: by this side's steps, those of the recording with whose numbers they go on.

@@ -197,14 +197,16 @@ def test_copy_weights_needs_an_input_where_names_differ() -> None:
     assert all(np.array_equal(a, b) for (name, a), b in pairs if "num_batches" not in name)
 
 
-def test_nothing_differs_but_a_layer_has_no_partner() -> None:
-    """An idempotent extra ReLU changes nothing; it is still no match."""
+def test_a_layer_that_one_side_alone_has_is_part_of_what_it_changes_nothing_in() -> None:
+    """An idempotent extra ReLU: the numbers are equal, and the report says what was compared as one."""
     import keras
 
     torch_model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     made = [keras.layers.Dense(3), keras.layers.ReLU(), keras.layers.ReLU()]
-    with pytest.raises(UnmatchedError, match=r"only keras has 2; .*"):
-        checked(torch_model, keras.Sequential([keras.Input((4,)), *made]), np.ones((2, 4)))
+    x = np.random.default_rng(0).standard_normal((8, 4))
+    report = checked(torch_model, keras.Sequential([keras.Input((4,)), *made]), x)
+    assert report.ok, text(report)
+    assert "compared as one with" in text(report)
 
 
 def test_layers_that_compute_nothing_need_no_partner() -> None:
