@@ -60,7 +60,7 @@ def explain(
 
     yield from (diagnose(evidence(layer)) for layer in faulty)
     rows = {layer.path: layer for layer in report.layers}
-    hidden = [entry for entry in report.static if entry.field in WEIGHTS and not rows[entry.path].faults]
+    hidden = [entry for entry in report.settings if entry.field in WEIGHTS and not _at_fault(rows, entry.path)]
     for entry in hidden[:EXPLAINED]:
         what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras; this input does not show it"
         yield Cause("weight not copied", entry.path, what)
@@ -73,6 +73,10 @@ def explain(
         else:
             running = torch.weights_of(entry.path).result()["running_mean"]
             yield momentum_cause(entry.path, entry.torch, entry.keras, running, seen.steps[entry.path].inputs[0])
+
+
+def _at_fault(rows: dict[str, LayerResult], path: str) -> bool:
+    return path in rows and bool(rows[path].faults)
 
 
 @dataclass(frozen=True)

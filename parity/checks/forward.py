@@ -18,6 +18,7 @@ from parity.runners.runner import Runner
 from parity.verdict.forward import different_weights
 
 from .comparing import Comparing, Progress
+from .copying import Rewritten, copy_weights
 from .explain import explain
 from .gradients import add_gradients
 from .options import Options
@@ -42,7 +43,7 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
     keras.require_onednn(options.onednn).result()
     raise_on_unknown([*unknown, keras.unknown_weights().result()], NAMES)
     layers = torch_layers, keras_layers
-    ready = prepared(torch, keras, layers, slices[0], recorded, options, partial(copy_weights, keras, progress))
+    ready = prepared(torch, keras, layers, slices[0], recorded, options, partial(copied, torch, keras, progress))
     torch.spare_cores(0)
     _check_used(ready.torch_layers, ready.recording.steps)
     weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
@@ -54,7 +55,7 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
     environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
     report = make_report(target, x.shape, options, found.sums, found.wiring, *layers, environment)
     report = replace(report, static=report.static + tuple(different_weights(weights)))
-    report = with_notes(with_pairing(report, ready.pairing), found.notes)
+    report = replace(with_notes(with_pairing(report, ready.pairing), found.notes), copied=ready.rewritten.notes)
     if report.ok:
         found.raise_on_loose()
     else:
@@ -70,13 +71,17 @@ def _slices(x: Array, most: int) -> Iterator[Array]:
         yield x[start : start + size]
 
 
-def copy_weights(
-    keras: Runner, progress: Progress, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
-) -> None:
-    """Give Keras torch's recorded weights, every tensor once."""
-    check_shapes(shapes_of(ours), shapes_of(theirs), NAMES)
+def copied(
+    torch: Runner,
+    keras: Runner,
+    progress: Progress,
+    recording: Recording,
+    ours: list[LayerInfo],
+    theirs: list[LayerInfo],
+) -> Rewritten:
+    """Give Keras torch's recorded weights, and tell that it takes a while."""
     progress("copying weights", 0, 0)
-    keras.load(recording.weights).result()
+    return copy_weights(torch, keras, recording, ours, theirs)
 
 
 def load_checkpoint(torch: Runner, path: str, model: str, layers: list[LayerInfo]) -> None:

@@ -1,7 +1,7 @@
 """Before the comparison: both models run once, their steps are paired, Keras takes torch's names and weights."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity.models.arrays import Array
@@ -13,10 +13,11 @@ from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Recording
 from parity.runners.runner import Pending, Runner
 
+from .copying import Rewritten
 from .options import Options
 from .report import Report
 
-Copy = Callable[[Recording, list[LayerInfo], list[LayerInfo]], None]
+Copy = Callable[[Recording, list[LayerInfo], list[LayerInfo]], Rewritten]
 
 
 Layers = tuple[list[LayerInfo], list[LayerInfo]]
@@ -31,6 +32,7 @@ class Prepared:
     torch_layers: list[LayerInfo]
     keras_layers: list[LayerInfo]
     pairing: Pairing
+    rewritten: Rewritten = field(default_factory=Rewritten)  # what was copied otherwise than tensor for tensor
 
 
 def prepared(
@@ -53,21 +55,21 @@ def prepared(
     recording = recorded.result()
     if not same_paths(torch_layers, keras_layers):
         raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
-    if early:
-        copy(recording, torch_layers, keras_layers)
+    rewritten = copy(recording, torch_layers, keras_layers) if early else Rewritten()
     keras_steps = keras.prepare(x, options.dtype).result()
     (torch_layers, keras_layers), pairing = named_alike(
         torch, keras, layers, (recording.steps, keras_steps), options.name_map
     )
     if copying and (not early or pairing.orders):
-        copy(recording, torch_layers, keras_layers)
+        rewritten = copy(recording, torch_layers, keras_layers)
     if pairing.changes or (copying and not early):
         recorded = torch.record(x, options.dtype, NOTHING, True)
         keras_steps = keras.prepare(x, options.dtype).result()
         recording = recorded.result()
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
-    return Prepared(recording, keras_steps, *padded, replace(pairing, pairs=pairing.pairs + joints))
+    pairing = replace(pairing, pairs=pairing.pairs + joints).without(rewritten.moved)
+    return Prepared(recording, keras_steps, *padded, pairing, rewritten)
 
 
 def named_alike(

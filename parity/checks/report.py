@@ -33,6 +33,7 @@ class Report:
     causes: tuple[Cause, ...] = ()
     pairs: tuple[Pair, ...] = ()  # steps that were compared although their names differ
     unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
+    copied: tuple[str, ...] = ()  # weights that were not copied tensor for tensor, in sentences
     devices: tuple[Cell, ...] = ()  # every framework on every device, if more than the CPU was asked for
 
     @property
@@ -72,7 +73,7 @@ class Report:
             "message": headline(self),
             "target": self.target,
             "environment": self.environment,
-            "notes": list(notes(self.environment)),
+            "notes": [*notes(self.environment), *self.copied],
             "layers": [_layer_json(self, layer) for layer in self.layers],
             "first": self.first,
             "cause": None if self.cause is None else _cause_json(self.cause),

@@ -122,7 +122,7 @@ def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     from parity.runners.trace import Stored, read_trace
     from parity.verdict.difference import structure_ok
 
-    from .forward import copy_weights
+    from .copying import copy_weights
     from .options import Options
     from .prepare import prepared
 
@@ -131,9 +131,7 @@ def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     torch, x, dtype = TraceRunner(teacher), teacher.input(), teacher.header.dtype
     options = Options(dtype, len(x), asked.seed, asked.weights, name_map=asked.name_map)
     layers = torch.start(asked.seed).result(), _started(asked, side)
-    ready = prepared(
-        torch, side, layers, x, torch.record(x, dtype), options, partial(copy_weights, side, lambda *_: None)
-    )
+    ready = prepared(torch, side, layers, x, torch.record(x, dtype), options, partial(copy_weights, torch, side))
     wiring = match_steps(ready.recording.steps, ready.keras_steps)
     look = Look(wiring.watch)
     torch.record(x, dtype, look).result()  # says so if the trace lacks what must be watched

@@ -7,8 +7,8 @@ must then be the same list of kinds and weight shapes. Nothing else is accepted:
 could be exchanged are told apart by a guess. Steps without weights are paired within the gaps between these.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo
@@ -47,6 +47,11 @@ class Pairing:
     margins: tuple[Margins, Margins] = ({}, {})
     found: Found = field(default_factory=dict)
     anchors: Found = field(default_factory=dict)
+
+    def without(self, paths: Collection[str]) -> "Pairing":
+        """The same without the steps of these layers of torch's, whose outputs need not be equal."""
+        found, anchors = ({t: k for t, k in x.items() if path_of(t) not in paths} for x in (self.found, self.anchors))
+        return replace(self, found=found, anchors=anchors)
 
     @property
     def changes(self) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from difflib import SequenceMatcher
 
 from parity.errors import UnmatchedError
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import StepInfo
 
@@ -29,8 +30,11 @@ class Model:
         return layer is not None and bool(layer.weights) and not self.steps[key].function
 
     def signature(self, key: str) -> tuple[object, ...]:
+        """The kind and the weights that no layer of the kind can be without: bias, scale and centre may be missing."""
         layer = self.layers[path_of(key)]
-        return layer.kind, tuple(sorted(layer.weights.items()))
+        spare = dict(named(layer.kind).neutral)
+        own = tuple(sorted((name, shape) for name, shape in layer.weights.items() if name not in spare))
+        return layer.kind, own or next(iter(layer.weights.values()))
 
     def idle(self, ran: set[str]) -> list[str]:
         """The layers with weights that did not run."""

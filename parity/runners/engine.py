@@ -103,6 +103,10 @@ class Engine:
     def load(self, places: dict[str, Place]) -> None:
         self._recorder.load(places)
 
+    def assign(self, arrays: dict[str, Array]) -> None:
+        for name, array in arrays.items():
+            self._side.load(name, array)
+
     def unequal(self, places: dict[str, Place]) -> dict[str, Difference]:
         return self._recorder.unequal(places)
 

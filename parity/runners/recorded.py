@@ -76,6 +76,9 @@ class TraceRunner(Runner):
     def load(self, places: dict[str, Place]) -> NoReturn:
         self._refuse()
 
+    def assign(self, arrays: dict[str, Array]) -> NoReturn:
+        self._refuse()
+
     def _refuse(self) -> NoReturn:
         raise ParityError("traces are compared as they are: nothing can be copied into one")
 

@@ -78,6 +78,9 @@ class Requests(TrainingRunner, ABC):
     def load(self, places: dict[str, Place]) -> Pending[None]:
         return self._ask(Engine.load, places)
 
+    def assign(self, arrays: dict[str, Array]) -> Pending[None]:
+        return self._ask(Engine.assign, arrays)
+
     def unequal(self, places: dict[str, Place]) -> Pending[dict[str, Difference]]:
         return self._ask(Engine.unequal, places)
 

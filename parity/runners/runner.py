@@ -91,6 +91,9 @@ class Runner(Protocol):
     def load(self, places: dict[str, Place]) -> Pending[None]:
         """Set tensors that the other side has put on the shelf."""
 
+    def assign(self, arrays: dict[str, Array]) -> Pending[None]:
+        """Set tensors, in torch's layout, by canonical name."""
+
     def unequal(self, places: dict[str, Place]) -> Pending[dict[str, Difference]]:
         """How tensors differ from those that the other side has put on the shelf, where they do."""
 

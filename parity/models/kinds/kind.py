@@ -75,6 +75,9 @@ class Kind:
     commutes: bool = False  # of merges: the order of what it joins does not matter
     sums: bool = False  # is linear, but for its bias: sums of products with its weights
     flat: bool = False  # its weight has a column for every number of a vector, which may be a flattened image
+    # Of weights that a layer may be without, what each is where it changes nothing; see folds.py.
+    neutral: tuple[tuple[str, float], ...] = (("bias", 0.0),)
+    fold: Callable[[Weights, Static, str], Weights | None] | None = None  # one that the other side has no place for
     normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"
     squeezed: bool = False  # a global pool: (N, C, 1, 1) in torch and (N, C) in Keras are the same tensor
     to_one: str = ""  # the kind that its function is where it leaves one number a channel

@@ -1,10 +1,11 @@
 """Kinds that normalise."""
 
-from . import formulas, settings as of
+from . import folds, formulas, settings as of
 from .kind import Kind, ranked
 from .layouts import as_torch
 
 SCALE = (("weight", "gamma", as_torch), ("bias", "beta", as_torch))
+NEUTRAL = (("weight", 1.0), ("bias", 0.0))
 RUNNING = (("running_mean", "moving_mean", as_torch), ("running_var", "moving_variance", as_torch))
 
 NORMS = (
@@ -16,6 +17,8 @@ NORMS = (
         (of.EPS, of.MOMENTUM),
         "channels",
         formula=formulas.batch_norm,
+        neutral=NEUTRAL,
+        fold=folds.batch_norm,
         normalises="batch",
         probe="statistics",
     ),
@@ -26,6 +29,7 @@ NORMS = (
         SCALE,
         (of.NORM_GROUPS, of.EPS),
         "channels",
+        neutral=NEUTRAL,
         normalises="groups",
     ),
     Kind(
@@ -35,7 +39,15 @@ NORMS = (
         SCALE,
         (of.EPS,),
         "equal",
+        neutral=NEUTRAL,
         normalises="features",
     ),
-    Kind("rms_norm", ("RMSNorm",), ("RMSNormalization",), (("weight", "scale", as_torch),), layout="equal"),
+    Kind(
+        "rms_norm",
+        ("RMSNorm",),
+        ("RMSNormalization",),
+        (("weight", "scale", as_torch),),
+        layout="equal",
+        neutral=NEUTRAL[:1],
+    ),
 )

@@ -100,7 +100,7 @@ def detail(report: Report) -> Iterator[str]:
             yield f"note: {layer.path} ({layer.kind}): {layer.note}"
     yield from _initializers(report)
     yield from _without_effect(report)
-    yield from (f"note: {note}" for note in notes(report.environment))
+    yield from (f"note: {note}" for note in (*report.copied, *notes(report.environment)))
     finite = [layer for layer in report.layers if layer.inherited.finite]
     if report.ok:
         worst = max(finite, key=lambda layer: layer.inherited.error)

@@ -1,0 +1,123 @@
+"""torch's weights -> Keras's, every tensor once; for one that the other side lacks, what does the same without."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.kinds import named
+from parity.models.layers import LayerInfo, check_shapes, shapes_of
+from parity.models.steps import StepInfo
+from parity.pairs.graph import Graph
+from parity.pairs.matching import NAMES
+from parity.runners.recording import Recording
+from parity.runners.runner import Runner
+
+Read = Callable[[str], Array]
+Arrays = dict[str, Array]  # by canonical name
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What is loaded in place of torch's own tensors. left: torch's that need no place. moved: layers that give another
+    output for it, which the layer behind makes good. notes: what was done, in sentences."""
+
+    arrays: Arrays = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def copy_weights(
+    torch: Runner, keras: Runner, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
+) -> Rewritten:
+    """Give Keras torch's recorded weights. Raises UnmatchedError where a tensor has no place and cannot do without."""
+    read = {name: torch.shelf.view(place) for name, place in recording.weights.items()}
+    found = rewritten(ours, theirs, read.__getitem__, recording.steps)
+    shapes = shapes_of(ours)
+    kept = {name: shape for name, shape in shapes.items() if name not in found.left}
+    check_shapes(kept | {name: array.shape for name, array in found.arrays.items()}, shapes_of(theirs), NAMES)
+    keras.load(
+        {name: place for name, place in recording.weights.items() if name in kept.keys() - found.arrays}
+    ).result()
+    if found.arrays:
+        keras.assign(found.arrays).result()
+    return found
+
+
+def rewritten(ours: list[LayerInfo], theirs: list[LayerInfo], read: Read, steps: list[StepInfo]) -> Rewritten:
+    """What must be loaded otherwise for the layers, paired by path, that have not the same tensors."""
+    partners = {layer.path: layer for layer in theirs}
+    found = Rewritten()
+    for layer in ours:
+        partner = partners.get(layer.path)
+        if partner is None or partner.kind != layer.kind or not layer.weights:
+            continue
+        found = _filled(found, layer, partner)
+        for name in [name for name in layer.weights if name not in partner.weights]:
+            found = _folded(found, layer, name, read) or _carried(found, layer, name, read, steps, ours) or found
+    return replace(found, notes=_told(found.notes))
+
+
+def _filled(found: Rewritten, layer: LayerInfo, partner: LayerInfo) -> Rewritten:
+    """Keras's tensors that torch's layer is without, where a number is known that changes nothing."""
+    neutral = dict(named(layer.kind).neutral)
+    new = {name: shape for name, shape in partner.weights.items() if name not in layer.weights and name in neutral}
+    arrays = {f"{layer.path}.{name}": np.full(shape, neutral[name]) for name, shape in new.items()}
+    notes = tuple(f"{name} that torch lacks is {neutral[name]:g} in Keras: {layer.path}" for name in new)
+    return replace(found, arrays=found.arrays | arrays, notes=found.notes + notes)
+
+
+def _folded(found: Rewritten, layer: LayerInfo, name: str, read: Read) -> Rewritten | None:
+    """torch's tensor made part of the layer's others."""
+    fold = named(layer.kind).fold
+    held = {key: f"{layer.path}.{key}" for key in layer.weights if f"{layer.path}.{key}" not in found.left}
+    if fold is None:
+        return None
+    rest = fold({key: found.arrays.get(full, read(full)) for key, full in held.items()}, layer.static, name)
+    if rest is None:
+        return None
+    arrays = {held[key]: array for key, array in rest.items()}
+    note = f"{name} that Keras lacks is folded into the statistics: {layer.path}"
+    left = found.left | {f"{layer.path}.{name}"}
+    return replace(found, arrays=found.arrays | arrays, left=left, notes=(*found.notes, note))
+
+
+def _carried(
+    found: Rewritten, layer: LayerInfo, name: str, read: Read, steps: list[StepInfo], layers: list[LayerInfo]
+) -> Rewritten | None:
+    """torch's bias taken off the running mean of the batch norm behind the layer, if nothing else sees its output."""
+    if dict(named(layer.kind).neutral).get(name) != 0 or not named(layer.kind).sums:
+        return None
+    users = _users(layer.path, steps)
+    norm = next((other for other in layers if users == [other.path]), None)
+    if norm is None or "running_mean" not in norm.weights:
+        return None
+    full, mean = f"{layer.path}.{name}", f"{norm.path}.running_mean"
+    shifted = found.arrays.get(mean, read(mean)).astype(np.float64) - read(full)
+    note = f"{name} that Keras lacks is folded into the running mean of the norm behind: {layer.path}"
+    return replace(
+        found,
+        arrays=found.arrays | {mean: shifted},
+        left=found.left | {full},
+        moved=found.moved | {layer.path},
+        notes=(*found.notes, note),
+    )
+
+
+def _users(path: str, steps: list[StepInfo]) -> list[str]:
+    graph = Graph(steps)
+    return [step.path for key, step in graph.steps.items() if path in (graph.before(key) or ())]
+
+
+def _told(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Equal sentences as one."""
+    paths: dict[str, list[str]] = {}
+    for note in notes:
+        what, _, path = note.rpartition(": ")
+        paths.setdefault(what, []).append(path)
+    return tuple(
+        f"{len(where)} x {what} ({', '.join(where[:3])}{', ...' if len(where) > 3 else ''})"
+        for what, where in paths.items()
+    )
