@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.keys import STATISTICS
 from parity.models.kinds import named
 from parity.models.kinds.formulas import batch_statistics, normalised
 from parity.models.layers import LayerInfo
 from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
-from parity.verdict.measured import STATISTICS, Measured, Name
+from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
 from parity.verdict.rounding import judged
 
-from .cause import Cause
+from .cause import EXPLAINED, TITLES, Cause
 from .norms import EPSILONS
 from .penalties import penalty
 from .rerun import factor as factor_of
-
-EXPLAINED = 12  # faults whose cause is looked for
 
 
 @dataclass(frozen=True)
@@ -257,6 +256,3 @@ def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Teacher) 
         left = sized(difference(predicted, whole), size_of(np.abs(sent))).error
         if left <= STRUCTURE_LINE:
             yield side, measured.error.error, left
-
-
-TITLES = {"torch": "torch", "keras": "Keras"}

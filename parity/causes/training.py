@@ -16,12 +16,11 @@ from parity.models.layers import LayerInfo, shapes_of
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE, Cause, Fault, Step
 
+from .cause import CLOSES, TITLES
 from .penalties import Penalty, penalty
 from .stepping import Tensor, Waiting, tensor_of
 
-CLOSES = 100.0  # times smaller must a gap become, and below the line
 EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
-TITLES = {"torch": "torch", "keras": "Keras"}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from .difference import Difference
 
 Name = tuple[str, str]
 
-STATISTICS = ("running_mean", "running_var")
-
 
 @dataclass(frozen=True)
 class Measured:
