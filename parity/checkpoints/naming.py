@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way of naming. `containers`: where a functional Keras model keeps layers and head (see formats.Labels)."""
+    """One way of naming. `containers`: where a functional Keras model keeps layers and head (see checkpoint.Labels)."""
 
     name: str
     layout: str  # "torch" or "keras"
