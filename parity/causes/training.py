@@ -40,7 +40,7 @@ class Scene:
         return self.step.rate[side == "keras"]
 
 
-def explain(scene: Scene, fault: Fault, target: str) -> Cause | None:
+def cause_of(scene: Scene, fault: Fault, target: str) -> Cause | None:
     """The cause of the first fault. None where nothing on the list gives it. target: as a command line names it."""
     if fault.what == "rate":
         return _rate(scene)
