@@ -14,18 +14,17 @@ from .cli import (
     MISMATCH,
     add_output,
     add_target,
-    check_outputs,
     chosen_target,
     deliver,
     name_map_of,
     positive,
     print_to_terminal,
     progress_bar,
-    write,
 )
 from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
 from .models.recipe import RecipeError, made
 from .models.targets import Target
+from .reports import outputs
 
 if TYPE_CHECKING:
     from .checks.report import Report
@@ -76,14 +75,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "parity.check", *(sys.argv[1:] if argv is None else argv)])
     try:
-        check_outputs(arguments)
+        outputs.check(arguments)
         return _run(arguments)
     except UnwritableError as error:
         print(f"parity.check: {error}", file=sys.stderr)
         return ERROR
     except ParityError as error:
         print(f"parity.check: {error}", file=sys.stderr)
-        write(arguments, _error_document(arguments, error))
+        outputs.write(arguments, _error_document(arguments, error))
         return ERROR
     except KeyboardInterrupt:
         print("parity.check: stopped before the end; nothing was concluded", file=sys.stderr)
@@ -144,7 +143,7 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
         codes.append(MATCH if report.ok else MISMATCH)
         if arguments.json != "-":
             print_to_terminal(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
-    write(arguments, documents)
+    outputs.write(arguments, documents)
     return max(codes)
 
 
@@ -181,7 +180,7 @@ def check_and_train(target: Target, arguments: argparse.Namespace) -> int:
         training = train(target, recipe, dtype, arguments.weights, **given)
     ok = report.ok and training.ok
     document = report.to_json() | {"training": training.to_json()}
-    write(arguments, document | {"verdict": "match" if ok else "mismatch"})
+    outputs.write(arguments, document | {"verdict": "match" if ok else "mismatch"})
     if arguments.json != "-":
         from rich.console import Console
 

@@ -1,7 +1,6 @@
 """What the commands that compare have in common: how a target is named, and where the report goes."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ParityError, TargetError
-from .reports.files import check_writable, write_text
+from .reports import outputs
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
 
@@ -42,8 +41,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Where the report goes, and how much of it is printed."""
-    parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
-    parser.add_argument("--html", metavar="FILE", help="write the report as one HTML file")
+    outputs.add_options(parser)
     parser.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
     parser.add_argument("--quiet", action="store_true", help="print the verdict alone")
 
@@ -114,19 +112,9 @@ def name_map_of(path: str | None) -> Any:
     return None if path is None else NameMap.read(Path(path))
 
 
-def check_outputs(arguments: argparse.Namespace) -> None:
-    """Find out before the run, not after it, that a report cannot be made or written."""
-    check_writable("--json", arguments.json)
-    if arguments.html:
-        from .reports.pages import require
-
-        check_writable("--html", arguments.html)
-        require()
-
-
 def deliver(report: Any, arguments: argparse.Namespace) -> int:
     """Write and print a report, and return the exit code."""
-    write(arguments, report.to_json())
+    outputs.write(arguments, report.to_json())
     if arguments.json != "-":
         print_to_terminal(report, arguments)
     return MATCH if report.ok else MISMATCH
@@ -168,17 +156,6 @@ def _bar(stack: ExitStack) -> Any:
     bar = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
     task = bar.add_task("", total=None)
     return lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
-
-
-def write(arguments: argparse.Namespace, document: Any) -> None:
-    """Write a report's document, or with --all the list of them, where the user asked for it."""
-    if arguments.json:
-        write_text("--json", arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    if arguments.html:
-        from .reports.pages.report_page import overview_page, report_page
-
-        page = overview_page if isinstance(document, list) else report_page
-        write_text("--html", arguments.html, page(document, arguments.command))
 
 
 def guarded(name: str, run: Callable[[Any], int], arguments: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from .cli import add_output, check_outputs, deliver, guarded
+from .cli import add_output, deliver, guarded
+from .reports import outputs
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from .checks.traces import compare
 
-    check_outputs(arguments)
+    outputs.check(arguments)
     return deliver(compare(arguments.torch, arguments.keras), arguments)
 
 

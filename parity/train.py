@@ -9,16 +9,15 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 """
 
 import argparse
-import json
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 from .checks.training.run import SIDE, small, train
-from .cli import ERROR, MATCH, MISMATCH, add_onednn, check_outputs, chosen_target, name_map_of, progress_bar, shape_of
+from .cli import ERROR, MATCH, MISMATCH, add_onednn, chosen_target, name_map_of, progress_bar, shape_of
 from .errors import ParityError, TargetError
 from .models.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
-from .reports.files import write_text
+from .reports import outputs
 
 if TYPE_CHECKING:
     from .verdict.training import TrainingReport
@@ -41,8 +40,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--runs", type=int, default=4, metavar="N", help="nudged runs that span the band (default 4)")
     add_onednn(result)
     _training(result.add_argument_group("training"))
-    result.add_argument("--json", metavar="FILE", help="write the report as JSON; - for stdout")
-    result.add_argument("--html", metavar="FILE", help="write the report, with its curves, as one HTML file")
+    outputs.add_options(result)
     result.add_argument("--quiet", action="store_true", help="print the verdict alone")
     return result
 
@@ -79,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "parity.train", *(sys.argv[1:] if argv is None else argv)])
     try:
-        check_outputs(arguments)
+        outputs.check(arguments)
         return deliver(_compared(arguments), arguments)
     except ParityError as error:
         print(f"parity.train: {error}", file=sys.stderr)
@@ -91,12 +89,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def deliver(report: "TrainingReport", arguments: argparse.Namespace) -> int:
     """Write and print a report where `arguments` say, and return the exit code."""
-    if arguments.json:
-        write_text("--json", arguments.json, json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
-    if arguments.html:
-        from .reports.pages.training_page import training_page
-
-        write_text("--html", arguments.html, training_page(report.to_json(), arguments.command))
+    outputs.write(arguments, report.to_json())
     if arguments.json != "-":
         from rich.console import Console
 

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+TITLES = {"torch": "torch", "keras": "Keras"}
+EXPLAINED = 12  # faults whose cause is looked for
+CLOSES = 100.0  # times smaller must a gap become that a cause explains
+
 
 @dataclass(frozen=True)
 class Cause:

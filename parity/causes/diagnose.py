@@ -12,7 +12,7 @@ import numpy as np
 from parity.models.arrays import Array
 from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 
-from .cause import Cause
+from .cause import CLOSES, Cause
 from .evidence import Evidence
 from .hypotheses import predictions
 from .precision import precision_cause
@@ -94,6 +94,3 @@ def _narrow_types(evidence: Evidence) -> Cause | None:
     found = f"gives {broken} NaN or infinity of {evidence.keras.size}" if broken else f"errs by {before:.1e}"
     told = f"while JAX's 64-bit types (jax_enable_x64) are off Keras {found}, and with them it errs by {after:.1e}"
     return Cause("64-bit types missing", evidence.path, told)
-
-
-CLOSES = 100.0  # times smaller must an error become

@@ -11,21 +11,23 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.keys import STATISTICS
 from parity.models.kinds import named
 from parity.models.kinds.formulas import batch_statistics, normalised
 from parity.models.layers import LayerInfo
 from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
-from parity.verdict.measured import STATISTICS, Measured, Name
+from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
 from parity.verdict.rounding import judged
 
-from .cause import Cause
+from .cause import EXPLAINED, TITLES, Cause
 from .norms import EPSILONS
 from .penalties import penalty
 from .rerun import factor as factor_of
 
-EXPLAINED = 12  # faults whose cause is looked for
+Added = dict[Name, Measured]
+Reasons = Iterator[tuple[str, str]]  # names of causes with their evidence, the likeliest first
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Teacher:
 
 
 def causes(
-    rows: Iterable[LayerResult], dtype: str, added: dict[Name, Measured], torch: Teacher, layers: list[LayerInfo]
+    rows: Iterable[LayerResult], dtype: str, added: Added, torch: Teacher, layers: list[LayerInfo]
 ) -> Iterator[Cause]:
     """The cause of every gradient fault among the rows, which come in the order of the forward pass; last first."""
     infos = {layer.path: layer for layer in layers}
@@ -54,20 +56,19 @@ def causes(
         yield _cause(row, added, torch, infos.get(row.path), dtype)
 
 
-def _cause(row: LayerResult, added: dict[Name, Measured], torch: Teacher, info: LayerInfo | None, dtype: str) -> Cause:
+def _cause(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None, dtype: str) -> Cause:
     assert row.gradient is not None
-    found: Iterator[tuple[str, str]] = iter(())
-    if named(row.kind).normalises == "batch" and info is not None:
-        found = _norm(row.step.key, added, torch, info)
     unknown = "unknown", f"nothing tried explains that {why(row.gradient, dtype)}"
-    guesses = found, _penalised(row, added, torch), _scaled(row, added, torch), _missing(row, added, torch)
-    tried = (next(each, None) for each in guesses)
+    tried = (next(guess(row, added, torch, info), None) for guess in GUESSES)
     name, evidence = next(filter(None, tried), unknown)
     return Cause(name, row.path, evidence)
 
 
-def _norm(key: str, added: dict[Name, Measured], torch: Teacher, info: LayerInfo) -> Iterator[tuple[str, str]]:
+def _norm(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """What goes wrong in a batch norm: its mode, its momentum, which variance it keeps."""
+    if info is None or named(row.kind).normalises != "batch":
+        return
+    key = row.step.key
     before = torch.weights(info.path)
     yield from _output(key, added, torch, before, info.static["eps"])
     mean, variance = (_Statistic.of(f"{info.path}.{name}", added, torch) for name in STATISTICS)
@@ -88,7 +89,7 @@ class _Statistic:
     left: Callable[[Array, Array], float]
 
     @classmethod
-    def of(cls, key: str, added: dict[Name, Measured], torch: Teacher) -> "_Statistic | None":
+    def of(cls, key: str, added: Added, torch: Teacher) -> "_Statistic | None":
         name = "tensor", key
         measured, ours = added.get(name), torch.kept(*name)
         if measured is None or measured.array is None or ours is None:
@@ -96,9 +97,7 @@ class _Statistic:
         return cls(ours, measured.array, measured.error.error, partial(torch.error, name))
 
 
-def _output(
-    key: str, added: dict[Name, Measured], torch: Teacher, before: dict[str, Array], eps: float
-) -> Iterator[tuple[str, str]]:
+def _output(key: str, added: Added, torch: Teacher, before: dict[str, Array], eps: float) -> Reasons:
     """One side's output in training mode is what a batch norm with other statistics or epsilon makes."""
     measured = added.get(("output", key))
     x = torch.kept("source", key)
@@ -131,7 +130,7 @@ def _norms(x: Array, before: dict[str, Array], eps: float) -> Iterator[tuple[str
             yield "BN eps", normalised(x, gamma, beta, mean, variance, other), what
 
 
-def _momentum(before: Array, mean: _Statistic, momentum: float) -> Iterator[tuple[str, str]]:
+def _momentum(before: Array, mean: _Statistic, momentum: float) -> Reasons:
     """The running means move in the same direction, one farther than the other."""
     ours, theirs = mean.torch - before, mean.keras - before
     if mean.gap <= STRUCTURE_LINE or not ours.any():
@@ -146,7 +145,7 @@ def _momentum(before: Array, mean: _Statistic, momentum: float) -> Iterator[tupl
         )
 
 
-def _biased(before: Array, variance: _Statistic, momentum: float, count: int) -> Iterator[tuple[str, str]]:
+def _biased(before: Array, variance: _Statistic, momentum: float, count: int) -> Reasons:
     """One side's running variance takes the batch's biased variance, (n - 1) / n of the unbiased one."""
     if variance.gap <= STRUCTURE_LINE or count < 2:
         return
@@ -161,7 +160,7 @@ def _biased(before: Array, variance: _Statistic, momentum: float, count: int) ->
             )
 
 
-def _missing(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:
+def _missing(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """Tensors that get no gradient on one side: frozen, detached, or behind an operation that stops it."""
     assert row.gradient is not None
     wrong = {name: t for name, t in row.gradient.tensors.items() if not structure_ok(t.added)}
@@ -185,7 +184,7 @@ def _missing(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> I
                 )
 
 
-def _penalised(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:
+def _penalised(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """All that is wrong is what one model adds to the loss itself: a penalty of a weight, or of an output."""
     assert row.gradient is not None
     wrong = {name: tensor for name, tensor in row.gradient.tensors.items() if not structure_ok(tensor.added)}
@@ -212,7 +211,7 @@ def _penalised(row: LayerResult, added: dict[Name, Measured], torch: Teacher) ->
         yield kind, f"{' and '.join(told)}: so assumed, the gap of {gap:.1e} closes{rule}"
 
 
-def _scaled(row: LayerResult, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, str]]:
+def _scaled(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """All that is wrong is one constant times the other side's: a loss or a gradient that is weighted otherwise."""
     assert row.gradient is not None
     factors, left = set(), 0.0
@@ -243,7 +242,7 @@ def _name(row: LayerResult, tensor: str) -> Name:
     return ("into", f"{row.step.key}<0") if tensor == "input" else ("tensor", f"{row.path}.{tensor}")
 
 
-def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Teacher) -> Iterator[tuple[str, float, float]]:
+def lacking(key: str, sender: str, added: Added, torch: Teacher) -> Iterator[tuple[str, float, float]]:
     """(side, gap, gap left) if what reaches step `key` lacks, on one side, just the gradient that `sender` sends back.
 
     sender: an operation between layers, or a layer of one input.
@@ -259,4 +258,10 @@ def lacking(key: str, sender: str, added: dict[Name, Measured], torch: Teacher) 
             yield side, measured.error.error, left
 
 
-TITLES = {"torch": "torch", "keras": "Keras"}
+# What is tried of a faulty row, one after another; the first that finds something names the cause.
+GUESSES: tuple[Callable[[LayerResult, Added, Teacher, LayerInfo | None], Reasons], ...] = (
+    _norm,
+    _penalised,
+    _scaled,
+    _missing,
+)

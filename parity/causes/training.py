@@ -16,12 +16,11 @@ from parity.models.layers import LayerInfo, shapes_of
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE, Cause, Fault, Step
 
+from .cause import CLOSES, TITLES
 from .penalties import Penalty, penalty
 from .stepping import Tensor, Waiting, tensor_of
 
-CLOSES = 100.0  # times smaller must a gap become, and below the line
 EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
-TITLES = {"torch": "torch", "keras": "Keras"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Scene:
         return self.step.rate[side == "keras"]
 
 
-def explain(scene: Scene, fault: Fault, target: str) -> Cause | None:
+def cause_of(scene: Scene, fault: Fault, target: str) -> Cause | None:
     """The cause of the first fault. None where nothing on the list gives it. target: as a command line names it."""
     if fault.what == "rate":
         return _rate(scene)

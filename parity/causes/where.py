@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.numbers import or_null
 
 SIDE, CHANNELS = 32, 64  # at most so many squares each way, and so many channels or groups of channels
 
@@ -43,4 +44,5 @@ def _joined(array: Array, most: int) -> Array:
 
 
 def _number(value: float) -> float | None:
-    return float(f"{value:.2e}") if np.isfinite(value) else None
+    rounded: float | None = or_null(float(f"{value:.2e}"))
+    return rounded

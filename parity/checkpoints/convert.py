@@ -12,7 +12,7 @@ from typing import Protocol
 from parity.errors import CheckpointError
 
 from .checkpoint import Labels
-from .files import format_of, layout_of, read, write
+from .files import BY_SUFFIX, format_of, layout_of, read, write
 from .naming import OWN, SCHEMES, Scheme, scheme_named
 from .parts import check_destination
 from .recognize import Architecture
@@ -101,7 +101,7 @@ def _scheme(name: str | None, suffix: str) -> Scheme:
     if name is None:
         return scheme_named(OWN[layout], layout)
     fitting = [scheme.name for scheme in SCHEMES if scheme.layout == layout]
-    if suffix == ".keras":
+    if BY_SUFFIX[suffix].model:
         fitting = [OWN[layout]]  # the archive describes a model, and that can only be our own
     if name not in fitting:
         raise CheckpointError(f"--naming for {suffix} must be one of {', '.join(fitting)}, and is {name!r}; choose one")

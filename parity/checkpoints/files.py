@@ -2,26 +2,75 @@
 
 The format comes from the name and is checked by the first bytes. Nothing in a file is ever executed, every size is
 checked against the file before memory is taken, and arrays are views of the mapped file wherever it allows that. Only
-`.pth`, `.pt` and writing `.keras` import a framework.
+`.pth`, `.pt` and writing `.keras` import a framework. A container has a file of its own beside this one, and a row of
+FORMATS for each name that it goes by.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from parity.errors import CheckpointError
 
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels
+from .hdf5 import read_hdf5, read_hdf5_parts, write_hdf5
+from .keras_archive import read_keras, write_keras
+from .safetensors_file import read_safetensors, write_safetensors
 from .tensors import Tensor
-
-SUFFIXES = (".weights.h5", ".safetensors", ".keras", ".pth", ".pt", ".h5")  # the longest that fits is the format
-
-PARTS = (*SUFFIXES, ".bin")  # transformers' and accelerate's older name for torch's own format, in parts above all
-
-TORCH = (".pth", ".pt", ".safetensors", ".bin")  # the others hold Keras's names and layout
+from .torch_pickle import read_torch, write_torch
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-
 LEGACY_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+CONTENTS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (  # what a file is by its first 16 bytes
+    ("HDF5", lambda head: head.startswith(HDF5_MAGIC)),
+    ("zip", lambda head: head.startswith(ZIP_MAGIC)),
+    ("torch", lambda head: head.startswith(LEGACY_TORCH_MAGIC)),
+    ("safetensors", lambda head: head[8:9] == b"{"),
+    ("something else", bool),
+)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One ending of a file's name. layout: whose names and axes its tensors have, "torch"'s or "keras"'s.
+
+    contents: what its bytes may be. read: of a path, and whether this process wrote that itself. read_parts: where the
+    parts of one network cannot be read one by one. write: None where only others write it, and in parts above all.
+    model: a model is in it, not weights alone, and written that can only be our own.
+    """
+
+    suffix: str
+    layout: str
+    contents: tuple[str, ...]
+    read: Callable[[Path, bool], Checkpoint]
+    write: Callable[[Path, Sequence[Tensor], Labels], None] | None
+    read_parts: Callable[[Sequence[Path]], list[Checkpoint]] | None = None
+    model: bool = False
+
+
+def _hdf5(suffix: str, legacy: bool) -> Format:
+    write = partial(write_hdf5, legacy=legacy)
+    return Format(suffix, "keras", ("HDF5",), lambda p, trusted: read_hdf5(p, trusted=trusted), write, read_hdf5_parts)
+
+
+def _torch(suffix: str, written: bool = True) -> Format:
+    write = (lambda path, tensors, labels: write_torch(path, tensors)) if written else None
+    return Format(suffix, "torch", ("zip", "torch"), lambda path, trusted: read_torch(path), write)
+
+
+FORMATS: tuple[Format, ...] = (  # the first that fits is a file's
+    _hdf5(".weights.h5", legacy=False),
+    Format(".safetensors", "torch", ("safetensors",), lambda path, trusted: read_safetensors(path), write_safetensors),
+    Format(".keras", "keras", ("zip",), read_keras, write_keras, model=True),
+    _torch(".pth"),
+    _torch(".pt"),
+    _hdf5(".h5", legacy=True),
+    _torch(".bin", written=False),  # transformers' and accelerate's older name for torch's own format
+)
+BY_SUFFIX = {row.suffix: row for row in FORMATS}
+PARTS = tuple(BY_SUFFIX)
+SUFFIXES = tuple(row.suffix for row in FORMATS if row.write is not None)
 
 
 def format_of(path: Path, *, parts: bool = False) -> str:
@@ -38,7 +87,7 @@ def format_of(path: Path, *, parts: bool = False) -> str:
 
 def layout_of(suffix: str) -> str:
     """Whose names and axes a format's tensors have: "torch" or "keras"."""
-    return "torch" if suffix in TORCH else "keras"
+    return BY_SUFFIX[suffix].layout
 
 
 def read(path: Path, *, trusted: bool = False) -> Checkpoint:
@@ -46,65 +95,33 @@ def read(path: Path, *, trusted: bool = False) -> Checkpoint:
 
     Raises CheckpointError for a file that is missing, is not what its name says, is damaged or claims what it has not.
     """
-    suffix = _checked_format(path)
-    if suffix == ".safetensors":
-        from .safetensors_file import read_safetensors
-
-        return read_safetensors(path)
-    if suffix in TORCH:
-        from .torch_pickle import read_torch
-
-        return read_torch(path)
-    if suffix == ".keras":
-        from .keras_archive import read_keras
-
-        return read_keras(path, trusted)
-    from .hdf5 import read_hdf5
-
-    return read_hdf5(path, trusted=trusted)
+    return _checked_format(path).read(path, trusted)
 
 
 def read_together(paths: Sequence[Path]) -> list[Checkpoint]:
     """Read the parts of one network, of one format. Raises CheckpointError as `read` does."""
-    if _checked_format(paths[0]) in TORCH:
+    first = _checked_format(paths[0])
+    if first.read_parts is None:
         return [read(path) for path in paths]
-    from .hdf5 import read_hdf5_parts
-
     for path in paths[1:]:
         _checked_format(path)
-    return read_hdf5_parts(paths)
+    return first.read_parts(paths)
 
 
-def _checked_format(path: Path) -> str:
+def _checked_format(path: Path) -> Format:
     """The format that a file's name and its first bytes agree on."""
-    suffix, content = format_of(path, parts=True), _content(path)
-    torch = ("zip", "torch")
-    wanted = {".safetensors": ("safetensors",), ".keras": ("zip",), ".pth": torch, ".pt": torch, ".bin": torch}
-    if content not in wanted.get(suffix, ("HDF5",)):
-        expected = " or ".join(wanted.get(suffix, ("HDF5",)))
+    row, content = BY_SUFFIX[format_of(path, parts=True)], _content(path)
+    if content not in row.contents:
+        expected = " or ".join(row.contents)
         raise CheckpointError(f"{path} must hold {expected} data, as its name says, and holds {content}; rename it")
-    return suffix
+    return row
 
 
 def write(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:
     """Write a checkpoint in the format that the name asks for. Raises OSError where the disk refuses."""
-    suffix = format_of(path)
-    if suffix == ".safetensors":
-        from .safetensors_file import write_safetensors
-
-        write_safetensors(path, tensors, labels)
-    elif suffix in TORCH:
-        from .torch_pickle import write_torch
-
-        write_torch(path, tensors)
-    elif suffix == ".keras":
-        from .keras_archive import write_keras
-
-        write_keras(path, tensors, labels)
-    else:
-        from .hdf5 import write_hdf5
-
-        write_hdf5(path, tensors, labels, legacy=suffix == ".h5")
+    write_format = BY_SUFFIX[format_of(path)].write
+    assert write_format is not None, "format_of gives what is written"
+    write_format(path, tensors, labels)
 
 
 def _content(path: Path) -> str:
@@ -119,10 +136,4 @@ def _content(path: Path) -> str:
         raise CheckpointError(
             f"{path} must be readable, and is not ({error.strerror}); check its permissions"
         ) from None
-    if head.startswith(HDF5_MAGIC):
-        return "HDF5"
-    if head.startswith(ZIP_MAGIC):
-        return "zip"
-    if head.startswith(LEGACY_TORCH_MAGIC):
-        return "torch"
-    return "safetensors" if head[8:9] == b"{" else "something else" if head else "nothing"
+    return next((name for name, fits in CONTENTS if fits(head)), "nothing")

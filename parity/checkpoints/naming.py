@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way of naming. `containers`: where a functional Keras model keeps layers and head (see formats.Labels)."""
+    """One way of naming. `containers`: where a functional Keras model keeps layers and head (see checkpoint.Labels)."""
 
     name: str
     layout: str  # "torch" or "keras"
@@ -138,7 +138,7 @@ LEAVES["torch"]["BatchNorm2d"] += ((COUNTER, f".{COUNTER}", None),)
 STYLES = {"torch": ("torch",), "keras": ("vars", "names")}
 
 
-class Place(NamedTuple):
+class Renamed(NamedTuple):
     """A tensor's name on the other side of a table, and the axes that turn torch's array into the stored one."""
 
     name: str
@@ -171,18 +171,18 @@ def _rewrite(path: str, source: str, destination: str) -> str | None:
     return re.sub(r"\{(\w+)[^}]*\}", lambda part: str(numbers[part[1]] + wanted[part[1]]), destination)
 
 
-def to_canonical(scheme: Scheme, style: str, stored: str) -> Place | None:
+def to_canonical(scheme: Scheme, style: str, stored: str) -> Renamed | None:
     """The canonical name of a stored one; None where the table has no row for it."""
     for layer, canonical, pattern in scheme.rows:
         for ours, theirs, axes in LEAVES[style][layer]:
             if stored.endswith(theirs):
                 path = _rewrite(stored.removesuffix(theirs), pattern, canonical)
                 if path is not None:
-                    return Place(f"{path}.{ours}", axes)
+                    return Renamed(f"{path}.{ours}", axes)
     return None
 
 
-def to_stored(scheme: Scheme, style: str, name: str) -> Place | None:
+def to_stored(scheme: Scheme, style: str, name: str) -> Renamed | None:
     """The stored name of a canonical one; None where the scheme has no word for it."""
     path, _, leaf = name.rpartition(".")
     for layer, canonical, pattern in scheme.rows:
@@ -190,7 +190,7 @@ def to_stored(scheme: Scheme, style: str, name: str) -> Place | None:
             if leaf == ours:
                 stored = _rewrite(path, canonical, pattern)
                 if stored is not None:
-                    return Place(f"{stored}{theirs}", axes)
+                    return Renamed(f"{stored}{theirs}", axes)
     return None
 
 
@@ -200,7 +200,7 @@ class Naming:
 
     scheme: Scheme
     prefix: str
-    found: dict[str, Place]
+    found: dict[str, Renamed]
     unexpected: tuple[str, ...]
 
 
@@ -211,7 +211,7 @@ def identify(names: Iterable[str], layout: str) -> Naming:
     for prefix in _prefixes(names, "." if layout == "torch" else "/"):
         for scheme in SCHEMES:
             for style in STYLES[layout] if scheme.layout == layout else ():
-                naming = _explain(names, scheme, style, prefix)
+                naming = _named_by(names, scheme, style, prefix)
                 if best is None or len(naming.unexpected) < len(best.unexpected):
                     best = naming
                 if not naming.unexpected:
@@ -231,15 +231,15 @@ def _prefixes(names: list[str], mark: str) -> Iterable[str]:
         yield prefix
 
 
-def _explain(names: list[str], scheme: Scheme, style: str, prefix: str) -> Naming:
-    found: dict[str, Place] = {}
+def _named_by(names: list[str], scheme: Scheme, style: str, prefix: str) -> Naming:
+    found: dict[str, Renamed] = {}
     unexpected = []
     for name in names:
         place = to_canonical(scheme, style, name.removeprefix(prefix))
         if place is None or place.name in found:
             unexpected.append(name)
         else:
-            found[place.name] = Place(name, place.axes)
+            found[place.name] = Renamed(name, place.axes)
     return Naming(scheme, prefix, found, tuple(unexpected))
 
 

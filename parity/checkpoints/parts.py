@@ -14,7 +14,7 @@ from typing import Any
 from parity.errors import CheckpointError
 
 from .checkpoint import Checkpoint, repeated, strict_json
-from .files import format_of, layout_of, read, read_together
+from .files import BY_SUFFIX, format_of, layout_of, read, read_together
 
 NUMBERED = re.compile(r"(|.*\D)(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
 
@@ -191,7 +191,7 @@ def _listed(index: Path) -> Parts:
     places = _places(index, _text(index))
     names = sorted(set().union(*places.values()))
     suffixes = {format_of(index.with_name(name), parts=True) for name in names}
-    if len(suffixes) > 1 or ".keras" in suffixes:
+    if len(suffixes) > 1 or any(BY_SUFFIX[suffix].model for suffix in suffixes):
         raise CheckpointError(f"{index} must name weights of one format, and names {_some(suffixes)}; refused")
     forgotten = sorted(set().union(*(_numbered(index.with_name(name)) for name in names)) - set(names))
     if forgotten:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from parity.causes.cause import Cause
+from parity.causes.cause import EXPLAINED, Cause
 from parity.causes.diagnose import diagnose
 from parity.causes.evidence import Config, Evidence
 from parity.causes.norms import momentum_cause
@@ -20,7 +20,6 @@ from parity.verdict.results import LayerResult
 
 from .report import Report
 
-EXPLAINED = 12  # faults whose cause is looked for
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 
 

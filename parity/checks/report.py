@@ -6,6 +6,7 @@ from typing import Any
 from parity.causes.cause import Cause
 from parity.models.environment import notes
 from parity.models.layers import LayerInfo
+from parity.models.numbers import or_null
 from parity.pairs.matching import Wiring
 from parity.pairs.pairing import Pair
 from parity.verdict.devices import Cell, belongs
@@ -107,21 +108,17 @@ def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
             "shape": list(layer.step.shape),
             "weights": {name: list(shape) for name, shape in layer.weights.items()},
             "structure": {
-                "inherited": _number(layer.inherited.error),
-                "added": _number(layer.added.error),
+                "inherited": or_null(layer.inherited.error),
+                "added": or_null(layer.added.error),
             },
             "arithmetic": {
-                "torch": _number(layer.torch.rms),
-                "keras": _number(layer.keras.rms),
-                "difference": _number(layer.difference.rms),
+                "torch": or_null(layer.torch.rms),
+                "keras": or_null(layer.keras.rms),
+                "difference": or_null(layer.difference.rms),
             },
             "verdict": "match" if layer.ok else "mismatch",
         }
     )
-
-
-def _number(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None
 
 
 def error_json(target: str, message: str, torch: list[str], keras: list[str]) -> dict[str, Any]:

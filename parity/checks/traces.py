@@ -160,7 +160,7 @@ def _raise_on_unknown(side: "Runner") -> None:
     unknown = side.unknown_weights().result()
     if unknown:
         raise ParityError(
-            f"every weight must belong to a layer of a known kind (models/kinds.py), and {', '.join(unknown)} of the "
+            f"every weight must belong to a layer of a known kind (models/kinds), and {', '.join(unknown)} of the "
             f"{side.framework} model does not; compare the definitions"
         )
 

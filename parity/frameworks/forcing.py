@@ -18,9 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.keys import is_statistic
 from parity.models.steps import Look, Step, StepInfo
 from parity.verdict.difference import Difference, Size, difference, structure_ok
-from parity.verdict.measured import STATISTICS, Measured, Name
+from parity.verdict.measured import Measured, Name
 from parity.verdict.rounding import judged, rounded
 
 KEPT = 24  # arrays at fault that a run hands back, for explanations
@@ -109,7 +110,7 @@ class Lesson:
 
     def _keeps(self, name: Name, error: Difference) -> bool:
         """Whether an explanation may need the array: a running statistic, or what is at fault, if not too much is."""
-        if self.lowered or name[1].rpartition(".")[2] in STATISTICS:
+        if self.lowered or is_statistic(name[1]):
             return not self.lowered
         self._kept += not structure_ok(error)
         return not structure_ok(error) and self._kept <= KEPT

@@ -4,11 +4,12 @@ A Key is (what, name): ("rate", ""), ("loss", ""), ("gradient", "conv1.weight"),
 ("momentum_buffer", "conv1.weight"), ("weight", "conv1.weight"), ("iterations", "").
 """
 
+from .kinds.norms import RUNNING
 from .layers import LayerInfo
 from .recipe import Recipe
 
 Key = tuple[str, str]
-STATISTICS = ("running_mean", "running_var")
+STATISTICS = tuple(name for name, _, _ in RUNNING)
 
 
 def slots(recipe: Recipe) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from .kinds import Kind
 class LayerInfo:
     """What a side tells of one layer without running it. `weights`: torch-layout shapes by torch's names.
 
-    initial: what its kernel was drawn from, if that is known; see initializers.py.
+    initial: what its kernel was drawn from, if that is known; see settings.py.
     """
 
     path: str

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from parity.models.numbers import or_null
+
 from .difference import STRUCTURE_LINE, Difference, arithmetic_bound, structure_ok
 
 
@@ -38,8 +40,8 @@ class Cell:
             "framework": self.framework,
             "device": self.device,
             "tf32": self.tf32,
-            "structure": self.structure if self.structure < float("inf") else None,
-            "arithmetic": self.rounding if self.rounding < float("inf") else None,
+            "structure": or_null(self.structure),
+            "arithmetic": or_null(self.rounding),
             "verdict": "mismatch" if self.fault else "match",
             "fault": self.fault or None,
             "first": self.first,

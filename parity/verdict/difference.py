@@ -21,7 +21,7 @@ from parity.models.arrays import Array
 STRUCTURE_LINE = 1e-10
 ARITHMETIC_FACTOR = 32.0
 ARITHMETIC_FLOOR = 4.0
-ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
+ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}  # half a unit of 1
 CHUNK = 1 << 14  # numbers at a time: differences of a large array then stay in the cache
 
 

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from parity.models.numbers import or_null
+
 from .difference import ROUNDING, STRUCTURE_LINE, Difference, arithmetic_bound, structure_ok
 
 
@@ -66,7 +68,7 @@ class Gradient:
 
     def to_json(self) -> dict[str, Any]:
         """`"gradient"` of a layer in the JSON report."""
-        numbers = {name: _json(self.worst(name)) for name in NUMBERS}
+        numbers = {name: or_null(self.worst(name)) for name in NUMBERS}
         return numbers | {"tensors": {name: _tensor_json(tensor) for name, tensor in self.tensors.items()}}
 
 
@@ -79,11 +81,7 @@ def _size(name: str, found: Difference) -> float:
 
 def _tensor_json(tensor: TensorGradient) -> dict[str, Any]:
     found = ((name, getattr(tensor, name)) for name in NUMBERS)
-    return {name: None if value is None else _json(_size(name, value)) for name, value in found}
-
-
-def _json(value: float | None) -> float | None:
-    return value if value is not None and abs(value) < float("inf") else None
+    return {name: None if value is None else or_null(_size(name, value)) for name, value in found}
 
 
 def why(gradient: Gradient, dtype: str) -> str:

@@ -9,8 +9,6 @@ from .difference import Difference
 
 Name = tuple[str, str]
 
-STATISTICS = ("running_mean", "running_var")
-
 
 @dataclass(frozen=True)
 class Measured:

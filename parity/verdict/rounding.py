@@ -24,10 +24,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from parity.models import keys
 from parity.models.arrays import Array
 
 from .difference import ROUNDING, Difference, Size, difference, size_of, sized, structure_ok
-from .measured import STATISTICS, Name
+from .measured import Name
 
 UNIT = ROUNDING["float64"]
 
@@ -117,7 +118,7 @@ def _by_channel(gamma: Array | None, x: Array) -> Array:
 
 def is_statistic(name: Name) -> bool:
     """Whether a running statistic is meant."""
-    return name[0] == "tensor" and name[1].rpartition(".")[2] in STATISTICS
+    return name[0] == "tensor" and keys.is_statistic(name[1])
 
 
 def rounded(name: Name, mine: Array, theirs: Array, size: Size | None) -> Difference:

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity.models.environment import notes
+from parity.models.numbers import or_null
 
 LINE = 1e-9  # of a tensor's scale, in float64
-ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "mixed_bfloat16": 2.0**-8}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Run:
         band = self.band and vars(self.band)
         pairs = {"loss": [step.loss for step in self.steps], "rate": [step.rate for step in self.steps]}
         sides = {
-            name: {"torch": [_json(t) for t, _ in values], "keras": [_json(k) for _, k in values]}
+            name: {"torch": [or_null(t) for t, _ in values], "keras": [or_null(k) for _, k in values]}
             for name, values in pairs.items()
         }
         curves = {what: self._curve(what) for what in (self.steps[0].numbers if self.steps else ())}
@@ -124,12 +124,12 @@ class Run:
         found = [(step.number, step.numbers[what]) for step in self.steps]
         return {
             "steps": [number for number, _ in found],
-            "error": [_json(number.error) for _, number in found],
+            "error": [or_null(number.error) for _, number in found],
             "worst": [number.path for _, number in found],
-            "distance": [_json(number.distance) for _, number in found],
-            "band": [[_json(value) for value in number.band] for _, number in found],
-            "wide": [[_json(value) for value in number.wide] for _, number in found],
-            "allowed": [_json(number.allowed) for _, number in found],
+            "distance": [or_null(number.distance) for _, number in found],
+            "band": [[or_null(value) for value in number.band] for _, number in found],
+            "wide": [[or_null(value) for value in number.wide] for _, number in found],
+            "allowed": [or_null(number.allowed) for _, number in found],
         }
 
 
@@ -195,11 +195,6 @@ class TrainingReport:
             "input_shape": list(self.input_shape),
             "matched": [vars(match) for match in self.matched],
             "runs": [run.to_json() for run in self.runs],
-            "fault": self.fault and {key: _json(value) for key, value in vars(self.fault).items()},
+            "fault": self.fault and {key: or_null(value) for key, value in vars(self.fault).items()},
             "cause": self.cause and vars(self.cause),
         }
-
-
-def _json(value: Any) -> Any:
-    """JSON has neither NaN nor infinity."""
-    return value if not isinstance(value, float) or abs(value) < float("inf") else None

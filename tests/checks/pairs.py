@@ -62,6 +62,22 @@ def pooled(name: str, keepdims: bool) -> list[Any]:
     return [getattr(layers, name)(keepdims=keepdims), layers.Flatten()]
 
 
+class DepthToSpace(layers.Layer):
+    """Keras's operation as a layer: channels are (2, 2, C)."""
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.nn.depth_to_space(x, 2)
+
+
+class PixelShuffle(DepthToSpace):
+    """The same of channels in torch's order, (C, 2, 2)."""
+
+    def call(self, x: Any) -> Any:
+        *grid, channels = x.shape[1:]
+        parted = keras.ops.reshape(x, (-1, *grid, channels // 4, 4))
+        return super().call(keras.ops.reshape(keras.ops.swapaxes(parted, -1, -2), (-1, *grid, channels)))
+
+
 IMAGE, LINE, VOLUME = (4, 7, 6), (4, 9), (4, 5, 6, 4)
 Conv2D = partial(layers.Conv2D, 6, 3)
 BN = partial(layers.BatchNormalization, epsilon=1e-5, momentum=0.9)
@@ -265,6 +281,13 @@ CASES = [
         one(layers.UpSampling2D, 3, interpolation="bilinear"),
         one(layers.UpSampling2D, 3),
         IMAGE,
+    ),
+    Case(
+        "pixel shuffle",
+        one(nn.PixelShuffle, 2),
+        one(PixelShuffle),
+        one(DepthToSpace),  # the channels in TensorFlow's order
+        (8, 5, 6),
     ),
     Case(
         "zero pad 1d",

@@ -177,3 +177,25 @@ def test_models_stay_as_they_were(mode: bool, dtype: str) -> None:
     assert parity.check(torch_model, keras_model, x, gradients=True, dtype=dtype).ok
     np.testing.assert_equal(state(torch_model, keras_model), before)
     assert all(parameter.grad is None for parameter in torch_model.parameters())
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.GaussianNoise(0.5),
+        keras.layers.GaussianDropout(0.5),
+        keras.layers.SpatialDropout2D(0.5),
+        keras.layers.AlphaDropout(0.5),
+        keras.layers.ActivityRegularization(0.0),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_what_draws_in_training_draws_nothing(layer: Any) -> None:
+    """Two frameworks cannot draw the same numbers; afterwards the layer draws as before."""
+    before = layer.get_config()
+    torch_model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Dropout(0.5))
+    keras_model = keras.Sequential([keras.Input((6, 5, 3)), keras.layers.Conv2D(4, 3), layer])
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 5))
+    report = parity.check(torch_model, keras_model, x, weights="copy", gradients=True)
+    assert report.ok, report.causes
+    assert layer.get_config() == before

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import torch
 
 import parity
 from parity.checks.report import Report
@@ -62,6 +64,28 @@ def test_every_kind_with_two_sides_has_a_case() -> None:
     joints = {kind.name for kind in KINDS if kind.merges}
     passed_over = {"identity", "rescaling", "permute", "reshape", "zero_pad_shortcut", "separable_conv"}
     assert {kind.name for kind in KINDS} - joints - passed_over - shown == set()
+
+
+class Shuffled(torch.nn.Module):
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, outputs, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pixel_shuffle(self.conv(x), 2)
+
+
+@pytest.mark.parametrize("outputs", [4, 8])
+def test_functions_of_a_kind_are_one_step_and_the_numbers_judge(outputs: int) -> None:
+    """Of one image channel both orders, (C, 2, 2) and (2, 2, C), are the same; of two they are not."""
+    inputs = keras.Input((5, 4, 3))
+    conv = keras.layers.Conv2D(outputs, 1, name="conv")
+    keras_model = keras.Model(inputs, keras.ops.nn.depth_to_space(conv(inputs), 2))
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 4))
+    report = parity.check(Shuffled(outputs), keras_model, x, weights="copy")
+    assert [layer.kind for layer in report.layers] == ["conv", "pixel_shuffle", "output"]
+    assert report.ok == (outputs == 4)
+    assert report.ok or report.first == "pixel_shuffle"
 
 
 EXACT = {"gelu", "gelu tanh", "leaky relu", "upsample bilinear", "max pool 3d", "avg pool 3d, padded"}

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from parity import compare
 from parity.errors import UnwritableError
+from parity.reports import outputs
 from parity.reports.files import check_writable, write_text
 
 pytestmark = pytest.mark.quick
@@ -36,3 +38,19 @@ def test_a_missing_folder_is_known_before(tmp_path: Path) -> None:
         check_writable("--json", str(tmp_path / "no" / "x.json"))
     check_writable("--json", "-")
     check_writable("--json", None)
+
+
+def test_an_output_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is an option of the commands, is refused before a run, and is written."""
+    row = outputs.Output(
+        "--verdict", "write the verdict", lambda document, command: f"{command}: {document['verdict']}"
+    )
+    monkeypatch.setattr(outputs, "OUTPUTS", (*outputs.OUTPUTS, row))
+    asked = compare.parser().parse_args(["torch.trace", "keras.trace", "--verdict", str(tmp_path / "said.txt")])
+    asked.command = "compare"
+    outputs.check(asked)
+    outputs.write(asked, {"verdict": "match"})
+    assert (tmp_path / "said.txt").read_text() == "compare: match"
+    asked.verdict = str(tmp_path / "missing" / "said.txt")
+    with pytest.raises(UnwritableError, match="--verdict"):
+        outputs.check(asked)

@@ -20,7 +20,8 @@ from parity.pairs.pairing import same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Place
 from parity.runners.runner import Distances, TrainingRunner
-from parity.verdict.training import LINE, ROUNDING, Band, Number, Run, Step
+from parity.verdict.difference import ROUNDING
+from parity.verdict.training import LINE, Band, Number, Run, Step
 
 Progress = Callable[[str, int, int], None]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.causes.training import Scene, drawn, explain
+from parity.causes.training import Scene, cause_of, drawn
 from parity.errors import ParityError
 from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
@@ -111,7 +111,7 @@ class _Comparison:
 
     def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo]) -> Cause | None:
         scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, run.steps[-1])
-        return explain(scene, fault, self.target.words)
+        return cause_of(scene, fault, self.target.words)
 
 
 __all__ = ["Options", "compare_training"]

@@ -12,8 +12,9 @@ from parity.errors import ParityError
 from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec
 from parity.models.arrays import Array, to_torch, torch_shape
+from parity.models.keys import is_statistic
 from parity.models.steps import Look
-from parity.verdict.measured import STATISTICS, Name, is_output
+from parity.verdict.measured import Name, is_output
 
 from .dtypes import computing_in, retyped
 
@@ -82,19 +83,19 @@ class KerasGradients(SideGradients):
     def _trained(self) -> dict[str, Any]:
         """What is trained, by canonical name."""
         found = self.side.variables()
-        return {name: v.value for name, v, _ in found if v.trainable and name.rpartition(".")[2] not in STATISTICS}
+        return {name: v.value for name, v, _ in found if v.trainable and not is_statistic(name)}
 
     def _gradients(self, found: dict[str, Any]) -> Iterator[tuple[str, Array]]:
         """Every parameter's gradient in torch's layout, zeros for none."""
         for name, variable, axes in self.side.variables():
-            if name.rpartition(".")[2] not in STATISTICS:
+            if not is_statistic(name):
                 gradient = found.get(name)
                 shape = torch_shape(tuple(variable.shape), axes)
                 yield name, np.zeros(shape) if gradient is None else to_torch(_numpy(gradient), axes)
 
     def _statistics(self) -> Iterator[tuple[str, Array]]:
         for name, variable, axes in self.side.variables():
-            if name.rpartition(".")[2] in STATISTICS:
+            if is_statistic(name):
                 yield name, to_torch(_numpy(variable.value), axes)
 
 

@@ -13,9 +13,10 @@ from torch.nn import functional
 from parity.frameworks.forcing import Board, Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec
 from parity.models.arrays import Array
+from parity.models.keys import is_statistic
 from parity.models.steps import Look, Step, info
 from parity.verdict.difference import size_of
-from parity.verdict.measured import STATISTICS, Measured, Name, is_output
+from parity.verdict.measured import Measured, Name, is_output
 
 from .rounding import TorchRounding
 from .walk import torch_tensors
@@ -64,7 +65,7 @@ class TorchGradients(SideGradients):
         self.side.trace(x, dtype, lesson.visit, look, tape)
         lesson.add_gradients(tape.gradients(lesson))
         tensors = _tensors(self.side, tape.model)
-        lesson.add_statistics((name, array) for name, array in tensors if name.rpartition(".")[2] in STATISTICS)
+        lesson.add_statistics((name, array) for name, array in tensors if is_statistic(name))
 
 
 class _Leaving(Lesson):

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from parity.models.arrays import Array
+from parity.models.keys import STATISTICS, is_statistic
 from parity.models.kinds import Kind, named
 from parity.models.steps import StepInfo
 from parity.verdict import rounding
-from parity.verdict.measured import STATISTICS
 from parity.verdict.rounding import Norm
 
 Sizes = dict[str, Array]
@@ -30,7 +30,7 @@ class TorchRounding:
 
     def lost(self, what: str, key: str) -> Array | None:
         """How far off a right number may be."""
-        if what == "tensor" and key.rpartition(".")[2] in STATISTICS:
+        if what == "tensor" and is_statistic(key):
             return self._statistic_lost(*key.rpartition(".")[::2])
         return self._of(what, key, self._losses)
 

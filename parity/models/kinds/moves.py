@@ -31,6 +31,15 @@ MOVES = (
         operations=("image.resize",),
         exact=(exact.RESIZE,),
     ),
+    # Not `moves`: torch takes channels as (C, r, r) and depth_to_space as (r, r, C), so the numbers must be compared.
+    Kind(
+        "pixel_shuffle",
+        ("PixelShuffle",),
+        ("PixelShuffle", "DepthToSpace"),  # Keras has no layer of its own for it
+        layout="channels",
+        functions=("pixel_shuffle",),
+        operations=("nn.depth_to_space",),
+    ),
     Kind("zero_pad_shortcut", ("ZeroPadShortcut",), ("ZeroPadShortcut",), settings=(of.STRIDE,), layout="channels"),
     Kind(
         "zero_pad",
