@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.kinds import named
-from parity.models.layers import LayerInfo, check_shapes, shapes_of
+from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
 from parity.models.steps import StepInfo
 from parity.pairs.graph import Graph
 from parity.pairs.matching import NAMES
@@ -33,6 +33,7 @@ def copy_weights(
     torch: Runner, keras: Runner, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
 ) -> Rewritten:
     """Give Keras torch's recorded weights. Raises UnmatchedError where a tensor has no place and cannot do without."""
+    ours, theirs = without_spares(ours, theirs)
     read = {name: torch.shelf.view(place) for name, place in recording.weights.items()}
     found = rewritten(ours, theirs, read.__getitem__, recording.steps)
     shapes = shapes_of(ours)

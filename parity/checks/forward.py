@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.errors import UnmatchedError
 from parity.models.arrays import Array
-from parity.models.layers import LayerInfo, check_shapes, shapes_of
+from parity.models.layers import LayerInfo, check_shapes, owned, shapes_of
 from parity.models.probes import fitting_input
 from parity.models.steps import NOTHING, StepInfo
 from parity.pairs.matching import NAMES, raise_on_unknown
@@ -95,7 +95,7 @@ def load_checkpoint(torch: Runner, path: str, model: str, layers: list[LayerInfo
 
 def _check_used(layers: list[LayerInfo], steps: list[StepInfo]) -> None:
     ran = {step.path.partition("#")[0] for step in steps}
-    idle = [layer.path for layer in layers if layer.weights and layer.path not in ran]
+    idle = [layer.path for layer in owned(layers) if layer.weights and layer.path not in ran]
     if idle:
         raise UnmatchedError(
             f"every layer with weights must run, but {', '.join(idle)} did not on this input; "

@@ -8,7 +8,7 @@ from parity.errors import ParityError, TargetError
 from parity.frameworks.build import side_of
 from parity.frameworks.side import Side
 from parity.models.arrays import Array
-from parity.models.layers import check_shapes, shapes_of
+from parity.models.layers import check_shapes, shapes_of, without_spares
 from parity.pairs.matching import raise_on_unknown, raise_on_unmatched
 from parity.pairs.pairing import pair
 from parity.runners.local import LocalRunner
@@ -64,6 +64,7 @@ def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
         raise_on_unmatched(ours.layers(), theirs.layers(), names)
     else:
         _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), _floats(x))
-    check_shapes(shapes_of(ours.layers()), shapes_of(theirs.layers()), names)
+    mine, yours = map(shapes_of, without_spares(ours.layers(), theirs.layers()))
+    check_shapes(mine, yours, names)
     for name, array in ours.weights():
         theirs.load(name, array)

@@ -52,7 +52,7 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Array) -> Re
     behind a fault equal steps are equal again.
     """
     torch.rename(Names(), {}, {}).result()
-    keras.rename(Names(), pairing.layers, pairing.orders).result()
+    keras.rename(Names(shapes=pairing.keras.shapes), pairing.layers, pairing.orders).result()
     recording = torch.record(x, "float64").result()
     met = list(keras.find_equal(x, recording, {}))
     if not met:

@@ -5,7 +5,7 @@ NumPy arrays; a tensor goes from torch to Keras and back bit for bit, since its 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,25 @@ def reordered(axes: tuple[int, ...], shape: tuple[int, ...], order: tuple[int, .
     """The layout of a dense kernel, Keras's `shape` (in, out), whose row i is for torch's input order[i]."""
     torch = tuple(shape[axis] for axis in np.argsort(axes))
     return Layout(torch, torch, axes, shape, order)
+
+
+def fitting(torch: tuple[int, ...], keras: tuple[int, ...]) -> "Axes | Literal[False]":
+    """How an array of torch's lies in one of Keras's, by their shapes alone; False where they do not say so.
+
+    Axes of one number may stand anywhere; of the others, channels first in torch and last in Keras, or lengths that
+    are all different.
+    """
+    if torch == keras:
+        return None
+    plain = [tuple(size for size in shape if size != 1) for shape in (torch, keras)]
+    if plain[0] == plain[1]:
+        return Layout(torch, torch, tuple(range(len(torch))), keras)
+    moved = (0, *range(2, len(torch)), 1)
+    if len(torch) > 2 and tuple(torch[axis] for axis in moved) == keras:
+        return moved
+    if len(set(torch)) == len(torch) and sorted(torch) == sorted(keras):
+        return tuple(torch.index(size) for size in keras)
+    return False
 
 
 def torch_shape(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:

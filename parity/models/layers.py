@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from parity.errors import ParityError, UnmatchedError
 
-from .kinds import Kind
+from .kinds import Kind, named
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,32 @@ class Found(NamedTuple):
     path: str
     kind: Kind
     layer: Any
+
+
+class Bare:
+    """The holder of a tensor that a model computes with itself, as a layer with one weight, its `value`."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    @property
+    def value(self) -> Any:
+        return getattr(self.owner, self.name)
+
+
+def owned(layers: Iterable[LayerInfo]) -> list[LayerInfo]:
+    """The layers that are: not the tensors outside of any."""
+    return [layer for layer in layers if not named(layer.kind).bare]
+
+
+def without_spares(ours: list[LayerInfo], theirs: list[LayerInfo]) -> tuple[list[LayerInfo], list[LayerInfo]]:
+    """Both sides' layers without the buffers that one side alone has."""
+    paths = [{layer.path for layer in side} for side in (ours, theirs)]
+    kept = [
+        [layer for layer in side if layer.path in other or not named(layer.kind).spare]
+        for side, other in zip((ours, theirs), paths[::-1], strict=True)
+    ]
+    return kept[0], kept[1]
 
 
 def shapes_of(layers: Iterable[LayerInfo]) -> dict[str, tuple[int, ...]]:

@@ -59,7 +59,7 @@ class Names:
     aliases: other names by its own (Keras's by torch's). hidden: part of what comes after, a step or an input of one,
     by its own name. only: if given, all others are hidden but outputs. passed: padding layers that are told as the
     padding of what they feed. views: how the outputs of steps, by their new names, lie beside the other side's, where
-    their kind does not say so.
+    their kind does not say so. shapes: of the other side's parameters outside of layers, by path.
     """
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -67,6 +67,7 @@ class Names:
     only: frozenset[str] | None = None
     passed: frozenset[str] = frozenset()
     views: dict[str, View] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def hides(self, name: str) -> bool:
         """Whether a step, or an input of one, is not to be shown; `name` is its own."""

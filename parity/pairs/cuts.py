@@ -141,6 +141,7 @@ def with_cuts(pairing: Pairing, cuts: Cuts, torch: Graph, keras: Graph) -> Pairi
     new = (
         known.get((torch.path(t), keras.path(k))) or Pair(torch.path(t), keras.path(k), "value")
         for t, k in cuts.pairs.items()
-        if torch.path(t) != keras.path(k) and "#" not in t + k
+        if torch.path(t) != keras.path(k) and "#" not in t + k and not keras.path(k).endswith("glue")
     )
-    return replace(pairing, torch=names[0], keras=names[1], pairs=tuple(dict.fromkeys(new)))
+    keras_names = replace(names[1], shapes=pairing.keras.shapes)
+    return replace(pairing, torch=names[0], keras=keras_names, pairs=tuple(dict.fromkeys(new)))

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from parity.models.kinds import named
-from parity.models.layers import LayerInfo
+from parity.models.layers import LayerInfo, owned, without_spares
 from parity.models.steps import Names
 
+from .bare import pair_bare
 from .name_map import NameMap
 from .partners import Found, Model, Steps, by_place, by_weights, path_of
 
@@ -53,6 +54,11 @@ class Pairing:
         found, anchors = ({t: k for t, k in x.items() if path_of(t) not in paths} for x in (self.found, self.anchors))
         return replace(self, found=found, anchors=anchors)
 
+    def with_bare(self, found: Found, shapes: dict[str, tuple[int, ...]]) -> "Pairing":
+        """The same with the parameters outside of layers, torch's by Keras's, whose shapes are `shapes`."""
+        layers = {k: t for t, k in found.items() if t != k}
+        return replace(self, layers=self.layers | layers, keras=replace(self.keras, shapes=shapes))
+
     @property
     def changes(self) -> bool:
         """Whether the sides must be told anything."""
@@ -60,8 +66,12 @@ class Pairing:
 
 
 def same_paths(torch: list[LayerInfo], keras: list[LayerInfo]) -> bool:
-    """Whether the layers with weights agree in path and kind."""
-    sides = [{layer.path: layer.kind for layer in layers if layer.weights} for layers in (torch, keras)]
+    """Whether the layers with weights agree in path and kind, and the parameters outside of them in shape too."""
+    ours, theirs = without_spares(torch, keras)
+    sides = [
+        {layer.path: (layer.kind, layer.weights if named(layer.kind).bare else ()) for layer in layers if layer.weights}
+        for layers in (ours, theirs)
+    ]
     return sides[0] == sides[1]
 
 
@@ -73,7 +83,8 @@ def pair(
     name_map: NameMap | None = None,
 ) -> Pairing:
     """Pair two models' steps. Raises UnmatchedError, with the candidates of both sides, where that is not certain."""
-    ours, theirs = Model(torch_layers, torch_steps), Model(keras_layers, keras_steps)
+    bare, shapes = pair_bare(torch_layers, keras_layers)
+    ours, theirs = Model(owned(torch_layers), torch_steps), Model(owned(keras_layers), keras_steps)
     mapped = {} if name_map is None else name_map.pairs(list(ours.steps), list(theirs.steps))
     certain = {t: k for t, k in mapped.items() if ours.weights(t)}
     agree = same_paths(torch_layers, keras_layers) and not certain
@@ -85,7 +96,8 @@ def pair(
             order = flows[0], flows[1]
     else:
         found, order = by_weights(ours, theirs, certain)
-    return _pairing(ours, theirs, by_place(ours, theirs, found | mapped, order, agree), set(mapped))
+    found = by_place(ours, theirs, found | mapped, order, agree)
+    return _pairing(ours, theirs, found, set(mapped)).with_bare(bare, shapes)
 
 
 def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pairing:

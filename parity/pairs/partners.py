@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 from parity.errors import UnmatchedError
 from parity.models.kinds import named
-from parity.models.layers import LayerInfo
+from parity.models.layers import LayerInfo, owned
 from parity.models.steps import StepInfo
 
 from .flow import Flow
@@ -55,7 +55,7 @@ def path_of(key: str) -> str:
 
 def raise_on_other_layers(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
     """Raise UnmatchedError if no pairing can be complete, whatever runs: the layers with weights differ in number."""
-    ours, theirs = Model(torch, []), Model(keras, [])
+    ours, theirs = Model(owned(torch), []), Model(owned(keras), [])
     looks = [Counter(side.signature(path) for path in side.idle(set())) for side in (ours, theirs)]
     if looks[0] != looks[1]:
         raise _unmatched(ours, theirs, {}, ([], []))

@@ -7,7 +7,7 @@ recording, freely and forced, and what leaves this process are numbers.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from parity.errors import ParityError
 from parity.frameworks.side import Side
@@ -19,6 +19,8 @@ from parity.verdict.measured import Compared, Forced, Met
 from .meeting import Meeting
 from .recording import Place, Recording, Shelf
 from .runner import Emit
+
+T = TypeVar("T")
 
 WAITING = 4  # steps: a convolution computes long and compares fast, what follows it the other way round
 
@@ -132,18 +134,14 @@ class Recorder:
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
 
-        def visit(step: Step) -> Array | None:
+        def told(step: Step) -> Forced | None:
             place = recording.outputs.get(step.key)
-            if place is None:  # the other side has no such step: its output stays as it is
-                if step.key in look.want:
-                    later.put(Forced, step.key, Difference(), step.output)
-                return None
-            theirs = self.theirs.get(place)
-            later.put(_forced, step, theirs, step.key in look.want)
-            return theirs
+            if place is not None:
+                return _forced(step, self.theirs.get(place), step.key in look.want)
+            # The other side has no such step: its output stays as it is.
+            return Forced(step.key, Difference(), step.output) if step.key in look.want else None
 
-        with _Later(emit) as later:
-            self.side.trace(self._x, "float64", visit, look)
+        self._led(self._x, emit, told, lambda key: recording.outputs.get(key), look)
 
     def find_equal(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
         """Run in float64 and emit every step with those of the recording that it equals.
@@ -151,14 +149,40 @@ class Recorder:
         anchors: steps that go on with the numbers of one of the recording's, which are told by its key.
         """
         meeting = Meeting(recording, self.theirs)
+        self._led(x, emit, meeting.met, lambda key: recording.outputs.get(anchors.get(key, "")), Look(raw=True))
 
-        def visit(step: Step) -> Array | None:
-            later.put(meeting.met, step)
-            place = recording.outputs.get(anchors.get(step.key, ""))
-            return None if place is None else self.theirs.get(place)
+    def _led(
+        self,
+        x: Array,
+        emit: Emit[T],
+        told: Callable[[Step], T | None],
+        place_of: Callable[[str], Place | None],
+        look: Look,
+    ) -> None:
+        """Run in float64, steps going on with the other side's numbers where these have a place, and emit what is told.
 
-        with _Later(emit) as later:
-            self.side.trace(x, "float64", visit, Look(raw=True))
+        Numbers of another shape may be more than the model can go on with: then it runs again without those.
+        """
+        seen: set[str] = set()
+
+        def run(strict: bool) -> None:
+            def visit(step: Step) -> Array | None:
+                if step.key not in seen:
+                    seen.add(step.key)
+                    later.put(told, step)
+                place = place_of(step.key)
+                array = None if place is None else self.theirs.get(place)
+                return None if array is None or (strict and array.shape != step.output.shape) else array
+
+            with _Later(lambda item: None if item is None else emit(item)) as later:
+                self.side.trace(x, "float64", visit, look)
+
+        try:
+            run(strict=False)
+        except ParityError:
+            raise
+        except Exception:  # noqa: BLE001  whatever a framework says of shapes that do not fit
+            run(strict=True)
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         """Run in float64 and emit the steps that the Look wants, with their inputs."""

@@ -11,7 +11,7 @@ from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
 from parity.models.keys import SQUARES, STATISTICS, Key, keys, slots
 from parity.models.kinds import named
-from parity.models.layers import LayerInfo, check_shapes, shapes_of
+from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe, RecipeError
 from parity.models.targets import Target
@@ -81,7 +81,8 @@ def built(
     running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
     layers, _ = named_alike(sides.torch, sides.keras, layers, (running[0].result(), running[1].result()), name_map)
     if weights == "copy":
-        check_shapes(shapes_of(layers[0]), shapes_of(layers[1]), NAMES)
+        ours, theirs = map(shapes_of, without_spares(*layers))
+        check_shapes(ours, theirs, NAMES)
         sides.keras.load(sides.torch.put_weights().result()).result()
     return [layer for layer in layers[0] if layer.weights]
 

@@ -49,5 +49,7 @@ def _fan(shape: tuple[int, ...], mode: str) -> float:
 def keras_static(found: Found) -> dict[str, Any]:
     """The settings named by the layer's kind, read off a Keras layer, in torch's terms."""
     settings = {setting.name: setting.keras(found.layer) for setting in found.kind.settings}
+    if found.kind.bare:
+        return settings
     layer = getattr(found.layer, "owner", found.layer)
     return settings | {"dtype": real_dtype(layer.compute_dtype)} if found.kind.weights else settings

@@ -12,7 +12,7 @@ from keras import ops
 from parity.errors import ParityError
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
-from parity.models.arrays import Array, Axes, reordered, to_keras, to_torch, torch_shape
+from parity.models.arrays import Array, Axes, fitting, reordered, to_keras, to_torch, torch_shape
 from parity.models.layers import Found, LayerInfo
 from parity.models.steps import NOTHING, Look, Names, Visit
 
@@ -21,7 +21,7 @@ from .dtypes import computing_in, has_wide_types, retyped
 from .machine import require_onednn, tensorflow_onednn, tensorflow_threads
 from .settings import keras_initial, keras_static
 from .tracer import KerasTrace, input_layout
-from .walk import keras_variables, walk_keras
+from .walk import bare_variables, keras_variables, walk_keras
 
 
 class KerasSide:
@@ -34,6 +34,8 @@ class KerasSide:
         self.device = device
         self.wide = False
         self._walked = list(walk_keras(model))
+        self._walked_bare = list(bare_variables(model, self._walked))
+        self.bare = self._walked_bare
         self.found = self._walked  # under torch's names, once they are known
         self.names = Names()
         self._orders: dict[str, tuple[int, ...]] = {}
@@ -73,8 +75,10 @@ class KerasSide:
 
     def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
         """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
-        for name, variable, axes in keras_variables(self.found if found is None else found):
+        for name, variable, axes in keras_variables([*self.found, *self.bare] if found is None else found):
             path, _, tensor = name.rpartition(".")
+            if path in self.names.shapes:
+                axes = fitting(self.names.shapes[path], tuple(variable.shape)) or None
             if path in self._orders and tensor == "weight" and isinstance(axes, tuple):
                 axes = reordered(axes, tuple(variable.shape), self._orders[path])
             yield name, variable, axes
@@ -82,12 +86,15 @@ class KerasSide:
     def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
         """Call steps and layers as the other side does; see Side."""
         self.names, self._orders = names, orders
-        self.found = [entry._replace(path=layers.get(entry.path, entry.path)) for entry in self._walked]
+        self.found, self.bare = (
+            [entry._replace(path=layers.get(entry.path, entry.path)) for entry in walked]
+            for walked in (self._walked, self._walked_bare)
+        )
         self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
         return self.layers()
 
     def layers(self) -> list[LayerInfo]:
-        return [self._info(found) for found in self.found]
+        return [self._info(found) for found in [*self.found, *self.bare]]
 
     def _info(self, found: Found) -> LayerInfo:
         shapes = {}
@@ -105,7 +112,7 @@ class KerasSide:
 
     def unknown_weights(self) -> list[str]:
         """Variables of the model that no row of the table of kinds knows."""
-        known = {id(variable) for _, variable, _ in keras_variables(self.found)}
+        known = {id(variable) for _, variable, _ in keras_variables([*self.found, *self.bare])}
         return [v.path for v in self.model.weights if id(v) not in known and "seed_generator" not in v.path]
 
     def randomize(self, x: Array, seed: int) -> None:

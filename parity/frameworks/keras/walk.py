@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.models.arrays import Axes
-from parity.models.kinds import is_keras_layer, kind_of, kind_of_class
+from parity.models.kinds import BUFFER, PARAMETER, is_keras_layer, kind_of, kind_of_class
 from parity.models.layers import Found
 
 
@@ -26,6 +26,13 @@ class Part:
             return getattr(self.owner, name)
         value = self.own[name]
         return getattr(self.owner, value) if isinstance(value, str) and hasattr(self.owner, value) else value
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A variable outside of any layer, as a layer with one weight."""
+
+    value: Any
 
 
 def walk_keras(model: Any) -> Iterator[Found]:
@@ -99,6 +106,28 @@ def _attribute_layers(layer: Any) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, list | tuple | dict):
             items = value.items() if isinstance(value, dict) else enumerate(value)
             yield from ((f"{name}.{key}", item) for key, item in items if is_keras_layer(item))
+
+
+def bare_variables(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
+    """The variables that belong to no layer of a known kind, each once, in order of definition."""
+    leaves = list(layers)
+    seen = {id(variable) for _, variable, _ in keras_variables(leaves)}
+    unknown = [(entry.path, entry.layer) for entry in leaves if not entry.kind.known]
+    for path, layer in (*keras_scopes(model), *unknown):
+        if isinstance(layer, Part):
+            continue
+        for kind, name in ((PARAMETER, "_trainable_variables"), (BUFFER, "_non_trainable_variables")):
+            for variable in getattr(layer, name, ()):
+                if id(variable) not in seen and str(variable.dtype) not in ("uint32", "string"):  # a seed
+                    seen.add(id(variable))
+                    own = _called(layer, variable)
+                    yield Found(f"{path}.{own}" if path else own, kind, Holder(variable))
+
+
+def _called(layer: Any, variable: Any) -> str:
+    """The attribute that a layer has a variable as, or else the variable's own name."""
+    attributes = (name for name, value in vars(layer).items() if value is variable)
+    return next((name for name in attributes if not name.startswith("_")), str(variable.name))
 
 
 def keras_variables(layers: Iterable[Found]) -> Iterator[tuple[str, Any, Axes]]:

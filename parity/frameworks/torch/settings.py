@@ -26,4 +26,4 @@ def torch_static(found: Found) -> dict[str, Any]:
     settings = {setting.name: setting.torch(found.layer) for setting in found.kind.settings}
     tensors = (getattr(found.layer, name, None) for name, _, _ in found.kind.weights)
     dtype = next((str(x.dtype).removeprefix("torch.") for x in tensors if x is not None), None)
-    return settings if dtype is None else settings | {"dtype": dtype}
+    return settings if dtype is None or found.kind.bare else settings | {"dtype": dtype}

@@ -19,11 +19,10 @@ from parity.models.steps import NOTHING, Look, Names, Visit
 
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace
-from .walk import torch_tensors, walk_torch
+from .walk import bare_tensors, torch_tensors, walk_torch
 from .wrappers import uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
-IGNORED = {"num_batches_tracked"}  # a counter, not a weight: Keras has none
 
 
 def torch_devices() -> list[str]:
@@ -42,7 +41,8 @@ class TorchSide:
         self.model = model.to(device)
         self.device = device
         self.found = list(walk_torch(model))
-        self._tensors = dict(torch_tensors(self.found))
+        self.bare = list(bare_tensors(model, self.found))
+        self._tensors = dict(torch_tensors([*self.found, *self.bare]))
         self.names = Names()
         self._threads = torch.get_num_threads()
         fresh = is_fresh(self.found)
@@ -50,7 +50,7 @@ class TorchSide:
         self.allow_tf32(False)  # parity is a question about the program
 
     def layers(self) -> list[LayerInfo]:
-        return [self._info(found) for found in self.found]
+        return [self._info(found) for found in [*self.found, *self.bare]]
 
     def _info(self, found: Found) -> LayerInfo:
         tensors = torch_tensors([found])
@@ -59,7 +59,7 @@ class TorchSide:
         return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial)
 
     def weights(self) -> Iterator[tuple[str, Array]]:
-        for name, tensor in torch_tensors(self.found):
+        for name, tensor in self._tensors.items():
             kept = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()  # NumPy has none
             yield name, kept.cpu().numpy()
 
@@ -74,8 +74,11 @@ class TorchSide:
 
     def unknown_weights(self) -> list[str]:
         """Tensors of the model that no row of the table of kinds knows."""
-        known = {name for name, _ in torch_tensors(self.found)}
-        return [key for key in self.model.state_dict() if key not in known and key.rpartition(".")[2] not in IGNORED]
+        return [name for name, _ in self.model.named_parameters(remove_duplicate=True) if name not in self._known()]
+
+    def _known(self) -> set[str]:
+        bare = {entry.path for entry in self.bare}
+        return bare | {name for name, _ in torch_tensors(self.found)}
 
     def randomize(self, x: Array, seed: int) -> None:
         norms = [f for f in self.found if f.kind.probe == "statistics" and f.layer.running_mean is not None]
@@ -85,6 +88,10 @@ class TorchSide:
                 tensor.data.copy_(torch.from_numpy(probe_bias(tuple(tensor.shape), seed + i)))
             if name.endswith(".weight") and tensor.ndim == 1 and bool((tensor == 1).all()):
                 tensor.data.copy_(torch.from_numpy(probe_scale(tuple(tensor.shape), seed + i)))
+        for i, (_, tensor) in enumerate(torch_tensors(entry for entry in self.bare if not entry.kind.spare)):
+            plain = next((make for make, v in ((probe_bias, 0), (probe_scale, 1)) if bool((tensor == v).all())), None)
+            if plain is not None and tensor.is_floating_point():
+                tensor.data.copy_(torch.from_numpy(plain(tuple(tensor.shape), seed + i)))
         try:
             with evaluating(self.model), uncompiled(self.model), torch.no_grad():
                 inputs = torch.from_numpy(x)

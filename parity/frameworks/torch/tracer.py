@@ -34,6 +34,7 @@ class TorchTrace(Trace):
         tape: Any = None,
     ) -> None:
         self.model, self.found, self.dtype = model, found, dtype
+        self.buffers = {id(tensor) for tensor in model.buffers()}
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
     def __enter__(self) -> "TorchTrace":
@@ -76,8 +77,13 @@ class TorchTrace(Trace):
 
     def _parameters_cast(self, args: Any) -> Any:
         """Parameters that a forward uses itself, outside of a layer, in this run's dtype."""
-        wrong = {id(x): x.detach().to(self.dtype) for x in self.tensors(args) if _is_parameter(x, self.dtype)}
+        wrong = {id(x): x.detach().to(self.dtype) for x in self.tensors(args) if self._is_held(x)}
         return self.swapped(args, wrong) if wrong else args
+
+    def _is_held(self, x: torch.Tensor) -> bool:
+        """Whether a tensor is a parameter, or a buffer of the model's, of another dtype than this run's."""
+        held = isinstance(x, nn.Parameter) or id(x) in self.buffers
+        return held and x.is_floating_point() and x.dtype != self.dtype
 
     def _unknown(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """What is no kind of ours: glue, if it makes a tensor that is not one already known."""
@@ -124,10 +130,6 @@ class TorchTrace(Trace):
     @property
     def channels_last(self) -> bool:
         return False
-
-
-def _is_parameter(x: torch.Tensor, dtype: torch.dtype) -> bool:
-    return isinstance(x, nn.Parameter) and x.is_floating_point() and x.dtype != dtype
 
 
 @contextmanager

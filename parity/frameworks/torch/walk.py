@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from parity.models.kinds import kind_of
-from parity.models.layers import Found
+from parity.models.kinds import BUFFER, PARAMETER, kind_of
+from parity.models.layers import Bare, Found
 
 
 def walk_torch(model: Any) -> Iterator[Found]:
@@ -17,6 +17,21 @@ def walk_torch(model: Any) -> Iterator[Found]:
         if kind.known or (path and not list(module.children())):
             yield Found(path, kind, module)
             inside = (path + ".",) if path else inside
+
+
+def bare_tensors(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
+    """The parameters and buffers that belong to no layer of a known kind, each once, in order of definition."""
+    known = [entry for entry in layers if entry.kind.known]
+    seen = {id(tensor) for _, tensor in torch_tensors(known)}
+    inside = tuple(f"{entry.path}." if entry.path else "" for entry in known)
+    for path, module in model.named_modules():
+        if inside and f"{path}.".startswith(inside):
+            continue
+        for kind, tensors in ((PARAMETER, module._parameters), (BUFFER, module._buffers)):
+            for name, tensor in tensors.items():
+                if tensor is not None and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield Found(f"{path}.{name}" if path else name, kind, Bare(module, name))
 
 
 def torch_tensors(layers: Iterable[Found]) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from .activations import ACTIVATIONS
+from .bare import BARE, BUFFER, PARAMETER
 from .idle import IDLE
 from .joints import JOINTS
 from .kind import Kind
@@ -18,7 +19,17 @@ from .pools import POOLS, is_global
 from .products import PRODUCTS
 from .settings import function_of
 
-KINDS: tuple[Kind, ...] = (*PRODUCTS, *NORMS, *POOLS, *MOVES, *ACTIVATIONS, *IDLE, *JOINTS)  # the first that fits is it
+# The first row that fits is it.
+KINDS: tuple[Kind, ...] = (
+    *PRODUCTS,
+    *NORMS,
+    *POOLS,
+    *MOVES,
+    *ACTIVATIONS,
+    *IDLE,
+    *JOINTS,
+    *BARE,
+)
 # The rows of torch's functions, by the names that torch gives them.
 FUNCTIONS = {name: kind for kind in reversed(KINDS) for name in kind.functions}
 
@@ -64,9 +75,11 @@ def _short(operations: tuple[str, ...]) -> set[str]:
 
 
 __all__ = [
+    "BUFFER",
     "FLATTEN",
     "FUNCTIONS",
     "KINDS",
+    "PARAMETER",
     "RESHAPE",
     "Kind",
     "is_global",

@@ -81,6 +81,8 @@ class Kind:
     normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"
     squeezed: bool = False  # a global pool: (N, C, 1, 1) in torch and (N, C) in Keras are the same tensor
     to_one: str = ""  # the kind that its function is where it leaves one number a channel
+    bare: bool = False  # a tensor that a model computes with itself, outside of any layer: it is no step
+    spare: bool = False  # a bare tensor that is no weight: it needs no partner
     pads: bool = False  # adds zeros around an image, as a layer behind it with padding of its own can
     padded: float | None = None  # what its own padding holds; None: it has none
     activation: bool = False  # is applied to what a layer gave, and may be forgotten or taken for another

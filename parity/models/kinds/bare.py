@@ -1,0 +1,10 @@
+"""Kinds that are no layers: tensors that a model computes with itself."""
+
+from .kind import Kind
+from .layouts import as_torch
+
+VALUE = (("value", "value", as_torch),)
+PARAMETER = Kind("parameter", weights=VALUE, layout="equal", bare=True)
+BUFFER = Kind("buffer", weights=VALUE, layout="equal", bare=True, spare=True)
+
+BARE = (PARAMETER, BUFFER)
