@@ -7,9 +7,12 @@
 """
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from .errors import ParityError, internal
 from .frameworks import triton_first as triton_first  # before any framework is
 
 if TYPE_CHECKING:
@@ -18,9 +21,30 @@ if TYPE_CHECKING:
     from .checkpoints.convert import Conversion
     from .checks.report import Report
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 __all__ = ["assert_parity", "check", "convert", "copy_weights"]
 
 
+def _foreseen(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function raise nothing but ParityError: a failure of the check's own is told as one, its cause chained."""
+
+    @wraps(function)
+    def told(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except ParityError:
+            raise
+        except Exception as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                raise  # of the call itself: an argument that is missing, or one too many
+            raise internal(error) from error
+
+    return told
+
+
+@_foreseen
 def check(
     torch_model: Any,
     keras_model: Any,
@@ -52,9 +76,10 @@ def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) ->
 
     report = check(torch_model, keras_model, x, **options)
     if not report.ok:
-        raise AssertionError(text(report))
+        raise AssertionError(_foreseen(text)(report))
 
 
+@_foreseen
 def copy_weights(source: Any, destination: Any, x: Any = None) -> None:
     """Copy every weight of one model into the other, torch to Keras, Keras to torch or within a framework.
 
@@ -69,6 +94,7 @@ def copy_weights(source: Any, destination: Any, x: Any = None) -> None:
     copy_model_weights(source, destination, x)
 
 
+@_foreseen
 def convert(
     source: "str | os.PathLike[str]",
     destination: "str | os.PathLike[str]",

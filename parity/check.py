@@ -6,7 +6,8 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 import argparse
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from .cli import (
     ERROR,
@@ -16,12 +17,17 @@ from .cli import (
     add_target,
     chosen_target,
     deliver,
+    error_document,
+    guarded,
     name_map_of,
     positive,
     print_to_terminal,
     progress_bar,
+    target_name,
+    tell,
+    write_error,
 )
-from .errors import ParityError, TargetError, UnmatchedError, UnwritableError
+from .errors import TargetError
 from .models.recipe import RecipeError, made
 from .models.targets import Target
 from .reports import outputs
@@ -74,24 +80,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "parity.check", *(sys.argv[1:] if argv is None else argv)])
-    try:
-        outputs.check(arguments)
-        return _run(arguments)
-    except UnwritableError as error:
-        print(f"parity.check: {error}", file=sys.stderr)
-        return ERROR
-    except ParityError as error:
-        print(f"parity.check: {error}", file=sys.stderr)
-        outputs.write(arguments, _error_document(arguments, error))
-        return ERROR
-    except KeyboardInterrupt:
-        print("parity.check: stopped before the end; nothing was concluded", file=sys.stderr)
-        return ERROR
+    return guarded("parity.check", _run, arguments, partial(write_error, arguments, target_name(arguments)))
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from .models import targets
 
+    outputs.check(arguments)
     if arguments.list:
         print("\n".join(targets.variants()))
         return MATCH
@@ -134,9 +129,9 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
     for name in names:
         try:
             report = _check(targets.named(name, arguments.input_shape), arguments)
-        except ParityError as error:
-            print(f"parity.check: {error}", file=sys.stderr)
-            documents.append(_error_document(argparse.Namespace(**vars(arguments) | {"target": name}), error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the others are checked
+            told = tell("parity.check", error)
+            documents.append(error_document(name, told))
             codes.append(ERROR)
             continue
         documents.append(report.to_json())
@@ -145,13 +140,6 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
             print_to_terminal(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
     outputs.write(arguments, documents)
     return max(codes)
-
-
-def _error_document(arguments: argparse.Namespace, error: ParityError) -> dict[str, Any]:
-    from .checks.report import error_json
-
-    lists = (error.torch, error.keras) if isinstance(error, UnmatchedError) else ([], [])
-    return error_json(arguments.target or f"{arguments.torch} and {arguments.keras}", str(error), *lists)
 
 
 DTYPES = {"float64": "float64", "float32": "float32", "bfloat16": "mixed_bfloat16"}

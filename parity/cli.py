@@ -1,6 +1,7 @@
 """What the commands that compare have in common: how a target is named, and where the report goes."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +10,18 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from .errors import ParityError, TargetError
+from .errors import (
+    MOST,
+    ParityError,
+    TargetError,
+    UnmatchedError,
+    UnwritableError,
+    debugging,
+    internal,
+    short,
+    traced,
+)
+from .models.attempts import attempt
 from .reports import outputs
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
@@ -158,11 +170,56 @@ def _bar(stack: ExitStack) -> Any:
     return lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
 
 
-def guarded(name: str, run: Callable[[Any], int], arguments: argparse.Namespace) -> int:
+def guarded(
+    name: str,
+    run: Callable[[Any], int],
+    arguments: argparse.Namespace,
+    failed: Callable[[ParityError], None] | None = None,
+) -> int:
+    """Run a command, and make one sentence of whatever stops it: the exit code. failed: where that is written too."""
     try:
         return run(arguments)
-    except ParityError as error:
-        print(f"{name}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"{name}: stopped before the end; nothing was written", file=sys.stderr)
+        print(f"{name}: stopped before the end; nothing was concluded", file=sys.stderr)
+        return ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again when it flushes
+        print(f"{name}: whoever read the report stopped before its end; give it a file with --json", file=sys.stderr)
+        return ERROR
+    except Exception as error:  # noqa: BLE001 - nobody is shown a traceback who has not asked for one
+        told = tell(name, error)
+    if failed is not None and not isinstance(told, UnwritableError):
+        attempt(partial(failed, told), partial(tell, name))
     return ERROR
+
+
+def write_error(arguments: argparse.Namespace, target: str, error: ParityError) -> None:
+    """Write the document of a comparison that could not be made where the user asked for a report."""
+    outputs.write(arguments, error_document(target, error))
+
+
+def error_document(target: str, error: ParityError) -> dict[str, Any]:
+    """The document of a comparison that could not be made, with the whole lists of what has no partner."""
+    from .checks.report import error_json
+
+    lists = (error.torch, error.keras) if isinstance(error, UnmatchedError) else ([], [])
+    return error_json(target, sentence(error), *lists)
+
+
+def target_name(arguments: argparse.Namespace) -> str:
+    """What the command line compares, as it says it."""
+    return arguments.target or f"{arguments.torch} and {arguments.keras}"
+
+
+def tell(name: str, error: Exception) -> ParityError:
+    """Print in one sentence why a command could not do its work, with PARITY_DEBUG=1 after the traceback."""
+    told = error if isinstance(error, ParityError) else internal(error)
+    if debugging():
+        print(traced(error), file=sys.stderr)
+    print(f"{name}: {sentence(told)}", file=sys.stderr)
+    return told
+
+
+def sentence(error: ParityError) -> str:
+    """What a command prints of an error."""
+    return short(" ".join(str(error).split()), MOST)

@@ -3,9 +3,10 @@
 import argparse
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
-from .cli import add_output, deliver, guarded
+from .cli import add_output, deliver, guarded, write_error
 from .reports import outputs
 
 
@@ -24,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "parity.compare", *(sys.argv[1:] if argv is None else argv)])
-    return guarded("parity.compare", _compare, arguments)
+    target = f"{arguments.torch} and {arguments.keras}"
+    return guarded("parity.compare", _compare, arguments, partial(write_error, arguments, target))
 
 
 def _compare(arguments: argparse.Namespace) -> int:

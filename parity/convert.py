@@ -17,6 +17,7 @@ import parity
 from .checkpoints.convert import VerifyError, printable
 from .checkpoints.files import SUFFIXES
 from .checkpoints.naming import SCHEMES
+from .cli import tell
 from .errors import ParityError
 
 DONE, MISMATCH, ERROR = 0, 1, 2
@@ -64,6 +65,9 @@ def main(argv: list[str] | None = None) -> int:
             "parity.convert: more memory is needed than there is; nothing was written: use a larger machine",
             file=sys.stderr,
         )
+        return ERROR
+    except Exception as error:  # noqa: BLE001 - nobody is shown a traceback who has not asked for one
+        tell("parity.convert", error)
         return ERROR
     except KeyboardInterrupt:
         print("parity.convert: stopped before the end; nothing was written", file=sys.stderr)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
-from .cli import add_onednn
+from .cli import MATCH, add_onednn, guarded
 from .errors import ParityError
 from .reports.files import check_writable, write_text
 from .reports.pages import require
@@ -38,18 +38,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        _run(arguments)
-    except ParityError as error:
-        print(f"parity.sidebyside: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("parity.sidebyside: stopped before the end; nothing was written", file=sys.stderr)
-        return 2
-    return 0
+    return guarded("parity.sidebyside", _run, arguments)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> int:
     require()
     check_writable("--output", arguments.output)
     from .reports.sidebyside import measured
@@ -63,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> None:
         from .reports.sidebyside.columns import print_columns
 
         print_columns(page_sections(every, shown, documents))
-        return
+        return MATCH
     page_sections(every, shown, [])  # a definition or note that does not fit is found before the measurements
     if not arguments.measured:
         documents = measure(
@@ -73,6 +65,7 @@ def _run(arguments: argparse.Namespace) -> None:
     write_text(
         "--output", arguments.output, sidebyside_page(page_sections(every, shown, documents), documents, command)
     )
+    return MATCH
 
 
 def _progress(text: str) -> None:

@@ -11,10 +11,22 @@ Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printe
 import argparse
 import shlex
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .checks.training.run import SIDE, small, train
-from .cli import ERROR, MATCH, MISMATCH, add_onednn, chosen_target, name_map_of, progress_bar, shape_of
+from .cli import (
+    MATCH,
+    MISMATCH,
+    add_onednn,
+    chosen_target,
+    error_document,
+    guarded,
+    name_map_of,
+    progress_bar,
+    shape_of,
+    target_name,
+)
 from .errors import ParityError, TargetError
 from .models.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
 from .reports import outputs
@@ -76,15 +88,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = parser().parse_args(argv)
     arguments.command = shlex.join(["python", "-m", "parity.train", *(sys.argv[1:] if argv is None else argv)])
-    try:
-        outputs.check(arguments)
-        return deliver(_compared(arguments), arguments)
-    except ParityError as error:
-        print(f"parity.train: {error}", file=sys.stderr)
-        return ERROR
-    except KeyboardInterrupt:
-        print("parity.train: stopped before the end; nothing was concluded", file=sys.stderr)
-        return ERROR
+    return guarded("parity.train", _train, arguments, partial(_write_error, arguments))
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    outputs.check(arguments)
+    return deliver(_compared(arguments), arguments)
+
+
+def _write_error(arguments: argparse.Namespace, error: ParityError) -> None:
+    document = {"kind": "training"} | error_document(target_name(arguments), error)
+    outputs.write(arguments, document)
 
 
 def deliver(report: "TrainingReport", arguments: argparse.Namespace) -> int:

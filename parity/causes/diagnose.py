@@ -6,10 +6,13 @@ name is only given to a fault that this has reproduced; anything else is "unknow
 """
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.attempts import attempt, words
 from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 
 from .cause import CLOSES, Cause
@@ -21,8 +24,18 @@ from .where import error_map
 
 def diagnose(evidence: Evidence) -> Cause:
     """The cause of one step's fault: the first hypothesis that closes the gap, or "unknown"; and where the error is."""
+    cause = attempt(partial(_diagnose, evidence), partial(unsought, evidence.path))
+    return replace(cause, where=attempt(partial(_where, evidence), lambda _: None))
+
+
+def unsought(path: str, error: Exception) -> Cause:
+    """What is said of a fault whose cause could not be looked for: the verdict stands without it."""
+    return Cause("unknown", path, f"the search for the cause itself failed, not the models: {words(error)}")
+
+
+def _where(evidence: Evidence) -> dict[str, Any] | None:
     same = structure_ok(difference(evidence.keras, evidence.torch))
-    return replace(_diagnose(evidence), where=None if same else error_map(evidence.torch, evidence.keras))
+    return None if same else error_map(evidence.torch, evidence.keras)
 
 
 def _diagnose(evidence: Evidence) -> Cause:
@@ -40,8 +53,8 @@ def _diagnose(evidence: Evidence) -> Cause:
         return precision_cause(evidence)
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what in predictions(evidence):
-            left = difference(predicted, target)
-            if structure_ok(left):
+            left = attempt(partial(difference, predicted, target), lambda _: None)
+            if left is not None and structure_ok(left):
                 gap = "other shapes" if np.isinf(evidence.gap) else f"{evidence.gap:.1e}"
                 return Cause(name, evidence.path, f"{what}: the gap closes from {gap} to {left.error:.1e}")
     return Cause("unknown", evidence.path, _unexplained(evidence))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.attempts import attempt
 from parity.models.keys import STATISTICS
 from parity.models.kinds import named
 from parity.models.kinds.formulas import batch_statistics, normalised
@@ -53,15 +54,21 @@ def causes(
     infos = {layer.path: layer for layer in layers}
     faulty = [row for row in rows if any(fault.startswith("gradient") for fault in row.faults)]
     for row in faulty[::-1][:EXPLAINED]:
-        yield _cause(row, added, torch, infos.get(row.path), dtype)
+        info = infos.get(row.path)
+        yield attempt(partial(_cause, row, added, torch, info, dtype), partial(_unknown, row, dtype))
+
+
+def _unknown(row: LayerResult, dtype: str, error: Exception | None = None) -> Cause:
+    assert row.gradient is not None
+    return Cause("unknown", row.path, f"nothing tried explains that {why(row.gradient, dtype)}")
 
 
 def _cause(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None, dtype: str) -> Cause:
     assert row.gradient is not None
-    unknown = "unknown", f"nothing tried explains that {why(row.gradient, dtype)}"
-    tried = (next(guess(row, added, torch, info), None) for guess in GUESSES)
-    name, evidence = next(filter(None, tried), unknown)
-    return Cause(name, row.path, evidence)
+    guesses = (guess(row, added, torch, info) for guess in GUESSES)
+    tried = (attempt(partial(next, each, None), lambda _: None) for each in guesses)
+    found = next(filter(None, tried), None)
+    return _unknown(row, dtype) if found is None else Cause(found[0], row.path, found[1])
 
 
 def _norm(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:

@@ -4,10 +4,14 @@ A guess is (name of the cause, predicted output, what was done). The likeliest c
 output names the cause. A cause is a row in the file of its family.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
 from parity.models.arrays import Array
+from parity.models.attempts import attempt, attempts
 
+from .borders import border_guesses
 from .evidence import Config, Evidence, Guess, same
 from .inputs import input_guesses
 from .kernels import KERNELS
@@ -20,35 +24,63 @@ from .windows import WINDOWS
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS)
 
+Prediction = tuple[str, Array, Array, str]
 
-def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
-    """(name, prediction, what it should equal, what was done), the likeliest first, from both sides' point of view."""
+
+def predictions(evidence: Evidence) -> Iterator[Prediction]:
+    """(name, prediction, what it should equal, what was done), the likeliest first, from both sides' point of view.
+
+    A family of hypotheses that raises is left where it does: they are guesses, and the next one may hold.
+    """
     ours, theirs = evidence.configs
-    yield from ((n, p, evidence.keras, w) for n, p, w in setting_guesses(evidence, ours, theirs))
-    for config, target, side in ((ours, evidence.keras, "Keras"), (theirs, evidence.torch, "torch")):
-        declared = run(config, evidence.inputs)
-        if declared is not None and same(declared, target):
+    keras, torch = (evidence.keras, "Keras"), (evidence.torch, "torch")
+    yield from _of(evidence.keras, "", setting_guesses, evidence, ours, theirs)
+    for config, (target, side) in ((ours, keras), (theirs, torch)):
+        if attempt(partial(_declared, evidence, config, target), lambda _: False):
             continue  # this output is as declared: it is the other side's that is not
-        yield from ((n, p, target, f"{side} {w}") for n, p, w in _transforms(evidence, config))
-    yield from ((n, p, evidence.keras, w) for n, p, w in weight_guesses(evidence, ours, theirs))
-    for target, side in ((evidence.keras, "Keras"), (evidence.torch, "torch")):
-        yield from ((n, p, target, f"{side} {w}") for n, p, w in activation_guesses(evidence, target))
-    for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):
-        yield from ((n, p, target, f"{side} {w}") for n, p, w in output_guesses(evidence, base, target))
+        yield from _of(target, side, _transforms, evidence, config)
+    for base, (target, side), other in ((evidence.torch, keras, "torch"), (evidence.keras, torch, "Keras")):
+        yield from _of(target, side, border_guesses, evidence, base, other)
+    yield from _of(evidence.keras, "", weight_guesses, evidence, ours, theirs)
+    for target, side in (keras, torch):
+        yield from _of(target, side, activation_guesses, evidence, target)
+    for base, (target, side) in ((evidence.torch, keras), (evidence.keras, torch)):
+        yield from _of(target, side, output_guesses, evidence, base, target)
+    yield from _of(evidence.keras, "", _factor, evidence)
+
+
+def _of(target: Array, side: str, family: Callable[..., Iterable[Guess]], *args: Any) -> Iterator[Prediction]:
+    """A family's guesses as predictions of a side's output."""
+    for name, predicted, what in attempts(partial(family, *args)):
+        yield name, predicted, target, f"{side} {what}" if side else what
+
+
+def _declared(evidence: Evidence, config: Config, target: Array) -> bool:
+    """Whether an output is what its own side's settings and weights make of the input."""
+    declared = run(config, evidence.inputs)
+    return declared is not None and same(declared, target)
+
+
+def _factor(evidence: Evidence) -> Iterator[Guess]:
     times = factor(evidence.torch, evidence.keras)
     if times is not None:
-        yield "constant factor", times * evidence.torch, evidence.keras, f"Keras's output is {times:.6g} times torch's"
+        yield "constant factor", times * evidence.torch, f"Keras's output is {times:.6g} times torch's"
 
 
 def _transforms(evidence: Evidence, config: Config) -> Iterator[Guess]:
     """The layer as one side declares it, changed as people get it wrong."""
     fitting = [row for row in ROWS if row.fits(config)] if evidence.inputs else []
     for row in fitting:
-        for changes, what in row.changes(evidence, config):
-            predicted = run(config, evidence.inputs, **changes)
+        for changes, what in attempts(partial(row.changes, evidence, config)):
+            predicted = _rerun(config, evidence.inputs, changes)
             if predicted is not None:
                 yield row.name, predicted, what
     for name, x, what in input_guesses(evidence) if fitting else ():
-        predicted = run(config, (x,))
+        predicted = _rerun(config, (x,), {})
         if predicted is not None:
             yield name, predicted, what
+
+
+def _rerun(config: Config, inputs: tuple[Array, ...], changes: dict[str, Any]) -> Array | None:
+    """The layer's output with these changes; None where it cannot be run so, as a kernel that is turned may not fit."""
+    return attempt(partial(run, config, inputs, **changes), lambda _: None)

@@ -1,22 +1,23 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from parity.causes.cause import EXPLAINED, Cause
-from parity.causes.diagnose import diagnose
+from parity.causes.diagnose import diagnose, unsought
 from parity.causes.evidence import Config, Evidence
 from parity.causes.norms import momentum_cause
 from parity.causes.precision import dtype_cause
 from parity.causes.rerun import WEIGHTS
 from parity.models.arrays import Array
+from parity.models.attempts import attempt
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
 from parity.runners.runner import Runner
-from parity.verdict.results import LayerResult
+from parity.verdict.results import LayerResult, StaticDifference
 
 from .report import Report
 
@@ -30,18 +31,67 @@ def explain(
     wiring: Wiring,
     layers: tuple[list[LayerInfo], list[LayerInfo]],
     x: Array,
-) -> Iterator[Cause]:
-    """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers."""
+) -> list[Cause]:
+    """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers.
+
+    The verdict stands without them: where the search fails, the cause is unknown, and why it is.
+    """
     faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
     settings = [entry for entry in report.static if entry.field in ("momentum", "dtype")][:EXPLAINED]
-    loose = tuple(keys[:NEARBY] for keys in wiring.loose)
+    rows = {layer.path: layer for layer in report.layers}
+    hidden = [entry for entry in report.settings if entry.field in WEIGHTS and not _at_fault(rows.get(entry.path))]
+    loose = (wiring.loose[0][:NEARBY], wiring.loose[1][:NEARBY])
     want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in settings] + loose[1])
-    near = {layer.step.key: _nearby(layer.step, wiring) for layer in faulty}
-    seen = _look(torch, keras, wiring, want, x, str(report.environment["dtype"]))
-    infos = [{layer.path: layer for layer in side} for side in layers]
+    dtype = str(report.environment["dtype"])
+    try:
+        seen = _look(torch, keras, wiring, want, x, dtype)
+    except Exception as error:  # noqa: BLE001 - it has been seen that they differ, whatever becomes of this run
+        found = [unsought(layer.path, error) for layer in faulty]
+        return found + [_uncopied(entry) for entry in hidden[:EXPLAINED]]
+    infos = ({layer.path: layer for layer in layers[0]}, {layer.path: layer for layer in layers[1]})
+    scene = _Scene(torch, keras, wiring, loose, infos, seen)
+    causes = [attempt(partial(scene.cause, layer), partial(unsought, layer.path)) for layer in faulty]
+    causes += [_uncopied(entry) for entry in hidden[:EXPLAINED]]
+    for entry in settings:
+        causes.append(attempt(partial(scene.of_setting, entry, rows), partial(unsought, entry.path)))
+    return causes
 
-    def evidence(layer: LayerResult) -> Evidence:
-        key = layer.step.key
+
+def _at_fault(layer: LayerResult | None) -> bool:
+    return layer is not None and bool(layer.faults)
+
+
+def _uncopied(entry: StaticDifference) -> Cause:
+    what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras; this input does not show it"
+    return Cause("weight not copied", entry.path, what)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """All that the hypotheses are told from."""
+
+    torch: Runner
+    keras: Runner
+    wiring: Wiring
+    loose: tuple[list[str], list[str]]
+    infos: tuple[dict[str, LayerInfo], dict[str, LayerInfo]]
+    seen: "_Seen"
+
+    def cause(self, layer: LayerResult) -> Cause:
+        return diagnose(self._evidence(layer, _nearby(layer.step, self.wiring)))
+
+    def of_setting(self, entry: StaticDifference, rows: dict[str, LayerResult]) -> Cause:
+        """The cause of a setting that differs, proven on what the layer was fed."""
+        if entry.path not in self.seen.steps:
+            what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
+            return Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")
+        if entry.field == "dtype":
+            return dtype_cause(entry.path, entry.torch, entry.keras, self._evidence(rows[entry.path], []))
+        running = self.torch.weights_of(entry.path).result()["running_mean"]
+        return momentum_cause(entry.path, entry.torch, entry.keras, running, self.seen.steps[entry.path].inputs[0])
+
+    def _evidence(self, layer: LayerResult, near: list[str]) -> Evidence:
+        key, seen = layer.step.key, self.seen
         path = key.partition("#")[0]
         configs = [
             Config(
@@ -49,33 +99,13 @@ def explain(
                 side.weights_of(path).result() if path in info else {},
                 info[path].static if path in info else {},
             )
-            for side, info in zip((torch, keras), infos, strict=True)
+            for side, info in zip((self.torch, self.keras), self.infos, strict=True)
         ]
-        nearby = {wiring.steps[other].path: seen.output(other) for other in near.get(key, ())}
-        nearby |= seen.alone(loose, layer.step.shape)
+        nearby = {self.wiring.steps[other].path: seen.output(other) for other in near}
+        nearby |= seen.alone(self.loose, layer.step.shape)
         low = None if "structure" in layer.faults else seen.lows(key)
         outputs = seen.output(key), seen.keras[key], seen.steps[key].inputs
         return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, seen.wide.get(key))
-
-    yield from (diagnose(evidence(layer)) for layer in faulty)
-    rows = {layer.path: layer for layer in report.layers}
-    hidden = [entry for entry in report.settings if entry.field in WEIGHTS and not _at_fault(rows, entry.path)]
-    for entry in hidden[:EXPLAINED]:
-        what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras; this input does not show it"
-        yield Cause("weight not copied", entry.path, what)
-    for entry in settings:
-        if entry.path not in seen.steps:
-            what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
-            yield Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")
-        elif entry.field == "dtype":
-            yield dtype_cause(entry.path, entry.torch, entry.keras, evidence(rows[entry.path]))
-        else:
-            running = torch.weights_of(entry.path).result()["running_mean"]
-            yield momentum_cause(entry.path, entry.torch, entry.keras, running, seen.steps[entry.path].inputs[0])
-
-
-def _at_fault(rows: dict[str, LayerResult], path: str) -> bool:
-    return path in rows and bool(rows[path].faults)
 
 
 @dataclass(frozen=True)
@@ -96,7 +126,7 @@ class _Seen:
         """torch's output in float64."""
         return self._get(self.recording.outputs[key])
 
-    def alone(self, loose: tuple[list[str], ...], shape: tuple[int, ...]) -> dict[str, Array]:
+    def alone(self, loose: tuple[list[str], list[str]], shape: tuple[int, ...]) -> dict[str, Array]:
         """What steps of one side only gave, of a shape: a layer of a shortcut that the other side leaves out."""
         places = {key: self.recording.outputs[key] for key in loose[0] if key in self.recording.outputs}
         ours = {key: self._get(place) for key, place in places.items() if sorted(place.shape) == sorted(shape)}

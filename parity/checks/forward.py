@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.errors import UnmatchedError
+from parity.errors import UnmatchedError, few
 from parity.models.arrays import Array
 from parity.models.layers import LayerInfo, check_shapes, owned, shapes_of
 from parity.models.probes import fitting_input
@@ -98,7 +98,7 @@ def _check_used(layers: list[LayerInfo], steps: list[StepInfo]) -> None:
     idle = [layer.path for layer in owned(layers) if layer.weights and layer.path not in ran]
     if idle:
         raise UnmatchedError(
-            f"every layer with weights must run, but {', '.join(idle)} did not on this input; "
+            f"layers that do not run: every layer with weights must, but {few(idle)} did not on this input; "
             "remove what is not used, or give an input that reaches it",
             idle,
             idle,

@@ -12,12 +12,13 @@ from parity.models.layers import check_shapes, shapes_of, without_spares
 from parity.pairs.matching import raise_on_unknown, raise_on_unmatched
 from parity.pairs.pairing import pair
 from parity.runners.local import LocalRunner
-from parity.runners.recorder import Recorder
 from parity.runners.recording import Shelf
 
 from .forward import compare_sides
 from .options import Options
 from .report import Report
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
 def check_models(
@@ -33,9 +34,12 @@ def check_models(
     """See `parity.check`."""
     if weights not in ("copy", "keep"):
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
+    if dtype not in DTYPES:
+        raise ParityError(f"dtype must be one of {', '.join(DTYPES)}, and is {dtype!r}; choose one")
     array = _floats(x)
     shelf = Shelf()
-    torch, keras = LocalRunner(side_of(torch_model), shelf), LocalRunner(side_of(keras_model), shelf)
+    models = torch_model, keras_model
+    torch, keras = (LocalRunner(side_of(model), shelf, type(model).__name__) for model in models)
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
@@ -45,7 +49,8 @@ def check_models(
 
 def _give_names(torch: Side, keras: Side, x: Array) -> None:
     """Call Keras's layers by torch's names, which one run of each shows."""
-    steps = [Recorder(side, Shelf()).prepare(x, "float64") for side in (torch, keras)]
+    runners = [LocalRunner(side, Shelf(), type(side.model).__name__) for side in (torch, keras)]
+    steps = [runner.prepare(x, "float64").result() for runner in runners]
     pairing = pair(torch.layers(), steps[0], keras.layers(), steps[1])
     keras.rename(pairing.keras, pairing.layers, pairing.orders)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import ParityError
 from parity.models.targets import Target
+from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.name_map import NameMap
 
 if TYPE_CHECKING:
@@ -158,11 +159,7 @@ def _behind(shelf: "Shelf") -> None:
 
 def _raise_on_unknown(side: "Runner") -> None:
     unknown = side.unknown_weights().result()
-    if unknown:
-        raise ParityError(
-            f"every weight must belong to a layer of a known kind (models/kinds), and {', '.join(unknown)} of the "
-            f"{side.framework} model does not; compare the definitions"
-        )
+    raise_on_unknown([unknown if name == side.framework else [] for name in NAMES], NAMES)
 
 
 def _write(asked: Capture, side: "Runner", shelf: "Shelf", seen: Any, kept: Any = (), **more: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from parity.errors import TargetError
 from parity.models.arrays import Array
 from parity.models.keys import Key
 from parity.models.recipe import Recipe
@@ -77,7 +78,15 @@ class Adapter(Protocol):
 
 def adapter(framework: str) -> Adapter:
     """The adapter of a framework, which is imported with it."""
-    found: Adapter = importlib.import_module(f"{_package(framework)}.adapter").ADAPTER
+    try:
+        found: Adapter = importlib.import_module(f"{_package(framework)}.adapter").ADAPTER
+    except ModuleNotFoundError as error:
+        if (error.name or "parity").startswith("parity"):
+            raise
+        raise TargetError(
+            f"a {title(framework)} model needs {title(framework)} and what it computes with, and there is no module "
+            f"{error.name} here; install it, or run where it is"
+        ) from error
     return found
 
 

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from parity.errors import TargetError
+from parity.errors import ModelError, ParityError, TargetError, words
 
 from .adapter import adapter, framework_of, model_of
 from .side import Side
@@ -19,10 +19,16 @@ def build(spec: str, framework: str) -> Any:
         raise TargetError(
             f"--{framework} must be package.module:factory, and is {spec!r}; name the function after a colon"
         )
-    value = _attribute(module_name, attribute, framework)
-    model = (
-        value if is_model(value, framework) else value(**json.loads(arguments or "{}")) if callable(value) else value
-    )
+    try:
+        value = _attribute(module_name, attribute, framework)
+        made = callable(value) and not is_model(value, framework)
+        model = value(**json.loads(arguments or "{}")) if made else value
+    except ParityError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the {framework} model {spec} must be built, and raised {words(error)}; run it alone first"
+        ) from error
     if not is_model(model, framework):
         raise TargetError(
             f"{spec} must give a {model_of(framework).title}, and gives a {type(model).__name__}; "

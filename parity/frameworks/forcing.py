@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from parity.errors import ParityError
 from parity.models.arrays import Array
 from parity.models.keys import is_statistic
 from parity.models.steps import Look, Step, StepInfo
@@ -132,8 +133,13 @@ def cotangent(shape: tuple[int, ...], seed: int) -> Array:
 
 
 def loss_of(outputs: Iterable[Array], seed: int) -> tuple[Array, Array]:
-    """The loss of a model's outputs as (1,), and the size of its terms as (1,)."""
+    """The loss of a model's outputs as (1,), and the size of its terms as (1,). Raises ParityError for none."""
     products = [(output.astype(np.float64) * cotangent(output.shape, seed)).reshape(-1) for output in outputs]
+    if not products:
+        raise ParityError(
+            "gradients need an output that is a tensor of floating-point numbers, and the model gives none; compare "
+            "without --gradients, or a model around it that gives what it is trained by"
+        )
     terms = np.concatenate(products)
     return terms.sum().reshape(1), np.abs(terms).sum().reshape(1)
 

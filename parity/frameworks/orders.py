@@ -47,7 +47,8 @@ def fresh(origin: str, sample: tuple[int, ...], channels_last: bool) -> Order:
 
 def moved(order: Order, batch: int, run: Callable[[Array], Any]) -> Order | None:
     """The Order after an operation, `run` on an array (N, ...) of positions; None where it mixes or drops numbers."""
-    positions = np.broadcast_to(order.index, (batch, *order.index.shape)).astype(np.int32)
+    # Contiguous, as what the model has moved and copied is: torch's `view` takes no other.
+    positions = np.broadcast_to(order.index, (batch, *order.index.shape)).astype(np.int32, order="C")
     result = np.asarray(run(positions))
     if result.ndim < 2 or result.shape[0] != batch or result[0].size != order.index.size:
         return None

@@ -33,6 +33,7 @@ class Side(Protocol):
     """A model with its framework: all the rest of the package knows of either. framework: the folder's name."""
 
     framework: str
+    model: Any
 
     def layers(self) -> list[LayerInfo]:
         """Every layer, in order of definition."""
@@ -59,6 +60,12 @@ class Side(Protocol):
         """Run and call `visit` after each step; an array that it returns replaces the output.
 
         In evaluation mode and without gradients, or, with a Tape, in training mode and with them.
+        """
+
+    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+        """Run the model with nobody looking and forget what it gives; "" is its own dtype. Raises what it raises.
+
+        training: in that mode, and backward where that can be seen apart. The model is left as it was.
         """
 
     def gradients(self) -> SideGradients:

@@ -216,8 +216,9 @@ class Trace:
             grid = len(x.shape) == 2  # a vector becomes an image, or what the whole model works on
             return Made(name, self.layout if grid else before.layout, self._moved(before.order, x, run, args, kwargs))
         if kind.layout == "input" and not kind.weights:
-            if before.key is None:
-                return self._fresh(name, output, before.layout)
+            inputs = self.tensors(args)
+            if before.key is None or not inputs or tuple(inputs[0].shape) != tuple(output.shape):
+                return self._fresh(name, output, before.layout)  # what changes the shape has new axes of its own
             return Made(name, before.layout, before.order, since=before.since)
         return self._fresh(name, output, before.layout if kind.layout == "input" else kind.layout)
 

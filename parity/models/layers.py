@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from parity.errors import ParityError, UnmatchedError
+from parity.errors import UnmatchedError, few
 
 from .kinds import Kind, named
 
@@ -66,22 +66,30 @@ def check_shapes(
     source: dict[str, tuple[int, ...]], destination: dict[str, tuple[int, ...]], names: tuple[str, str]
 ) -> None:
     """Raise unless both sides have the same names with the same shapes. `names` are the sides', for the message."""
-    sides = dict(
-        zip(
-            names, (sorted(source.keys() - destination.keys()), sorted(destination.keys() - source.keys())), strict=True
-        )
-    )
-    if any(sides.values()):
-        text = "; ".join(f"only {name} has {', '.join(keys)}" for name, keys in sides.items() if keys)
+    missing = sorted(source.keys() - destination.keys()), sorted(destination.keys() - source.keys())
+    by_side = dict(zip(names, missing, strict=True))
+    if any(missing):
+        text = "; ".join(f"only {name} has {few(keys)}" for name, keys in by_side.items() if keys)
         raise UnmatchedError(
             f"the weights cannot be copied: both models must have the same tensors, but {text}; "
-            "compare the two definitions, or check them as they are with --weights keep",
-            sides.get("torch", []),
-            sides.get("keras", []),
+            f"{_next_step(missing)}, or check the models as they are with --weights keep",
+            by_side.get("torch", []),
+            by_side.get("keras", []),
         )
-    wrong = [f"{key} {source[key]} and {destination[key]}" for key in source if source[key] != destination[key]]
+    wrong = [key for key in source if source[key] != destination[key]]
     if wrong:
-        raise ParityError(
+        shown = few((f"{key} {source[key]} and {destination[key]}" for key in wrong), 240)
+        raise UnmatchedError(
             f"the weights cannot be copied: shapes (in torch's layout) must be equal, but {names[0]} and {names[1]} "
-            f"have {', '.join(wrong)}; nothing is reshaped to fit, so correct one of the definitions"
+            f"have {shown}; nothing is reshaped to fit, so correct one of the definitions",
+            wrong,
+            wrong,
         )
+
+
+def _next_step(missing: tuple[list[str], list[str]]) -> str:
+    """What to change where tensors are on one side alone: a bias, most often, which is a setting."""
+    kinds = {key.rpartition(".")[2] for keys in missing for key in keys}
+    if kinds == {"bias"}:
+        return "give the other side's layers a bias too (bias=True in torch, use_bias=True in Keras)"
+    return "give the layers of both sides the same weights"

@@ -1,33 +1,62 @@
 """Which layer and which step of one model is which of the other's, and where the two are wired differently."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parity.errors import ParityError, UnmatchedError
 from parity.models.layers import LayerInfo
 from parity.models.steps import StepInfo
 
+from .nearest import Look, nearest, without_partner
+
 NAMES = ("torch", "keras")
 
 
 def raise_on_unmatched(ours: list[LayerInfo], theirs: list[LayerInfo], names: tuple[str, str]) -> None:
     """Raise UnmatchedError unless the layers with weights have the same paths and kinds on both sides."""
-    sides = [{layer.path: layer.kind for layer in layers if layer.weights} for layers in (ours, theirs)]
-    missing = [sorted(path for path, kind in a.items() if b.get(path) != kind) for a, b in (sides, sides[::-1])]
-    kinds = [[f"{path} ({side[path]})" for path in paths] for side, paths in zip(sides, missing, strict=True)]
-    _raise_lists("every layer with weights must have a partner of the same path and kind", kinds, missing, names)
-
-
-def raise_on_unknown(unknown: list[list[str]], names: tuple[str, str]) -> None:
-    """Raise UnmatchedError if either model has weights that no row of the table of kinds knows."""
-    _raise_lists(
-        "every weight must belong to a layer of a known kind (parity/models/kinds.py)", unknown, unknown, names
+    looks = _looks(ours), _looks(theirs)
+    missing = [_missing(*looks), _missing(*looks[::-1])]
+    if not any(missing):
+        return
+    shown = [[f"{path} ({look[path].kind})" for path in paths] for look, paths in zip(looks, missing, strict=True)]
+    by_a_run = "pass an input x, so that layers of other names are paired by what they do in a run"
+    raise UnmatchedError(
+        "weights without a partner: every layer with weights must have one of the same path and kind, but "
+        f"{without_partner(shown, names)}{nearest((missing[0], missing[1]), looks)}; "
+        + (by_a_run if set(names) == set(NAMES) else "give the layers the same names"),
+        *missing,
     )
 
 
-def _raise_lists(rule: str, texts: list[list[str]], lists: list[list[str]], names: tuple[str, str]) -> None:
-    if any(lists):
-        found = "; ".join(f"only {name} has {', '.join(text)}" for name, text in zip(names, texts, strict=True) if text)
-        raise UnmatchedError(f"{rule}, but {found}; compare the two definitions", *lists)
+def _looks(layers: list[LayerInfo]) -> dict[str, Look]:
+    return {layer.path: Look(layer.kind, layer.weights) for layer in layers if layer.weights}
+
+
+def _missing(ours: dict[str, Look], theirs: dict[str, Look]) -> list[str]:
+    return sorted(path for path, look in ours.items() if path not in theirs or theirs[path].kind != look.kind)
+
+
+# What a tensor that no layer of a known kind has is called, and what to do about it.
+REMEDIES = (
+    ("parametrizations.", "call torch.nn.utils.parametrize.remove_parametrizations first"),
+    ("weight_g", "call torch.nn.utils.remove_weight_norm first"),
+    ("weight_v", "call torch.nn.utils.remove_weight_norm first"),
+    ("weight_orig", "call torch.nn.utils.remove_spectral_norm first, or prune.remove after pruning"),
+    ("lora_", "merge the adapter into its layer first (merge_and_unload)"),
+)
+OTHERWISE = "put layers of known kinds in its place, or, if it is a constant buffer, register it with persistent=False"
+
+
+def raise_on_unknown(unknown: list[list[str]], names: Sequence[str]) -> None:
+    """Raise UnmatchedError if either model has weights that no row of the table of kinds knows."""
+    if any(unknown):
+        first = next(key for keys in unknown for key in keys)
+        remedy = next((text for name, text in REMEDIES if name in first), OTHERWISE)
+        raise UnmatchedError(
+            "weights of an unknown kind: every weight must belong to a layer of a known kind (parity/models/kinds.py), "
+            f"but {without_partner(unknown, names)}; {remedy}",
+            *unknown,
+        )
 
 
 @dataclass(frozen=True)
@@ -43,9 +72,13 @@ class Wiring:
     loose: tuple[list[str], list[str]]
 
     def raise_on_loose(self) -> None:
-        lists = list(self.loose)
-        rule = "every step of forward must have a partner in call, or be given one by --map"
-        _raise_lists(rule, lists, lists, NAMES)
+        if any(self.loose):
+            raise UnmatchedError(
+                "steps without a partner: every step of forward must have one in call, or be given one by --map, but "
+                f"{without_partner(self.loose, NAMES)}; no number shows what that does: take it out, or pair it with "
+                "--map",
+                *self.loose,
+            )
 
 
 def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozenset[str] | None = None) -> Wiring:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from parity.errors import ParityError
+from parity.errors import ParityError, few
 
 
 class NameMap:
@@ -42,16 +42,16 @@ class NameMap:
             common = left.keys() & right.keys()
             many = [names for side in (left, right) for names in side.values() if len(names) > 1]
             if not common or many:
-                some = f"fits {' and '.join(many[0])} alike" if many else "fits no step on both sides"
+                some = f"fits {few(many[0])} alike" if many else "fits no step on both sides"
                 raise ParityError(
                     f"{self.source}: every rule must pair steps one to one, and `{ours}: {theirs}` {some}; "
-                    f"steps are named like {', '.join(torch[:3])} in torch and {', '.join(keras[:3])} in Keras"
+                    f"steps are named like {few(torch[:3])} in torch and {few(keras[:3])} in Keras"
                 )
             new = {left[stars][0]: right[stars][0] for stars in common}
             clash = sorted(set(new) & set(found)) + sorted(set(new.values()) & set(found.values()))
             if clash:
                 raise ParityError(
-                    f"{self.source}: every step must be paired once, and {', '.join(clash)} is paired twice; "
+                    f"{self.source}: every step must be paired once, and {few(clash)} is paired twice; "
                     "remove one of the rules"
                 )
             found |= new

@@ -3,16 +3,18 @@
 from collections import Counter
 from difflib import SequenceMatcher
 
-from parity.errors import UnmatchedError
+from parity.errors import UnmatchedError, few
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned
 from parity.models.steps import StepInfo
 
 from .flow import Flow
+from .nearest import Look, described, nearest, without_partner
 
 Steps = list[StepInfo]
 Found = dict[str, str]  # torch's step -> Keras's
 Lists = tuple[list[str], list[str]]  # steps of both, in an order
+NAMES = ("torch", "keras")
 NUMBERED = tuple("0123456789")
 
 
@@ -40,12 +42,15 @@ class Model:
         """The layers with weights that did not run."""
         return [path for path, layer in self.layers.items() if layer.weights and path not in ran]
 
+    def kind(self, key: str) -> str:
+        """The kind of a step, or of a layer that has not run."""
+        layer = self.layers.get(path_of(key))
+        return self.steps[key].kind if key in self.steps else layer.kind if layer else "?"
+
     def named(self, key: str) -> str:
         """A step for a message: with its kind and the shapes of its weights."""
         layer = self.layers.get(path_of(key))
-        shapes = "" if layer is None else "".join(f", {name} {shape}" for name, shape in layer.weights.items())
-        kind = self.steps[key].kind if key in self.steps else layer.kind if layer else "?"
-        return f"{key} ({kind}{shapes})"
+        return described(key, Look(self.kind(key), {} if layer is None else layer.weights))
 
 
 def path_of(key: str) -> str:
@@ -116,8 +121,8 @@ def _raise_on_ties(ours: Model, theirs: Model, found: Found, anchors: Found) -> 
             keys = [key for branch in loose for key in branch]
             lists = [[ours.named(key) for key in keys], [theirs.named(found[key]) for key in keys if key in found]]
             raise UnmatchedError(
-                "every layer with weights must have one certain partner, but branches that are summed could be "
-                f"exchanged: torch's {', '.join(lists[0])} and Keras's {', '.join(lists[1])}; "
+                "weights without a certain partner: every layer must have one, but branches that are summed could be "
+                f"exchanged: torch's {few(lists[0])} and Keras's {few(lists[1])}; "
                 "give the layers the same names, or pair them with --map",
                 keys,
                 [found[key] for key in keys if key in found],
@@ -143,16 +148,37 @@ def _unmatched(ours: Model, theirs: Model, anchors: Found, lists: Lists) -> Unma
             left[1].extend(b[j1:j2])
     if not any(left):  # alike as lists, but not where the names say
         left = a, b
-    texts = {"torch": [ours.named(key) for key in left[0]], "keras": [theirs.named(key) for key in left[1]]}
-    found = "; ".join(f"only {name} has {', '.join(text)}" for name, text in texts.items() if text)
     like = [] if all(left) else _like(ours, theirs, left[0], b) + _like(theirs, ours, left[1], a)
-    could = f" (like it, and paired or not by a guess: {', '.join(like)})" if like else ""
     return UnmatchedError(
-        "every layer with weights must have a partner of the same path and kind, or of the same kind and weight "
-        f"shapes at its place in the order of execution, but {found}{could}; compare the two definitions, or pair the "
-        "layers with --map",
+        "weights without a certain partner: every layer with weights must have one, of the same path or place, kind "
+        f"and weight shapes, but {_only(ours, theirs, left)}"
+        + (f" (like it, and paired or not by a guess: {few(like, 60)})" if like else _nearest(ours, theirs, left))
+        + f"; {_next_step(ours, theirs, left, bool(like))}",
         *left,
     )
+
+
+def _only(ours: Model, theirs: Model, left: Lists) -> str:
+    return without_partner([[ours.named(key) for key in left[0]], [theirs.named(key) for key in left[1]]], NAMES)
+
+
+def _nearest(ours: Model, theirs: Model, left: Lists) -> str:
+    looks = [
+        {path: Look(layer.kind, layer.weights) for path, layer in side.layers.items() if layer.weights}
+        for side in (ours, theirs)
+    ]
+    return nearest(left, (looks[0], looks[1]))
+
+
+def _next_step(ours: Model, theirs: Model, left: Lists, like: bool) -> str:
+    """What to do about it: a name map helps only where both sides have as many layers that could be partners."""
+    if like:
+        return "take out the layer that is one too many, or pair the layers with --map"
+    kinds = [Counter(side.kind(key) for key in keys) for side, keys in zip((ours, theirs), left, strict=True)]
+    if all(left) and kinds[0] == kinds[1]:
+        return "give partners the same weight shapes, or, where they have them, pair them with --map"
+    fewer, more = (NAMES[1], NAMES[0]) if len(left[0]) >= len(left[1]) else NAMES
+    return f"add what {fewer} lacks or take it out of {more}'s model, and pair what is then still unclear with --map"
 
 
 def _like(side: Model, other: Model, left: list[str], candidates: list[str]) -> list[str]:

@@ -50,6 +50,7 @@ class Engine:
         self.framework, self.spec, self.device = framework, spec, device
         self.shelf, self.theirs = shelf, shelf if theirs is None else theirs
         self._wait = wait
+        self.given: tuple[Any, str] | None = None  # the latest input of a run, and the dtype
         self._waits = self._stops = False
         self._trained: Trained | None = None
 
@@ -59,6 +60,10 @@ class Engine:
         self._side, self._trainer = side, trainer
         self._recorder = Recorder(side, self.shelf, self.theirs)
         return side.layers()
+
+    def run(self, x: Any, dtype: str, training: bool) -> None:
+        """Run the model by itself, with nobody looking, in its own dtype if none is given. Raises what it raises."""
+        self._side.run(x, dtype, training)
 
     def require_device(self) -> None:
         found = adapter(self.framework).devices()
@@ -92,6 +97,7 @@ class Engine:
         self._side.allow_tf32(allowed)
 
     def randomize(self, x: Array, seed: int) -> None:
+        self.given = x, ""
         self._side.randomize(x, seed)
 
     def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
@@ -114,9 +120,11 @@ class Engine:
         return weights_of(self._side, path)
 
     def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+        self.given = x, dtype
         return self._recorder.prepare(x, dtype)
 
     def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+        self.given = x, dtype
         return self._recorder.record(x, dtype, look, weights)
 
     def compare(self, emit: Emit[Compared], recording: Recording, look: Look) -> None:
@@ -136,9 +144,11 @@ class Engine:
         return self._side.gradients()
 
     def free_gradients(self, emit: Emit[tuple[str, Array]], x: Array, seed: int, look: Look) -> None:
+        self.given = x, "float64"
         self.gradients.free(emit, x, seed, look)
 
     def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+        self.given = x, dtype
         self._doubts = ShelfBoard(Shelf(), Taught())
         return self.gradients.forced(ShelfBoard(self.theirs, taught), x, dtype, look, self._doubts.put)
 
@@ -151,17 +161,19 @@ class Engine:
         return taught
 
     def teach(self, x: Array, seed: int, look: Look) -> Taught:
+        self.given = x, "float64"
         self.shelf.clear()
         board = ShelfBoard(self.shelf, Taught())
         self.gradients.teach(board, x, seed, look)
         return board.taught
 
     def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> tuple[Taught, dict[Name, Measured]]:
+        self.given = x, dtype
         board = ShelfBoard(self.shelf, taught)
         return taught, self.gradients.teach_rounding(board, x, dtype, look)
 
     def build(self, spec: str, seed: int, dtype: str) -> list[LayerInfo]:
-        self.spec = spec
+        self.spec, self.given = spec, None
         for name in ("gradients", "_side", "_trainer", "_recorder"):
             self.__dict__.pop(name, None)
         gc.collect()  # hooks tie a model that was trained before, and all its copies, into cycles
@@ -169,6 +181,7 @@ class Engine:
         return self.own(trainer.side, trainer)
 
     def draws(self, x: Array, y: Array) -> list[Array]:
+        self.given = x, ""
         return self._asked_trainer().draws(x, y)
 
     def _asked_trainer(self) -> Trainer:
@@ -185,6 +198,7 @@ class Engine:
         units: Sequence[float] = (),
     ) -> None:
         own = [key for key in keys if key[0] not in ("band", "size")]
+        self.given = x[: recipe.batch_size], ""
 
         def visit(trained: Trained) -> None:
             self.shelf.end = 0  # over what the last step has left

@@ -1,31 +1,16 @@
 """A side's process: receives requests, lets its Engine do them, sends what comes of it, until the connection closes."""
 
 import os
-import re
 import sys
-import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from parity.errors import ParityError, WorkerError
-
+from .blame import blamed
 from .engine import Engine
 from .messages import receive, send
 from .process import give_back_memory
 from .recording import Shelf
-
-COLOURS = re.compile(r"\x1b\[\d*m")
-NUMBERS = re.compile(r"\[[-+.\de\s\[\]]{40,}")  # an array, which Keras prints into its messages
-
-# What a model must do, where a request failed; of all others, "run".
-WORDS: dict[Callable[..., Any], str] = {
-    Engine.start: "be built",
-    Engine.build: "be built",
-    Engine.draws: "train",
-    Engine.train: "train",
-}
-
 
 # After these, the other process has the machine to itself.
 RUNS: set[Callable[..., Any]] = {Engine.record, Engine.teach, Engine.teach_rounding}
@@ -53,11 +38,8 @@ class Worker:
             number, request, emits, args, kwargs = self._receive()
             try:
                 self._send(number, "value", self._done(number, request, emits, args, kwargs))
-            except ParityError as error:
-                self._send(number, "error", error)
-            except Exception as error:  # noqa: BLE001 - whatever a user's model raises is told in one sentence
-                traceback.print_exc()
-                self._send(number, "error", self._sentence(error, request))
+            except Exception as error:  # noqa: BLE001 - whatever comes up is told in one sentence
+                self._send(number, "error", blamed(error, self.engine, request))
 
     def _done(self, number: int, request: Callable[..., Any], emits: bool, args: Any, kwargs: Any) -> Any:
         emit = [lambda item: self._send(number, "item", item)] if emits else []
@@ -77,13 +59,6 @@ class Worker:
             send(self.connection, (number, tag, value))
         except OSError:
             raise Closed from None
-
-    def _sentence(self, error: Exception, request: Callable[..., Any]) -> WorkerError:
-        text = NUMBERS.sub("[...]", COLOURS.sub("", " ".join(str(error).split())))
-        return WorkerError(
-            f"the {self.engine.framework} model {self.engine.spec} must {WORDS.get(request, 'run')}, and raised "
-            f"{type(error).__name__}: {text[:600]}; run it alone first"
-        )
 
 
 def main(argv: list[str]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity.checks.training.run import Options, compare_training
-from parity.errors import WorkerError
+from parity.errors import InternalError, WorkerError
 from parity.models.recipe import made
 from parity.models.targets import Target
 from parity.reports.terminal.training import text
@@ -139,7 +139,7 @@ def test_sides_are_free_again_after_an_error(sides: Any) -> None:
         WorkerError, match="cannot_train must train, and raised RuntimeError: no such data; run it alone"
     ):
         compare(sides, "sgd", fault="cannot_train")
-    with pytest.raises(WorkerError, match="a step is asked while its run waits"):
+    with pytest.raises(InternalError, match="a step is asked while its run waits"):
         sides[0].read(("loss", "")).result()
     assert compare(sides, "sgd", steps=2).ok
 

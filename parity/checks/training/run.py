@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.causes.training import Scene, cause_of, drawn
-from parity.errors import ParityError
+from parity.models.attempts import attempt
 from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
@@ -93,7 +94,7 @@ class _Comparison:
         lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
         try:
             run = lockstep.run(self.progress)
-        except ParityError:
+        except BaseException:
             lockstep.stop()  # the other side waits after its step; both can then be given other models
             raise
         fault, cause = next(run.faults(), None), None
@@ -111,7 +112,7 @@ class _Comparison:
 
     def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo]) -> Cause | None:
         scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, run.steps[-1])
-        return cause_of(scene, fault, self.target.words)
+        return attempt(partial(cause_of, scene, fault, self.target.words), lambda _: None)
 
 
 __all__ = ["Options", "compare_training"]

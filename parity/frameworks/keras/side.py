@@ -1,7 +1,7 @@
 """A Keras model as a Side, on any backend: walk it, read and set its weights, run it and see every layer."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -125,16 +125,31 @@ class KerasSide:
                 f"the Keras model must take one input, and takes {', '.join(names)}; "
                 "compare a model around it that makes them of one"
             )
-        floating = np.issubdtype(x.dtype, np.floating)
-        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
         with (
             computing_in(dtype, self.wide),
             retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"),
         ):
-            tensor = ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
+            tensor = self._tensor(x, dtype)
             tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
-            with on_device(self.device), tracer:
+            with on_device(self.device), plain_errors(), tracer:
                 tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
+
+    def _tensor(self, x: Array, dtype: str) -> Any:
+        """The model's input: an image lies as its first layer takes it, and whole numbers stay so."""
+        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
+        floating = np.issubdtype(x.dtype, np.floating)
+        return ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
+
+    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+        variables = self.model.variables if training else []
+        before = [(variable, ops.convert_to_numpy(variable).copy()) for variable in variables]
+        cast = retyped(self.model, dtype) if dtype else nullcontext()
+        try:
+            with computing_in(dtype or keras.config.floatx()), cast, on_device(self.device), plain_errors():
+                self.model(self._tensor(x, dtype or keras.config.floatx()), training=training)
+        finally:
+            for variable, value in before:
+                variable.assign(value)
 
     def gradients(self) -> SideGradients:
         from .gradients import KerasGradients
@@ -163,6 +178,18 @@ def keras_settings() -> dict[str, Any]:
     import torch
 
     return found | torch_settings(torch)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Let an exception come out of a model as it was raised: Keras wraps it in a new one, layer by layer."""
+    before = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if before:
+            keras.config.enable_traceback_filtering()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from parity.errors import ParityError
 from parity.frameworks.forcing import SideGradients
@@ -18,9 +19,9 @@ from parity.models.probes import probe_bias, probe_norm, probe_scale
 from parity.models.steps import NOTHING, Look, Names, Visit
 
 from .settings import is_fresh, torch_initial, torch_static
-from .tracer import TorchTrace
+from .tracer import TorchTrace, typed
 from .walk import bare_tensors, torch_tensors, walk_torch
-from .wrappers import uncompiled, unwrapped
+from .wrappers import training_copy, uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 
@@ -139,6 +140,19 @@ class TorchSide:
         mode = evaluating(model) if tape is None else nullcontext()
         with mode, uncompiled(model), _default_dtype(DTYPES[dtype]), quiet, tracer:
             tracer.finish(model(tracer.start(inputs)))
+
+    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+        model = training_copy(self.model) if training else self.model
+        own = DTYPES[dtype] if dtype else _own_dtype(model)
+        inputs = torch.from_numpy(x).to(self.device)
+        inputs = inputs.to(own) if inputs.is_floating_point() else inputs
+        mode = nullcontext() if training else evaluating(model)
+        kept = typed(model, own) if dtype else nullcontext()
+        grad = torch.set_grad_enabled(training)
+        with mode, uncompiled(model), _default_dtype(own) if dtype else nullcontext(), kept, grad:
+            outputs = [x for x in pytree.tree_leaves(model(inputs)) if isinstance(x, torch.Tensor) and x.requires_grad]
+            if outputs:
+                torch.stack([x.abs().sum() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]
 
     def gradients(self) -> SideGradients:
         from .gradients import TorchGradients

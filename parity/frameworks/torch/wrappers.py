@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn.parameter import is_lazy
 
-from parity.errors import ParityError
+from parity.errors import ParityError, few
 from parity.frameworks.patch import patch
 
 # What is around a module, the attribute that it is in, and what it is called.
@@ -31,6 +32,7 @@ def unwrapped(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     if any(vars(module).get(COMPILED) is not None or _wrapper(module) for module in model.modules()):
         names.append("torch.compile")
     _raise_without_layers(model)
+    _raise_on_lazy(model)
     return model, tuple(dict.fromkeys(names))
 
 
@@ -51,6 +53,15 @@ def _raise_without_layers(model: nn.Module) -> None:
         raise ParityError(
             "the torch model must be made of layers, and is an exported graph of operations (torch.export), in which "
             "there are none; pass the module that it was made from, with its weights"
+        )
+
+
+def _raise_on_lazy(model: nn.Module) -> None:
+    lazy = [name for name, x in (*model.named_parameters(), *model.named_buffers()) if is_lazy(x)]
+    if lazy:
+        raise ParityError(
+            f"the torch model must have its weights, and those of {few(lazy)} are made in its first run (Lazy layers); "
+            "run it once on its input first"
         )
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from parity.reports.grouped import rows, settings
 from parity.verdict.difference import ROUNDING, STRUCTURE_LINE
 
 from .heatmap import Heatmap, heatmap
@@ -50,6 +51,7 @@ def report_page(document: Document, command: str | None = None) -> str:
         causes=causes,
         whys={layer.path: layer.why for layer in layers if layer.why and layer.why != layer.status},
         pictures=[_picture(cause) for cause in causes],
+        settings=settings(rows(document["static"], {layer.path: layer.kind for layer in layers})),
         tiles=_tiles(document, layers),
         plots=list(_plots(document, layers, first)),
         tree=tree(layers),

@@ -116,7 +116,8 @@ class Node:
 
 def layer_views(document: Document) -> list[LayerView]:
     """The document's layers in order of execution."""
-    differing = {entry["path"] for entry in document["static"] if entry.get("acts", True)}
+    acts = (entry for entry in document["static"] if entry.get("acts", True) and entry["field"] != "initializer")
+    differing = {entry["path"] for entry in acts}
     return [_layer_view(number, layer, differing) for number, layer in enumerate(document["layers"])]
 
 

@@ -1,22 +1,34 @@
 """A Report on a terminal, through rich: a table of layers, what differs and why, and the verdict in one sentence."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from parity.checks.report import Report, gap, headline, why_layer
+from parity.errors import MOST, few, short
 from parity.models.environment import notes, where
+from parity.reports.grouped import LINES, Section, alike, counted, ends, fitted, grouped, rows, settings
 from parity.verdict.devices import sentence
 from parity.verdict.difference import STRUCTURE_LINE
 from parity.verdict.results import LayerResult
 
+FRAME = 6  # lines around a table's rows, and the verdict
+FEWEST = 6  # rows of a table, however much is said below it
+
 
 def print_report(report: Report, console: Any, layers: str = "summary", quiet: bool = False) -> None:
-    """Print the report: `layers` is "all", "failed" or "summary". `console` is rich's."""
+    """Print the report: `layers` is "all", "failed" or "summary". `console` is rich's.
+
+    Without "all" it has at most LINES lines: what is cut is counted, and whole in the JSON.
+    """
     if not quiet:
-        table = _table(report, layers)
+        most = LINES if layers != "all" else 10**6
+        lines = detail(report, most - FRAME - FEWEST)
+        table = _table(report, layers, most - FRAME - len(lines))
         if table.row_count:
             console.print(table)
-        _print_detail(report, console)
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
     console.print(headline(report), style="bold green" if report.ok else "bold red", highlight=False, soft_wrap=True)
 
 
@@ -47,7 +59,11 @@ def stages(report: Report) -> Iterator[tuple[str, list[LayerResult]]]:
         yield name, group
 
 
-def _table(report: Report, layers: str) -> Any:
+Cells = tuple[bool, tuple[str, ...]]  # of a row: whether all is well in it, and what it says
+
+
+def _table(report: Report, layers: str, most: int) -> Any:
+    """A table of at most so many rows: where there are more, those at fault first, and how many are left out."""
     from rich import box
     from rich.table import Table
 
@@ -55,17 +71,36 @@ def _table(report: Report, layers: str) -> Any:
     trained = any(layer.gradient for layer in report.layers)
     names = ("layers", "", "structure", "torch", "keras", *(["gradient"] if trained else []), "")
     for number, name in enumerate(names):
-        table.add_column(name, justify="left" if number in (0, len(names) - 1) else "right")
+        left = number in (0, len(names) - 1)
+        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
+    rows = list(_rows(report, layers, trained))
+    kept = set(range(len(rows)))
+    if len(rows) > most:
+        kept = set(sorted(kept, key=lambda number: rows[number][0])[: most - 1])
+    for number in sorted(kept):
+        table.add_row(*rows[number][1])
+    left_out = [ok for number, (ok, _) in enumerate(rows) if number not in kept]
+    if left_out:
+        table.add_row(f"and {len(left_out)} more rows (--layers all)", *[""] * (len(names) - 2), _status(all(left_out)))
+    return table
+
+
+def _rows(report: Report, layers: str, trained: bool) -> Iterator[Cells]:
+    from rich.markup import escape
+
     if layers == "summary":
         for name, group in stages(report):
-            status = _status(all(layer.ok for layer in group))
-            table.add_row(name, f"{len(group)} layers", *_worst(group, trained), status)
-        return table
+            ok = all(layer.ok for layer in group)
+            yield ok, (escape(short(name, WIDEST)), f"{len(group)} layers", *_worst(group, trained), _status(ok))
+        return
     for layer in report.layers:
         if layers == "all" or not layer.ok:
             shape = "x".join(map(str, layer.step.shape))
-            table.add_row(f"{layer.path} ({layer.kind})", shape, *_worst([layer], trained), _status(layer.ok))
-    return table
+            name = layer.path if layers == "all" else short(layer.path, WIDEST)
+            yield layer.ok, (escape(f"{name} ({layer.kind})"), shape, *_worst([layer], trained), _status(layer.ok))
+
+
+WIDEST = 60  # characters of a path in a table
 
 
 def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
@@ -86,44 +121,69 @@ def _status(ok: bool) -> str:
     return "[green]match[/]" if ok else "[red]MISMATCH[/]"
 
 
-def _print_detail(report: Report, console: Any) -> None:
-    for text in detail(report):
-        console.print(text, highlight=False, soft_wrap=True)
+def detail(report: Report, most: int = LINES) -> list[str]:
+    """The worst layer of a match; of a mismatch the first failure with its causes and settings: in so many lines."""
+    told = (f"note: {note}" for note in (*report.copied, *notes(report.environment)))
+    sections = [
+        Section([*_pairs(report), *_devices(report)]),
+        _notes(report),
+        Section([*_initializers(report), *_without_effect(report)]),
+        Section([*told]),
+    ]
+    sections += [Section(_matched(report))] if report.ok else _differing(report)
+    return [short(line, MOST) for line in fitted(sections, most)]
 
 
-def detail(report: Report) -> Iterator[str]:
-    """The worst layer of a match; of a mismatch the first failure with its numbers and settings."""
-    yield from _pairs(report)
-    yield from _devices(report)
-    for layer in report.layers:
-        if layer.note:
-            yield f"note: {layer.path} ({layer.kind}): {layer.note}"
-    yield from _initializers(report)
-    yield from _without_effect(report)
-    yield from (f"note: {note}" for note in (*report.copied, *notes(report.environment)))
-    finite = [layer for layer in report.layers if layer.inherited.finite]
-    if report.ok:
-        worst = max(finite, key=lambda layer: layer.inherited.error)
-        yield f"worst layer: {worst.path} ({worst.kind}), {gap(worst)}"
-        yield from where(report.environment)
-        yield _where(report)
-        yield from _gradients(report)
-        return
+def _matched(report: Report) -> list[str]:
+    worst = max((x for x in report.layers if x.inherited.finite), key=lambda layer: layer.inherited.error)
+    told = f"worst layer: {worst.path} ({worst.kind}), {gap(worst)}"
+    return [told, *where(report.environment), _where(report), *_gradients(report)]
+
+
+def _differing(report: Report) -> list[Section]:
+    lines = []
     first = report.first_layer
     if first is not None:
         shape = "x".join(map(str, first.step.shape))
-        yield f"first failure: {first.path} ({first.kind}, {shape}): {why_layer(report, first)}"
-    for cause in report.causes:
-        yield f"cause: {cause.name} at {cause.path}: {cause.evidence}"
+        lines.append(f"first failure: {first.path} ({first.kind}, {shape}): {why_layer(report, first)}")
+    causes = Section([_cause(group) for group in grouped(report.causes, lambda one: (one.name, alike(one.evidence)))])
+    causes.what = "more causes"
     explained = {cause.path for cause in report.causes}
     rest = sum(bool(layer.faults) and layer.path not in explained for layer in report.layers)
-    if rest:
-        yield f"causes were looked for in the first layers at fault alone; mend these, and check the other {rest} again"
-    for entry in report.settings[:20]:
-        yield f"  {entry.path}: {entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
-    if len(report.settings) > 20:
-        yield f"  and {len(report.settings) - 20} more; --json lists all"
-    yield from where(report.environment)
+    told = f"causes were looked for in the first layers at fault alone; mend these, and check the other {rest} again"
+    kinds = {layer.path: layer.kind for layer in report.layers}
+    differing = Section([f"  {text}" for text in settings(rows(map(vars, report.settings), kinds))])
+    differing.what = "more settings"
+    loose = [
+        f"only {name} has {few(keys)}" for name, keys in zip(("torch", "Keras"), report.unmatched, strict=True) if keys
+    ]
+    last = [f"steps without a partner: {'; '.join(loose)}"] if loose else []
+    return [
+        Section(lines),
+        causes,
+        Section([told] if rest else []),
+        differing,
+        Section([*last, *where(report.environment)]),
+    ]
+
+
+def _cause(group: list[Any]) -> str:
+    """Causes that say the same, in one sentence: the first of them, and where else."""
+    first, *others = group
+    more = f"; the same at {len(others)} more ({ends([cause.path for cause in others])})" if others else ""
+    return f"cause: {first.name} at {first.path}: {short(first.evidence, MOST - 250)}{more}"
+
+
+def _notes(report: Report) -> Section:
+    """What must be known of how layers were compared, each note once."""
+    noted = grouped((x for x in report.layers if x.note), lambda layer: (layer.kind, alike(layer.note or "")))
+    lines = []
+    for group in noted:
+        whose = f"{group[0].path} ({group[0].kind})"
+        if len(group) > 1:
+            whose = f"{counted(len(group), group[0].kind)} ({ends([layer.path for layer in group])})"
+        lines.append(f"note: {whose}: {group[0].note}")
+    return Section(lines, what="more notes")
 
 
 def _gradients(report: Report) -> Iterator[str]:
@@ -189,7 +249,7 @@ def _devices(report: Report) -> Iterator[str]:
 def _pairs(report: Report) -> Iterator[str]:
     """Which steps were compared although their names differ: the first of them."""
     if report.pairs:
-        shown = [f"{pair.torch} = {pair.keras}" for pair in report.pairs[:8]]
-        more = f" and {len(report.pairs) - 8} more; --json lists all" if len(report.pairs) > 8 else ""
+        shown = few((f"{pair.torch} = {pair.keras}" for pair in report.pairs), 320)
+        more = "; --json lists all" if re.search(r" and \d+ more$", shown) else ""
         by = " and ".join(sorted({"order of execution" if pair.by == "order" else "--map" for pair in report.pairs}))
-        yield f"paired by {by} (torch = Keras): {', '.join(shown)}{more}"
+        yield f"paired by {by} (torch = Keras): {shown}{more}"

@@ -64,6 +64,9 @@ class NumPySide:
 
             tracer.finish(self.model(tracer.start(x.astype(dtype)), call))
 
+    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+        self.model(x.astype(dtype or "float32"), lambda path, x: self.model.layers[path](x))
+
     def gradients(self) -> SideGradients:
         raise ParityError("gradients need a framework that differentiates, and NumPy does not; leave --gradients out")
 

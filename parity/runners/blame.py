@@ -1,0 +1,89 @@
+"""An exception that a request came to -> the sentence that says whose it is: the model's, or the check's own.
+
+A model is only said not to run after it was run by itself, with nobody looking, and failed there too.
+"""
+
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from parity.errors import ModelError, ParityError, internal, traced, words
+
+from .engine import Engine
+
+HOME = Path(__file__).parents[1]
+FRAMEWORKS = {"", "torch", "keras", "tensorflow", "jax", "jaxlib", "numpy", "optree"}
+UNSEEN: tuple[Callable[..., Any], ...] = (Engine.draws, Engine.train)  # the model trains by itself, as with its user
+TRAINS: tuple[Callable[..., Any], ...] = (
+    *UNSEEN,
+    Engine.teach,
+    Engine.teach_rounding,
+    Engine.free_gradients,
+    Engine.forced_gradients,
+)
+
+
+def blamed(error: Exception, engine: Engine, request: Callable[..., Any]) -> ParityError:
+    """What to tell of the exception that a request raised."""
+    if isinstance(error, ParityError):
+        return error
+    subject = f"the {engine.framework} model {engine.spec}".rstrip()
+    if request in UNSEEN and raised_by_user(error):
+        return _told(f"{subject} must train, and raised {words(error)}; run it alone first", error)
+    found = _own(subject, engine, request in TRAINS)
+    if found is not None:
+        return found
+    runs = f", which runs by itself{' in training mode' if request in TRAINS else ''}" if engine.given else ""
+    return internal(error, f" on {subject}{runs}")
+
+
+def raised_by_user(error: BaseException) -> bool:
+    """Whether an exception comes out of code that is neither this package's nor a framework's."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    last = max((number for number, file in enumerate(files) if file.is_relative_to(HOME)), default=-1)
+    return any(_package(file) not in FRAMEWORKS for file in files[last + 1 :])
+
+
+def _package(file: Path) -> str:
+    """The package that a file is of: "" for Python's own and for code without a file."""
+    if "site-packages" in file.parts:
+        return file.parts[file.parts.index("site-packages") + 1]
+    standard = str(file).startswith("<") or file.is_relative_to(sysconfig.get_path("stdlib"))
+    return "" if standard else str(file)
+
+
+def _own(subject: str, engine: Engine, trains: bool) -> ModelError | None:
+    """What the model does by itself where it was to run: nothing, if nothing is wrong with it."""
+    if not engine.given:
+        return None
+    x, dtype = engine.given
+    for asked, training in [("", False), *([("", True)] if trains else []), ("float64", trains), (dtype, trains)]:
+        try:
+            engine.run(x, asked, training)
+        except ParityError as told:  # what it needs is not there: a sentence already
+            return ModelError(str(told))
+        except Exception as error:  # noqa: BLE001 - whatever a user's model raises is told in one sentence
+            return _fails(subject, error, x, asked, training)
+    return None
+
+
+def _fails(subject: str, error: Exception, x: Any, dtype: str, training: bool) -> ModelError:
+    must = "train" if training else "run"
+    shape = getattr(x, "shape", None)
+    on = "its input" if shape is None else f"an input of {tuple(shape)}"
+    if dtype:
+        text = (
+            f"{subject} must {must} in {dtype} too, in which it is compared, and raised {words(error)} on {on}, also "
+            "by itself, and runs as it is; let what its forward makes have the dtype of its input"
+        )
+    else:
+        text = f"{subject} must {must}, and raised {words(error)} on {on}, also by itself; run it alone first"
+    return _told(text, error)
+
+
+def _told(text: str, error: Exception) -> ModelError:
+    found = ModelError(text)
+    found.details = traced(error)
+    return found
