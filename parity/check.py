@@ -128,12 +128,11 @@ def _check(target: Target, arguments: argparse.Namespace) -> "Report":
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
     """Check every variant; one that cannot be compared does not keep the others from it."""
-    from .models import targets
-
     documents, codes = [], []
     for name in names:
         try:
-            report = _check(targets.named(name, arguments.input_shape), arguments)
+            target = chosen_target(argparse.Namespace(**vars(arguments) | {"target": name}))
+            report = _check(target, arguments)
         except ParityError as error:
             print(f"parity.check: {error}", file=sys.stderr)
             documents.append(_error_document(argparse.Namespace(**vars(arguments) | {"target": name}), error))

@@ -35,7 +35,7 @@ class _Permuted:
 
     def __init__(self, array: Array) -> None:
         self.order = memory_order(array)
-        self.base = np.ascontiguousarray(array.transpose(self.order))
+        self.base = np.asarray(array.transpose(self.order), order="C")
 
     def array(self) -> Array:
         return self.base.transpose(np.argsort(self.order))

@@ -43,7 +43,7 @@ class Shelf:
     def put(self, array: Array) -> Place:
         """Append an array. Raises ParityError if the disk is full."""
         order = memory_order(array)
-        flat = np.ascontiguousarray(array.transpose(order))
+        flat = np.asarray(array.transpose(order), order="C")  # `ascontiguousarray` gives a number an axis
         place = Place(self.end, flat.dtype.str, flat.shape, order)
         data = flat.reshape(-1).view(np.uint8).data
         try:
