@@ -26,7 +26,9 @@ Progress = Callable[[str, int, int], None]
 class Compared:
     """What the runs gave.
 
-    alone: outputs that one side alone gives. notes: what was compared as one, by step. live: whether sides were run for it."""
+    alone: outputs that one side alone gives. notes: what was compared as one, by step. live: whether sides were run
+    for it.
+    """
 
     sums: dict[str, Sums]
     wiring: Wiring
