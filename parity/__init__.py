@@ -57,7 +57,9 @@ def check(
 ) -> "Report":
     """Compare two models that are in memory, on the input `x`, and return a `parity.checks.report.Report`.
 
-    x: an array (N, C, ...) in torch's order. dtype: whose arithmetic is compared beside the float64 structure.
+    x: an array (N, C, ...) in torch's order, or any pytree of arrays and tensors: a tuple holds arguments by position,
+    a dict by keyword (of Keras's inputs too), and a list is one argument where a model needs no more.
+    dtype: whose arithmetic is compared beside the float64 structure.
     weights: "keep" compares the models as they are; "copy" first copies torch's weights into the Keras model.
     gradients: compare a training step too: loss, all gradients, and the running statistics afterwards.
     onednn: "on" or "off" holds TensorFlow in this process to that, "as-is" takes it as it is. It is decided when

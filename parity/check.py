@@ -123,12 +123,11 @@ def _check(target: Target, arguments: argparse.Namespace) -> "Report":
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
     """Check every variant; one that cannot be compared does not keep the others from it."""
-    from .models import targets
-
     documents, codes = [], []
     for name in names:
         try:
-            report = _check(targets.named(name, arguments.input_shape), arguments)
+            target = chosen_target(argparse.Namespace(**vars(arguments) | {"target": name}))
+            report = _check(target, arguments)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the others are checked
             told = tell("parity.check", error)
             documents.append(error_document(name, told))

@@ -22,6 +22,7 @@ from .errors import (
     traced,
 )
 from .models.attempts import attempt
+from .models.specs import InputSpec, input_spec
 from .reports import outputs
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
@@ -32,7 +33,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", metavar="TARGET", help="a named variant, such as resnet50")
     parser.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch model")
     parser.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras model")
-    parser.add_argument("--input-shape", type=shape_of, metavar="C,H,W", help="torch's order, no batch, any rank")
+    add_inputs(parser)
     parser.add_argument("--map", metavar="FILE", help="YAML of path globs, `torch.path: keras.path`")
     parser.add_argument(
         "--weights",
@@ -49,6 +50,25 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=positive, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the input and the random weights")
     add_onednn(parser)
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """What the models run on."""
+    parser.add_argument(
+        "--input-shape", type=shapes_of, metavar="C,H,W", help="torch's order, no batch, any rank; of several: 'A;B'"
+    )
+    parser.add_argument(
+        "--input",
+        type=spec_of,
+        action="append",
+        metavar="NAME=SHAPE[:DTYPE[:RANGE]]",
+        help="one input by name, repeated for each: ids=12:int64:0-1000 (1000 left out), mask=12:bool",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE",
+        help="inputs with their batch: .npz (by name), .npy, .pt tensors, or an image, prepared as for ImageNet",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +98,20 @@ def shape_of(text: str) -> tuple[int, ...]:
     return shape
 
 
+def shapes_of(text: str) -> Any:
+    """One shape, or of several inputs, parted by semicolons, a spec for each."""
+    if ";" not in text:
+        return shape_of(text)
+    return tuple(InputSpec(str(number), shape_of(part)) for number, part in enumerate(text.split(";")))
+
+
+def spec_of(text: str) -> InputSpec:
+    try:
+        return input_spec(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
@@ -94,14 +128,37 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
             raise TargetError(
                 "--checkpoint is read for a named TARGET, and --torch and --keras name your own models; load it in them"
             )
-        if not (arguments.torch and arguments.keras and arguments.input_shape):
-            raise TargetError("your own models need --torch, --keras and --input-shape, all three; one is missing")
+        given = _inputs_of(arguments)
+        if not (arguments.torch and arguments.keras and given):
+            raise TargetError(
+                "your own models need --torch, --keras and --input-shape (or --input, or --inputs), all three; one is "
+                "missing"
+            )
         name = f"{arguments.torch} and {arguments.keras}"
-        return targets.Target(name, arguments.torch, arguments.keras, arguments.input_shape)
+        return targets.Target(name, arguments.torch, arguments.keras, **given)
     if not arguments.target:
         raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
-    target = targets.named(arguments.target, arguments.input_shape)
+    given = _inputs_of(arguments)
+    target = replace(targets.named(arguments.target, given.get("input_shape")), **given)
     return _with_checkpoint(target, arguments) if checkpoint else target
+
+
+def _inputs_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """A target's inputs, as one of three options states them; nothing where none does. Raises TargetError for two."""
+    names = ("input_shape", "input", "inputs")
+    said = {name: value for name in names if (value := getattr(arguments, name, None))}
+    if len(said) > 1:
+        words = " and ".join(f"--{name.replace('_', '-')}" for name in said)
+        raise TargetError(f"the inputs must be given by one option, and {words} give them twice; leave all but one out")
+    if "inputs" in said:
+        return {"input_shape": (), "file": said["inputs"]}
+    specs = tuple(said.get("input") or said.get("input_shape") or ())
+    if not specs or not isinstance(specs[0], InputSpec):
+        return {"input_shape": specs} if specs else {}
+    twice = sorted({spec.name for spec in specs if [other.name for other in specs].count(spec.name) > 1})
+    if twice:
+        raise TargetError(f"every --input must have a name of its own, and {twice[0]} is given twice; rename one")
+    return {"input_shape": specs[0].shape, "inputs": specs}
 
 
 def _with_checkpoint(target: Any, arguments: argparse.Namespace) -> Any:
@@ -113,7 +170,11 @@ def _with_checkpoint(target: Any, arguments: argparse.Namespace) -> Any:
         raise TargetError("--checkpoint gives both models its weights, and --weights keep gives none; leave one out")
     architecture = read_source(Path(arguments.checkpoint), arguments.target).architecture
     specs = (with_arguments(spec, architecture.options) for spec in (target.torch, target.keras))
-    size = arguments.input_shape or (architecture.config.in_channels, *architecture.config.image_size)
+    size = (
+        target.input_shape
+        if _inputs_of(arguments)
+        else (architecture.config.in_channels, *architecture.config.image_size)
+    )
     return replace(target, **dict(zip(("torch", "keras"), specs, strict=True)), input_shape=size)
 
 

@@ -81,13 +81,12 @@ def _unexplained(evidence: Evidence) -> str:
         return f"the shapes are {shapes} (N, C, ...); nothing tried explains it"
     wrong = np.abs(evidence.keras - evidence.torch) > STRUCTURE_LINE * found.scale
     axes = [axis for axis in range(wrong.ndim) if axis != 1]
-    hit = np.flatnonzero(wrong.any(tuple(axes))) if wrong.ndim > 1 else np.flatnonzero(wrong)
-    channels = (
-        "all" if len(hit) == evidence.torch.shape[1] else f"{len(hit)} of {evidence.torch.shape[1]} ({_few(hit)})"
-    )
+    by_channel = wrong.any(tuple(axes)) if wrong.ndim > 1 else wrong.reshape(-1)  # one number a sample, or in all
+    hit, of = np.flatnonzero(by_channel), "channels" if wrong.ndim > 1 else "samples"
+    channels = "all" if len(hit) == by_channel.size else f"{len(hit)} of {by_channel.size} ({_few(hit)})"
     values = f"{evidence.torch[found.where]:.6g} in torch, {evidence.keras[found.where]:.6g} in Keras"
     return (
-        f"nothing tried closes the gap of {found.error:.1e}; {wrong.mean():.1%} of the numbers differ, in channels "
+        f"nothing tried closes the gap of {found.error:.1e}; {wrong.mean():.1%} of the numbers differ, in {of} "
         f"{channels}, most at {list(found.where or ())}: {values}"
     )
 

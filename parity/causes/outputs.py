@@ -25,7 +25,7 @@ def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[G
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
             yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"
-    if target.shape == base.shape:
+    if target.shape == base.shape and base.ndim:
         yield from _other_shortcuts(evidence.nearby, base, target)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.inputs import Inputs
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring, match_steps
 from parity.runners.recording import Recording
@@ -14,6 +15,7 @@ from parity.verdict.difference import structure_ok
 from parity.verdict.results import Sums
 
 from .options import Options
+from .outputs import Alone, without_lone_outputs
 from .prepare import Prepared
 from .regions import Regions, find_regions
 
@@ -22,10 +24,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Compared:
-    """What the runs gave. notes: what was compared as one, by step. live: whether sides were run for it."""
+    """What the runs gave.
+
+    alone: outputs that one side alone gives. notes: what was compared as one, by step. live: whether sides were run
+    for it.
+    """
 
     sums: dict[str, Sums]
     wiring: Wiring
+    alone: Alone = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     live: bool = True
 
@@ -53,7 +60,7 @@ class Comparing:
 
     torch: Runner
     keras: Runner
-    slices: list[Array]
+    slices: list[Inputs]
     options: Options
     progress: Progress
 
@@ -81,28 +88,41 @@ class Comparing:
 
     def _compared(
         self,
-        slices: list[Array],
+        slices: list[Inputs],
         first: tuple[Recording, list[StepInfo]] | None = None,
         regions: Regions | None = None,
     ) -> Compared:
         sums: dict[str, Sums] = {}
         for number, x in enumerate(slices):
             recording, steps = self._run(x) if first is None or number > 0 else first
-            wiring = match_steps(recording.steps, steps, None if regions is None else regions.cuts.doubtful)
+            matched = match_steps(recording.steps, steps, None if regions is None else regions.cuts.doubtful)
+            wiring, alone = without_lone_outputs(matched, [*recording.steps, *steps])
             recording = watched(self.torch, recording, x, self.options.dtype, wiring)
             ticks = Ticks(self.progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
             structure(recording, self.keras, wiring, sums, ticks)
-        return Compared(sums, wiring)
+        return Compared(sums, wiring, alone)
 
-    def _run(self, x: Array) -> tuple[Recording, list[StepInfo]]:
+    def _run(self, x: Inputs) -> tuple[Recording, list[StepInfo]]:
         recorded = self.torch.record(x, self.options.dtype)
         steps = self.keras.prepare(x, self.options.dtype).result()
         return recorded.result(), steps
 
 
-def redrawn(x: Array, seed: int) -> Array:
-    """Another input of the same numbers in another order: as much within the model's range as x is."""
-    return np.random.default_rng(seed + 1).permutation(x.reshape(-1)).reshape(x.shape)
+def redrawn(x: Inputs, seed: int) -> Inputs:
+    """Other inputs of the same numbers in another order: as much within the model's range as x is.
+
+    Masks are exchanged between samples alone: none then leaves nothing over.
+    """
+    draw = np.random.default_rng(seed + 1)
+    shuffled = {
+        name: draw.permutation(array) if array.dtype.kind == "b" and array.ndim else _permuted(array, draw)
+        for name, array in x.arrays.items()
+    }
+    return x.with_arrays(shuffled)
+
+
+def _permuted(array: Array, draw: np.random.Generator) -> Array:
+    return draw.permutation(array.reshape(-1)).reshape(array.shape)
 
 
 @dataclass
@@ -118,7 +138,7 @@ class Ticks:
         self.progress(path, self.done, self.total)
 
 
-def watched(torch: Runner, recording: Recording, x: Array, dtype: str, wiring: Wiring) -> Recording:
+def watched(torch: Runner, recording: Recording, x: Inputs, dtype: str, wiring: Wiring) -> Recording:
     """A recording that has all steps of the wiring: an input that other steps feed on either side is one too."""
     if wiring.watch <= recording.outputs.keys():
         return recording

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from parity.models.arrays import Array
+from parity.models.inputs import Inputs
 from parity.models.steps import Look
 from parity.pairs.matching import match_steps
 from parity.pairs.pairing import pair
@@ -18,6 +18,7 @@ from parity.runners.runner import Runner
 from parity.verdict.devices import Cell, judged
 
 from .options import Options
+from .outputs import introduced
 
 Open = Callable[[str, str], AbstractContextManager[Runner]]  # (framework, device) -> a side that runs there
 
@@ -30,11 +31,11 @@ def require(devices: tuple[str, ...], open_side: Open) -> None:
                 side.require_device().result()
 
 
-def matrix(x: Array, devices: tuple[str, ...], options: Options, open_side: Open) -> tuple[Cell, ...]:
-    """Run every cell on x (N, C, ...), and judge it. Raises ParityError where a framework cannot use a device."""
-    x = x[: max(1, options.slice_size // max(1, x[0].size))]
+def matrix(x: Inputs, devices: tuple[str, ...], options: Options, open_side: Open) -> tuple[Cell, ...]:
+    """Run every cell on x, and judge it. Raises ParityError where a framework cannot use a device."""
     with open_side("torch", "cpu") as torch:
         layers = torch.start(options.seed).result()
+        x = next(torch.fitted(x, options.seed).result().slices(options.slice_size))
         if options.weights == "copy" and options.randomize:
             torch.randomize(x, options.seed).result()
         recording = torch.record(x, options.dtype, Look(), True).result()
@@ -50,7 +51,10 @@ def matrix(x: Array, devices: tuple[str, ...], options: Options, open_side: Open
 def _cells(framework: str, device: str, reference: Any, options: Options, open_side: Open) -> Iterator[Cell]:
     layers, recording, x = reference
     with open_side(framework, device) as side:
-        own = side.start(options.seed).result()
+        side.start(options.seed).result()
+        own = side.meet(x).result()
+        if framework == "keras":
+            x, options = introduced(side, x, recording, options)
         if framework == "torch" or options.weights == "copy":
             _same_weights(side, framework, own, layers, recording, x, options)
         for tf32 in (False, True) if device == "cuda" and options.dtype == "float32" else (False,):
@@ -64,7 +68,7 @@ def _cells(framework: str, device: str, reference: Any, options: Options, open_s
 
 
 def _same_weights(
-    side: Runner, framework: str, own: Any, layers: Any, recording: Recording, x: Array, options: Options
+    side: Runner, framework: str, own: Any, layers: Any, recording: Recording, x: Inputs, options: Options
 ) -> None:
     if framework == "keras":
         side.require_onednn(options.onednn).result()

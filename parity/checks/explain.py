@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from parity.causes.cause import EXPLAINED, Cause
 from parity.causes.diagnose import diagnose, unsought
 from parity.causes.evidence import Config, Evidence
@@ -11,6 +13,7 @@ from parity.causes.precision import dtype_cause
 from parity.causes.rerun import WEIGHTS
 from parity.models.arrays import Array
 from parity.models.attempts import attempt
+from parity.models.inputs import Inputs
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, Step, StepInfo
@@ -30,7 +33,7 @@ def explain(
     keras: Runner,
     wiring: Wiring,
     layers: tuple[list[LayerInfo], list[LayerInfo]],
-    x: Array,
+    x: Inputs,
 ) -> list[Cause]:
     """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers.
 
@@ -104,7 +107,7 @@ class _Scene:
         nearby = {self.wiring.steps[other].path: seen.output(other) for other in near}
         nearby |= seen.alone(self.loose, layer.step.shape)
         low = None if "structure" in layer.faults else seen.lows(key)
-        outputs = seen.output(key), seen.keras[key], seen.steps[key].inputs
+        outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
         return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, seen.wide.get(key))
 
 
@@ -142,7 +145,7 @@ class _Seen:
         return self.torch.shelf.get(place)
 
 
-def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x: Array, dtype: str) -> _Seen:
+def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x: Inputs, dtype: str) -> _Seen:
     """Run both sides on x once more and keep the numbers of the steps in `want`."""
     look = Look(wiring.watch, want)
     recording = torch.record(x, dtype, look).result()
@@ -157,10 +160,15 @@ def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x:
     return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows, wide)
 
 
-def _lows(keras: Runner, shared: Recording, look: Look, x: Array, dtype: str) -> dict[str, Array | None]:
+def _lows(keras: Runner, shared: Recording, look: Look, x: Inputs, dtype: str) -> dict[str, Array | None]:
     """Keras's outputs in the asked dtype, of the steps that the look wants."""
     keras.prepare(x, dtype).result()
     return {found.key: found.low for found in keras.compare(shared, look) if found.key in look.want}
+
+
+def _wide(array: Array) -> Array:
+    """Truth values and whole numbers as floats, which guesses compute with."""
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _nearby(step: StepInfo, wiring: Wiring) -> list[str]:

@@ -1,20 +1,16 @@
 """The comparison itself: two sides, one input, a Report. Frameworks are known here only as sides that answer."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from parity.errors import UnmatchedError, few
-from parity.models.arrays import Array
+from parity.models.inputs import Given, inputs_of
 from parity.models.layers import LayerInfo, check_shapes, owned, shapes_of
-from parity.models.probes import fitting_input
-from parity.models.steps import NOTHING, StepInfo
+from parity.models.steps import NOTHING, Look, StepInfo
 from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.runners.recording import Recording
-from parity.runners.runner import Runner
+from parity.runners.runner import Done, Runner
 from parity.verdict.forward import different_weights
 
 from .comparing import Comparing, Progress
@@ -22,28 +18,35 @@ from .copying import Rewritten, copy_weights
 from .explain import explain
 from .gradients import add_gradients
 from .options import Options
+from .outputs import described, introduced
 from .prepare import prepared, with_notes, with_pairing
 from .report import Report, make_report
 
 
-def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
-    """Compare both sides on the input x (N, C, ...). Raises ParityError where that cannot be done."""
+def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
+    """Compare both sides on the inputs x, the batch first. Raises ParityError where that cannot be done."""
     progress("starting both frameworks", 0, 0)
     starting = torch.start(options.seed), keras.start(options.seed, options.weights == "copy")
     torch_layers = starting[0].result()
     torch.spare_cores(1)  # Keras's import takes one, and is the longest part of a check
-    slices = list(_slices(fitting_input(x, torch_layers, options.seed) if options.randomize else x, options.slice_size))
+    whole = torch.fitted(inputs_of(x), options.seed).result()
+    slices = list(whole.slices(options.slice_size))
     if options.checkpoint is not None:
         load_checkpoint(torch, *options.checkpoint, torch_layers)
     if options.weights == "copy" and options.randomize:
         torch.randomize(slices[0], options.seed).result()
     unknown = [torch.unknown_weights().result()]
     recorded = torch.record(slices[0], options.dtype, NOTHING, True)  # while Keras is still importing
-    keras_layers = starting[1].result()
+    starting[1].result()
     keras.require_onednn(options.onednn).result()
+    keras_layers = keras.meet(slices[0]).result()
     raise_on_unknown([*unknown, keras.unknown_weights().result()], NAMES)
     layers = torch_layers, keras_layers
-    ready = prepared(torch, keras, layers, slices[0], recorded, options, partial(copied, torch, keras, progress))
+    recording = recorded.result()
+    named, options = introduced(keras, slices[0], recording, options)
+    slices = [replace(each, aliases=named.aliases) for each in slices]
+    copy = partial(copied, torch, keras, progress)
+    ready = prepared(torch, keras, layers, slices[0], Done(recording), options, copy)
     torch.spare_cores(0)
     _check_used(ready.torch_layers, ready.recording.steps)
     weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
@@ -53,7 +56,8 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
         ready, found = comparing.by_value(ready, found)
     layers = ready.torch_layers, ready.keras_layers
     environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
-    report = make_report(target, x.shape, options, found.sums, found.wiring, *layers, environment)
+    environment |= described(whole, found.alone)
+    report = make_report(target, whole.first.shape, options, found.sums, found.wiring, *layers, environment)
     report = replace(report, static=report.static + tuple(different_weights(weights)))
     report = replace(with_notes(with_pairing(report, ready.pairing), found.notes), copied=ready.rewritten.notes)
     if report.ok:
@@ -61,14 +65,10 @@ def compare_sides(target: str, x: Array, torch: Runner, keras: Runner, options: 
     else:
         report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
     if options.gradients:
-        report = add_gradients(report, torch, keras, found.wiring, layers, np.concatenate(slices), progress)
+        look = Look(found.wiring.watch, left_out=frozenset(found.alone))
+        x = replace(whole, aliases=named.aliases)
+        report = add_gradients(report, torch, keras, found.wiring, layers, x, look, progress)
     return report
-
-
-def _slices(x: Array, most: int) -> Iterator[Array]:
-    size = max(1, most // max(1, x[0].size))
-    for start in range(0, len(x), size):
-        yield x[start : start + size]
 
 
 def copied(

@@ -20,6 +20,7 @@ from functools import partial
 
 from parity.causes.gradients import Teacher, causes, lacking
 from parity.models.arrays import Array
+from parity.models.inputs import Inputs
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
@@ -66,19 +67,20 @@ def add_gradients(
     keras: Runner,
     wiring: Wiring,
     layers: Layers,
-    x: Array,
+    x: Inputs,
+    look: Look,
     progress: Callable[..., None],
 ) -> Report:
-    """The report with every layer's gradients, and what is wrong with them, on the whole batch x (N, C, ...).
+    """The report with every layer's gradients, and what is wrong with them, on the whole batch x.
 
     Raises ParityError where a side cannot run backward.
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
-    numbers, taught = measure(torch, keras, wiring, layers, x, dtype, seed)
+    numbers, taught = measure(torch, keras, look, layers, x, dtype, seed)
     board = ShelfBoard(torch.shelf, taught)
     teacher = Teacher(partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes)
-    judged = judge(report, numbers, wiring, teacher, x.shape)
+    judged = judge(report, numbers, wiring, teacher, x)
     known = {cause.path for cause in judged.causes}
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
@@ -91,13 +93,12 @@ def _kept(board: ShelfBoard, what: str, key: str) -> Array | None:
 
 
 def measure(
-    torch: Runner, keras: Runner, wiring: Wiring, layers: Layers, x: Array, dtype: str, seed: int
+    torch: Runner, keras: Runner, look: Look, layers: Layers, x: Inputs, dtype: str, seed: int
 ) -> tuple[Numbers, Taught]:
     """Make the five runs, two at a time. Also returns where what torch taught lies on its shelf."""
-    look = Look(wiring.watch)
     teaching, running = torch.teach(x, seed, look), keras.free_gradients(x, seed, look)
     taught = teaching.result()
-    inherited = _inherited(ShelfBoard(torch.shelf, taught), running, layers)
+    inherited = _inherited(ShelfBoard(torch.shelf, taught), running, layers, x)
     forcing = keras.forced_gradients(taught, x, "float64", look)
     if dtype == "float64":
         added = forcing.result()
@@ -123,10 +124,12 @@ def _without_rounding(
     return taught, {name: replace(measured, error=errors.get(name, measured.error)) for name, measured in added.items()}
 
 
-def _inherited(board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: Layers) -> dict[Name, Difference]:
+def _inherited(
+    board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: Layers, x: Inputs
+) -> dict[Name, Difference]:
     """How Keras's free run differs from torch's in what both have."""
     names = [{f"{layer.path}.{name}" for layer in side for name in layer.weights} for side in layers]
-    common = (names[0] & names[1]) | {"loss", "input"}
+    common = (names[0] & names[1]) | {"loss", *x.keys.values()}
     found: dict[Name, Difference] = {}
     for key, array in theirs:
         ours = board.get(("tensor", key)) if key in common else None
@@ -135,14 +138,15 @@ def _inherited(board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: L
     return found
 
 
-def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, shape: tuple[int, ...]) -> Report:
-    """Give every row of the report its gradients and faults, and add the rows "input" and "loss"."""
+def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, x: Inputs) -> Report:
+    """Give every row of the report its gradients and faults, and add the rows of the inputs and "loss"."""
     dtype = str(report.environment["dtype"])
     tensors: dict[str, dict[str, TensorGradient]] = {}
     for key, name, tensor in _placed(numbers, wiring, teacher):
         tensors.setdefault(key, {})[name] = tensor
     rows = [_row(row, tensors.get(row.step.key), dtype) for row in report.layers]
-    first = _extra("input", shape, ("gradient", "input"), numbers)
+    inputs = ((key, x.arrays[name].shape) for name, key in x.keys.items())
+    first = [row for key, shape in inputs for row in _extra(key, shape, ("gradient", key), numbers)]
     last = _extra("loss", (1,), ("output", "output"), numbers)
     return replace(report, layers=(*first, *rows, *last))
 

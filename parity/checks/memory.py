@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from parity.errors import ParityError, TargetError
 from parity.frameworks.build import side_of
 from parity.frameworks.side import Side
-from parity.models.arrays import Array
+from parity.models.inputs import Inputs, inputs_of
 from parity.models.layers import check_shapes, shapes_of, without_spares
 from parity.pairs.matching import raise_on_unknown, raise_on_unmatched
 from parity.pairs.pairing import pair
@@ -36,28 +34,25 @@ def check_models(
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
     if dtype not in DTYPES:
         raise ParityError(f"dtype must be one of {', '.join(DTYPES)}, and is {dtype!r}; choose one")
-    array = _floats(x)
+    inputs = inputs_of(x)
     shelf = Shelf()
     models = torch_model, keras_model
     torch, keras = (LocalRunner(side_of(model), shelf, type(model).__name__) for model in models)
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
-    options = Options(dtype=dtype, batch_size=len(array), weights=weights, gradients=gradients, onednn=onednn)
-    return compare_sides(name, array, torch, keras, options, lambda text, done, total: None)
+    options = Options(dtype=dtype, batch_size=inputs.batch, weights=weights, gradients=gradients, onednn=onednn)
+    return compare_sides(name, inputs, torch, keras, options, lambda text, done, total: None)
 
 
-def _give_names(torch: Side, keras: Side, x: Array) -> None:
+def _give_names(torch: Side, keras: Side, x: Inputs) -> None:
     """Call Keras's layers by torch's names, which one run of each shows."""
+    x = torch.fitted(x, 0)
+    keras.meet(x)
     runners = [LocalRunner(side, Shelf(), type(side.model).__name__) for side in (torch, keras)]
     steps = [runner.prepare(x, "float64").result() for runner in runners]
     pairing = pair(torch.layers(), steps[0], keras.layers(), steps[1])
     keras.rename(pairing.keras, pairing.layers, pairing.orders)
-
-
-def _floats(x: Any) -> Array:
-    array = np.asarray(x)
-    return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
 
 
 def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
@@ -68,7 +63,7 @@ def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
     if x is None or set(names) != {"torch", "keras"}:
         raise_on_unmatched(ours.layers(), theirs.layers(), names)
     else:
-        _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), _floats(x))
+        _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), inputs_of(x))
     mine, yours = map(shapes_of, without_spares(ours.layers(), theirs.layers()))
     check_shapes(mine, yours, names)
     for name, array in ours.weights():

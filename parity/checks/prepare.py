@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parity.models.arrays import Array
+from parity.models.inputs import Inputs
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, StepInfo
 from parity.pairs.name_map import NameMap
@@ -39,7 +39,7 @@ def prepared(
     torch: Runner,
     keras: Runner,
     layers: Layers,
-    x: Array,
+    x: Inputs,
     recorded: Pending[Recording],
     options: Options,
     copy: Copy,

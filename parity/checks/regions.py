@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
-from parity.models.arrays import Array
+from parity.models.inputs import Inputs
 from parity.models.steps import Names
 from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, is_output, opened, with_cuts
 from parity.pairs.graph import Graph
@@ -45,7 +45,7 @@ def _few(paths: tuple[str, ...]) -> str:
     return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
 
 
-def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Array) -> Regions | None:
+def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> Regions | None:
     """Run both sides on x in float64, and find where they are equal. None where a side cannot run anew.
 
     Where the outputs disagree, the steps with weights that are paired by structure go on with torch's numbers, so that
@@ -91,7 +91,7 @@ def _unseen(cuts: Cuts, likely: Found, torch: Graph, keras: Graph) -> Found:
     return {t: k for t, k in left.items() if t in torch.steps and k in keras.steps and _like(t, k, torch, keras)}
 
 
-def _matters(keras: Runner, x: Array, recording: Recording, unseen: Found, torch: Graph) -> bool:
+def _matters(keras: Runner, x: Inputs, recording: Recording, unseen: Found, torch: Graph) -> bool:
     """Whether each of these steps acts on the outputs: with torch's numbers in Keras's place they must change.
 
     If not, they are equal because the outputs show nothing of them (a saturated softmax), and no proof of anything.

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parity.models.targets import Target
 
@@ -43,9 +43,12 @@ def _compare(target: Target, options: Options, progress: Progress, start: Start,
     from parity.runners.remote import RemoteRunner
 
     from .forward import compare_sides
+    from .given import inputs_given
 
+    x = inputs_given(target, options.batch_size, options.seed)
+    options = replace(options, batch_size=x.batch)
     torch, keras = (RemoteRunner(process, Shelf(shelf)) for process in processes)
-    return compare_sides(target.name, _input(target, options), torch, keras, options, progress)
+    return compare_sides(target.name, x, torch, keras, options, progress)
 
 
 def _compare_devices(
@@ -55,6 +58,7 @@ def _compare_devices(
     from parity.runners.remote import RemoteRunner
 
     from .devices import matrix, require
+    from .given import inputs_given
 
     @contextmanager
     def open_side(framework: str, device: str) -> Iterator["Runner"]:
@@ -63,11 +67,5 @@ def _compare_devices(
         process.end()
 
     require(devices, open_side)
-    cells = matrix(_input(target, options), devices, options, open_side)
+    cells = matrix(inputs_given(target, options.batch_size, options.seed), devices, options, open_side)
     return replace(_compare(target, options, progress, start, devices[0], shelf), devices=cells)
-
-
-def _input(target: Target, options: Options) -> Any:
-    from parity.models.probes import probe_input
-
-    return probe_input((options.batch_size, *target.input_shape), options.seed)

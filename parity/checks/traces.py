@@ -68,7 +68,8 @@ def compare(torch: Path, keras: Path) -> "Report":
     ours, theirs = read_trace(torch), read_trace(keras)
     _raise_unless_comparable(ours, theirs)
     x = ours.input()
-    options = Options(ours.header.dtype, len(x), ours.header.seed, "keep", slice_size=x.size)
+    size = sum(array.size for array in x.arrays.values())
+    options = Options(ours.header.dtype, x.batch, ours.header.seed, "keep", slice_size=size)
     sides = TraceRunner(ours), TraceRunner(theirs, ours)
     return compare_sides(ours.header.target, x, *sides, options, lambda *_: None)
 
@@ -103,11 +104,17 @@ def _started(asked: Capture, side: "Runner") -> "list[LayerInfo]":
 
 
 def _alone(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
-    from parity.models.probes import fitting_input, probe_input
     from parity.models.steps import NOTHING
 
+    from .given import inputs_given
+
     layers = _started(asked, side)
-    x = fitting_input(probe_input((asked.batch_size, *asked.target.input_shape), asked.seed), layers, asked.seed)
+    x = inputs_given(asked.target, asked.batch_size, asked.seed)
+    if asked.framework == "torch":
+        x = side.fitted(x, asked.seed).result()
+    else:
+        layers = side.meet(x).result()
+        _raise_on_unknown(side)
     if asked.framework == "torch" and asked.weights == "copy":
         side.randomize(x, asked.seed).result()
     recording = side.record(x, asked.dtype, NOTHING, True).result()
@@ -125,15 +132,20 @@ def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
 
     from .copying import copy_weights
     from .options import Options
+    from .outputs import introduced, without_lone_outputs
     from .prepare import prepared
 
     assert asked.against is not None
     teacher = read_trace(asked.against)
     torch, x, dtype = TraceRunner(teacher), teacher.input(), teacher.header.dtype
-    options = Options(dtype, len(x), asked.seed, asked.weights, name_map=asked.name_map)
-    layers = torch.start(asked.seed).result(), _started(asked, side)
-    ready = prepared(torch, side, layers, x, torch.record(x, dtype), options, partial(copy_weights, torch, side))
-    wiring = match_steps(ready.recording.steps, ready.keras_steps)
+    options = Options(dtype, x.batch, asked.seed, asked.weights, name_map=asked.name_map)
+    _started(asked, side)
+    layers = torch.start(asked.seed).result(), side.meet(x).result()
+    _raise_on_unknown(side)
+    recorded = torch.record(x, dtype)
+    x, options = introduced(side, x, recorded.result(), options)
+    ready = prepared(torch, side, layers, x, recorded, options, partial(copy_weights, torch, side))
+    wiring, _ = without_lone_outputs(match_steps(ready.recording.steps, ready.keras_steps))
     look = Look(wiring.watch)
     torch.record(x, dtype, look).result()  # says so if the trace lacks what must be watched
     recording = side.record(x, dtype, look, True).result()
@@ -163,7 +175,7 @@ def _raise_on_unknown(side: "Runner") -> None:
 
 
 def _write(asked: Capture, side: "Runner", shelf: "Shelf", seen: Any, kept: Any = (), **more: Any) -> None:
-    from parity.runners.trace import Header, Stored, write_trace
+    from parity.runners.trace import Header, Stored, described, stored_inputs, write_trace
 
     layers, recording, x = seen
     environment = side.environment().result()
@@ -176,10 +188,11 @@ def _write(asked: Capture, side: "Runner", shelf: "Shelf", seen: Any, kept: Any 
         layers=layers,
         environment=environment,
         rounding=recording.rounding,
+        inputs=described(x),
         **common,
     )
     _behind(shelf)
-    arrays = [Stored("input", shelf, shelf.put(x)), *kept]
+    arrays = [*stored_inputs(x, shelf), *kept]
     for name in ("weights", "outputs", "lows"):
         places = getattr(recording, name)
         arrays += [Stored(f"{name.removesuffix('s')}/{key}", shelf, place) for key, place in places.items()]
@@ -198,7 +211,9 @@ def _raise_unless_comparable(ours: "Trace", theirs: "Trace") -> None:
             raise ParityError(
                 f"both traces must be of one {name}, and are of {values[0]} and {values[1]}; capture one again"
             )
-    if not np.array_equal(ours.input(), theirs.input()):
+    inputs = [trace.input().arrays for trace in (ours, theirs)]
+    pairs = [(array, inputs[1].get(name, np.empty(0))) for name, array in inputs[0].items()]
+    if inputs[0].keys() != inputs[1].keys() or not all(np.array_equal(*pair) for pair in pairs):
         raise ParityError(
             "both traces must have run on the same input, and did not; capture Keras's with --against torch's trace"
         )

@@ -19,6 +19,7 @@ import numpy as np
 
 from parity.errors import ParityError
 from parity.models.arrays import Array
+from parity.models.inputs import Given
 from parity.models.keys import is_statistic
 from parity.models.steps import Look, Step, StepInfo
 from parity.verdict.difference import Difference, Size, difference, structure_ok
@@ -150,11 +151,11 @@ class SideGradients:
     def __init__(self, side: Any) -> None:
         self.side = side
 
-    def teach(self, board: Board, x: Array, seed: int, look: Look) -> None:
+    def teach(self, board: Board, x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64 and leave what every step made, and what came back to it."""
         raise NotImplementedError("torch teaches")
 
-    def teach_rounding(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+    def teach_rounding(self, board: Board, x: Given, dtype: str, look: Look) -> dict[Name, Measured]:
         """The forced run in `dtype` on what this very side has taught: leaves its numbers, returns its rounding."""
         raise NotImplementedError("torch teaches")
 
@@ -162,17 +163,17 @@ class SideGradients:
         """Leave, as "lost ...", how far off a right number of each name may be, where that is known."""
         raise NotImplementedError("torch teaches")
 
-    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         raise NotImplementedError
 
     def forced(
-        self, board: Board, x: Array, dtype: str, look: Look, doubt: Callable[[Name, Array], None]
+        self, board: Board, x: Given, dtype: str, look: Look, doubt: Callable[[Name, Array], None]
     ) -> dict[Name, Measured]:
         """Run every step on the teacher's numbers in `dtype` and return what differs; see `Lesson` for `doubt`."""
         lesson = Lesson(board, dtype, doubt)
         self.run_forced(lesson, x, dtype, look)
         return lesson.found
 
-    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
+    def run_forced(self, lesson: Lesson, x: Given, dtype: str, look: Look) -> None:
         raise NotImplementedError

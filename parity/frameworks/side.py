@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.inputs import Given, Inputs
 from parity.models.layers import LayerInfo
-from parity.models.steps import NOTHING, Look, Names, Visit
+from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .forcing import SideGradients
 
@@ -23,7 +24,10 @@ class Tape(Protocol):
     """Gets a run's live tensors, so that gradients can be taken. A run with a Tape is in training mode."""
 
     def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
-        """A step's output, "input" or what feeds a layer; `taught` replaces it, if not None. What to go on with."""
+        """A step's output, an input ("input", "input:ids") or what feeds a layer: what to go on with.
+
+        That is `taught`, if it is not None.
+        """
 
     def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
         """A tensor that goes into a layer as `feeds`, "conv1<0": what to give the layer."""
@@ -53,16 +57,31 @@ class Side(Protocol):
         Returns the layers, by their new names.
         """
 
-    def randomize(self, x: Array, seed: int) -> None:
+    def fitted(self, x: Inputs, seed: int) -> Inputs:
+        """The inputs by the model's own names for them, token ids drawn where it embeds what is open.
+
+        For the reference. Raises ParityError where the model cannot be called on them, or they hold ids out of range.
+        """
+
+    def meet(self, x: Inputs) -> list[LayerInfo]:
+        """Find out how the model takes x, which builds it if it is not yet; its layers then.
+
+        Raises ParityError where it takes other inputs.
+        """
+
+    def expect(self, expected: Expected) -> None:
+        """Call outputs by the keys of the other side's that they are. For the side that is compared."""
+
+    def randomize(self, x: Given, seed: int) -> None:
         """Replace neutral statistics, scales and biases by random ones that fit the input (see probes.py)."""
 
-    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+    def trace(self, x: Given, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
         """Run and call `visit` after each step; an array that it returns replaces the output.
 
         In evaluation mode and without gradients, or, with a Tape, in training mode and with them.
         """
 
-    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+    def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
         """Run the model with nobody looking and forget what it gives; "" is its own dtype. Raises what it raises.
 
         training: in that mode, and backward where that can be seen apart. The model is left as it was.

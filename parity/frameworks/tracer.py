@@ -13,10 +13,11 @@ from typing import Any
 
 from parity.models.arrays import Array
 from parity.models.kinds import FLATTEN, RESHAPE, Kind
-from parity.models.steps import Look, Names, Step, Visit
+from parity.models.steps import Expected, Look, Names, Step, Visit
 
 from .made import Made, origins
 from .orders import Order, canonical, fresh, is_vector, moved, restored, settled, unsettled
+from .outputs import as_shaped, given
 from .side import Codec
 
 Run = Callable[..., Any]
@@ -76,21 +77,30 @@ class Trace:
     def __exit__(self, *error: Any) -> None:
         self.stack.close()
 
-    def start(self, x: Any) -> Any:
-        """The model's input is nobody's glue. Returns what to call the model on."""
-        made = self._fresh("input", x, self.layout)
-        x = self._taught("input", x, None, made)
+    def start(self, x: Any, key: str = "input", layout: str | None = None) -> Any:
+        """One of the model's inputs is nobody's glue. Returns what to call the model on."""
+        made = self._fresh(key, x, self.layout if layout is None else layout)
+        x = self._taught(key, x, None, made)
         self._remember(x, made)
         return x
 
-    def finish(self, output: Any) -> None:
-        """The model's own output is the last step: what is done after the last layer shows there."""
-        for number, x in enumerate(self.tensors(output)):
-            name = "output" if number == 0 else f"output#{number + 1}"
-            made = replace(self.of(x), since=None, view=self.names.views.get(name))  # it lies as the model gives it
-            step = Step(name, "output", self._array(x, made), [made.key or "glue"], origins=origins([made]))
+    def finish(self, output: Any, expected: Expected | None = None) -> None:
+        """The model's own outputs are the last steps: what is done after the last layer shows there.
+
+        expected: the other side's outputs, by whose keys those are called that are the same.
+        """
+        for place, x in given(output, self.tensors, expected):
+            if place.key in self.look.left_out:
+                continue
+            made = replace(
+                self.of(x), since=None, view=self.names.views.get(place.key)
+            )  # it lies as the model gives it
+            codec = as_shaped(self._codec(made), place.shape)
+            step = place.step(codec.array(x), made.key or "glue", origins([made]))
             step.raw = self._raw(x)
-            self._taught(name, x, self.visit(step), made)
+            array = self.visit(step)
+            if self.tape is not None:
+                self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
 
     def layer(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any) -> Any:
         """Run a layer."""
@@ -308,6 +318,8 @@ class Trace:
 
     def _moved(self, before: Lies, x: Any, run: Run, args: Any, kwargs: Any) -> Lies:
         """The order after a move, computed when it is asked for; the tensor itself is not kept for that."""
+        if len(x.shape) == 0:
+            return lambda: None  # one number has no order
         place, batch = object(), int(x.shape[0])
         slots = tuple(place if argument is x else argument for argument in args)
 

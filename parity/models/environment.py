@@ -44,5 +44,10 @@ def notes(environment: Environment) -> Iterator[str]:
     if torch.get("tf32", False) != keras.get("tf32", False):
         side = "torch" if torch.get("tf32") else "Keras"
         yield f"{side} alone may round float32 products to TF32's ten bits: the two sides differ by more than rounding"
+    for side, names in environment.get("outputs", {}).items():
+        if names:
+            title = {"torch": "torch", "keras": "Keras"}[side]
+            number = "output is" if len(names) == 1 else "outputs are"
+            yield f"{title} alone gives {', '.join(names)}: the {number} left out of the comparison"
     if environment.get("onednn", "as-is") != "as-is":
         yield f"TensorFlow computes with oneDNN {environment['onednn']}, as --onednn asks; your own process may not"

@@ -6,16 +6,6 @@ A fresh batch norm has gamma 1, beta 0, mean 0 and variance 1: two of them excha
 import numpy as np
 
 from .arrays import Array
-from .kinds import named
-from .layers import LayerInfo
-
-
-def fitting_input(x: Array, layers: list[LayerInfo], seed: int) -> Array:
-    """`x`, or, for a model whose first layer looks up rows of its weight, numbers of these rows, in x's shape."""
-    first = next((layer for layer in layers if layer.weights), None)
-    if first is None or named(first.kind).probe != "rows" or not np.issubdtype(x.dtype, np.floating):
-        return x
-    return np.asarray(np.random.default_rng(seed).integers(0, first.weights["weight"][0], x.shape))
 
 
 def probe_input(shape: tuple[int, ...], seed: int) -> Array:

@@ -45,11 +45,21 @@ class Look:
 
     watch: inputs to show as glue steps although a layer made them, because on the other side something else did.
     want: steps whose inputs are to be shown too. raw: whether outputs are to be shown as they lie, too.
+    left_out: outputs that the other side has not.
     """
 
     watch: frozenset[str] = frozenset()
     want: frozenset[str] = frozenset()
     raw: bool = False
+    left_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The other side's outputs: (key, name, shape) of each, and what this side calls one, where the user says so."""
+
+    outputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+    aliases: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,47 +10,62 @@ from typing import Any
 
 from parity.errors import TargetError
 
+from .specs import InputSpec
+
 
 @dataclass(frozen=True)
 class Target:
-    """Where both models come from: `torch` and `keras` are "package.module:attribute"; the shape is (C, ...)."""
+    """Where both models come from: `torch` and `keras` are "package.module:attribute"; the shape is (C, ...).
+
+    Of several inputs it is the first one's; of a file () until that is read.
+    """
 
     name: str
     torch: str
     keras: str
     input_shape: tuple[int, ...]
+    inputs: tuple[InputSpec, ...] = ()  # where there are several, or their dtypes are stated
+    file: str = ""  # that holds the inputs
 
     @property
     def words(self) -> str:
         """How a command line names it."""
         own = self.name == f"{self.torch} and {self.keras}"
         named = f"--torch {self.torch} --keras {self.keras}" if own else self.name
-        return f"{named} --input-shape {','.join(map(str, self.input_shape))}"
+        return " ".join([named, *self._input_words()])
+
+    def _input_words(self) -> list[str]:
+        if self.file:
+            return ["--inputs", self.file]
+        if self.inputs and all(spec.name.isdigit() for spec in self.inputs):
+            return ["--input-shape", f"'{';'.join(','.join(map(str, spec.shape)) for spec in self.inputs)}'"]
+        if self.inputs:
+            return [word for spec in self.inputs for word in ("--input", str(spec))]
+        return ["--input-shape", ",".join(map(str, self.input_shape))]
 
 
 def variants() -> dict[str, Any]:
     """The table of named variants, read without importing the package around it (and so without a framework)."""
-    return dict(_configs().VARIANTS)
+    return dict(alone("configs").VARIANTS)
 
 
 def head_activations() -> tuple[str | None, ...]:
     """The activations that a network of the family may end in; None for logits."""
-    return tuple(_configs().ACTIVATIONS)
+    return tuple(alone("configs").ACTIVATIONS)
 
 
-def _configs() -> ModuleType:
-    name = "parity._configs"
+def alone(file: str) -> ModuleType:
+    """A file of resnet_torch that imports no framework, without the package around it, which does."""
+    name = f"parity._{file}"
     if name not in sys.modules:
         package = importlib.util.find_spec("resnet_torch")
         if package is None or package.origin is None:
             raise TargetError(
                 "the package resnet_torch must be importable, and was not found; install this project first"
             )
-        spec = importlib.util.spec_from_file_location(name, Path(package.origin).with_name("configs.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(package.origin).with_name(f"{file}.py"))
         if spec is None or spec.loader is None:
-            raise TargetError(
-                f"resnet_torch at {package.origin} must have a configs.py, and has none; install it again"
-            )
+            raise TargetError(f"resnet_torch at {package.origin} must have a {file}.py, and has none; install it again")
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]

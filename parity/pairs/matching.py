@@ -97,7 +97,7 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
         if key not in theirs:
             continue
         for i, (source, other) in enumerate(zip(step.sources, theirs[key].sources, strict=False)):
-            if source != other and key != "output" and (doubtful is None or key in doubtful):
+            if source != other and step.kind != "output" and (doubtful is None or key in doubtful):
                 feeds = f"{key}<{i}"
                 watch.add(feeds)
                 only_theirs = other in loose[1] and source not in loose[0]

@@ -14,10 +14,11 @@ from parity.frameworks.adapter import Trained, Trainer, adapter, title
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.side import Side, weights_of
 from parity.models.arrays import Array
+from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
-from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
@@ -96,7 +97,18 @@ class Engine:
     def allow_tf32(self, allowed: bool) -> None:
         self._side.allow_tf32(allowed)
 
-    def randomize(self, x: Array, seed: int) -> None:
+    def fitted(self, x: Inputs, seed: int) -> Inputs:
+        self.given = x, ""
+        return self._side.fitted(x, seed)
+
+    def meet(self, x: Inputs) -> list[LayerInfo]:
+        self.given = x, ""
+        return self._side.meet(x)
+
+    def expect(self, expected: Expected) -> None:
+        self._side.expect(expected)
+
+    def randomize(self, x: Given, seed: int) -> None:
         self.given = x, ""
         self._side.randomize(x, seed)
 
@@ -119,11 +131,11 @@ class Engine:
     def weights_of(self, path: str) -> dict[str, Array]:
         return weights_of(self._side, path)
 
-    def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+    def prepare(self, x: Given, dtype: str) -> list[StepInfo]:
         self.given = x, dtype
         return self._recorder.prepare(x, dtype)
 
-    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+    def record(self, x: Given, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
         self.given = x, dtype
         return self._recorder.record(x, dtype, look, weights)
 
@@ -133,7 +145,7 @@ class Engine:
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         self._recorder.forced(emit, recording, look)
 
-    def find_equal(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
+    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str]) -> None:
         self._recorder.find_equal(emit, x, recording, anchors)
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
@@ -143,11 +155,11 @@ class Engine:
     def gradients(self) -> SideGradients:
         return self._side.gradients()
 
-    def free_gradients(self, emit: Emit[tuple[str, Array]], x: Array, seed: int, look: Look) -> None:
+    def free_gradients(self, emit: Emit[tuple[str, Array]], x: Given, seed: int, look: Look) -> None:
         self.given = x, "float64"
         self.gradients.free(emit, x, seed, look)
 
-    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> dict[Name, Measured]:
         self.given = x, dtype
         self._doubts = ShelfBoard(Shelf(), Taught())
         return self.gradients.forced(ShelfBoard(self.theirs, taught), x, dtype, look, self._doubts.put)
@@ -160,14 +172,14 @@ class Engine:
         self.gradients.teach_losses(ShelfBoard(self.shelf, taught), names)
         return taught
 
-    def teach(self, x: Array, seed: int, look: Look) -> Taught:
+    def teach(self, x: Given, seed: int, look: Look) -> Taught:
         self.given = x, "float64"
         self.shelf.clear()
         board = ShelfBoard(self.shelf, Taught())
         self.gradients.teach(board, x, seed, look)
         return board.taught
 
-    def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> tuple[Taught, dict[Name, Measured]]:
+    def teach_rounding(self, taught: Taught, x: Given, dtype: str, look: Look) -> tuple[Taught, dict[Name, Measured]]:
         self.given = x, dtype
         board = ShelfBoard(self.shelf, taught)
         return taught, self.gradients.teach_rounding(board, x, dtype, look)

@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from parity.errors import ParityError
+from parity.frameworks.outputs import name_of, placed
 from parity.models.arrays import Array
+from parity.models.inputs import Given, Inputs, is_input
 from parity.models.layers import LayerInfo
-from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference, difference, structure_ok
 from parity.verdict.measured import Compared, Forced, Met, Name
 
@@ -57,7 +59,24 @@ class TraceRunner(Runner):
         """parity.capture has the option."""
         return Done(None)
 
-    def randomize(self, x: Array, seed: int) -> NoReturn:
+    def fitted(self, x: Inputs, seed: int) -> Pending[Inputs]:
+        """They were, when the trace was captured."""
+        return Done(x)
+
+    def meet(self, x: Inputs) -> Pending[list[LayerInfo]]:
+        return Done(self.trace.header.layers)
+
+    def expect(self, expected: Expected) -> Pending[None]:
+        """The file has its own keys for the outputs, unless it was captured beside the other trace."""
+        header = self.trace.header
+        if header.against != self.teacher.header.identity:
+            outputs = [step for step in header.steps if step.kind == "output"]
+            found = placed([(name_of(step.path), step.shape) for step in outputs], expected)
+            keys = {step.key: place.key for step, place in zip(outputs, found, strict=True)}
+            self.__init__(self.trace.renamed(keys), self.teacher)  # type: ignore[misc]
+        return Done(None)
+
+    def randomize(self, x: Given, seed: int) -> NoReturn:
         self._refuse()
 
     def rename(
@@ -91,10 +110,10 @@ class TraceRunner(Runner):
         places = {name: place for (owner, _, name), place in found.items() if owner == path}
         return Done({name: self.shelf.get(place).astype(float) for name, place in places.items()})
 
-    def prepare(self, x: Array, dtype: str) -> Pending[list[StepInfo]]:
+    def prepare(self, x: Given, dtype: str) -> Pending[list[StepInfo]]:
         return Done(self.trace.header.steps)
 
-    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
+    def record(self, x: Given, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
         missing = sorted(look.watch - self.recording.outputs.keys())
         if missing:
             raise ParityError(
@@ -111,13 +130,14 @@ class TraceRunner(Runner):
         keys = [
             key if key in self.recording.outputs else source for key, source in zip(inputs, info.sources, strict=True)
         ]
-        arrays = tuple(self._array(key) for key in keys if key in self.recording.outputs or key == "input")
-        feeds = info.key if "<" in info.key else None
+        arrays = tuple(self._array(key) for key in keys if key in self.recording.outputs or is_input(key))
+        feeds = info.key if info.key != info.path else None
         return Step(info.path, info.kind, self._array(info.key), list(info.sources), feeds, arrays)
 
     def _array(self, key: str) -> Array:
-        if key == "input" and key not in self.recording.outputs:
-            return self.trace.input()
+        if is_input(key) and key not in self.recording.outputs:
+            x = self.trace.input()
+            return next(x.arrays[name] for name, own in x.keys.items() if own == key)
         return self.shelf.get(self.recording.outputs[key])
 
     def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:
@@ -141,7 +161,7 @@ class TraceRunner(Runner):
         """What each step adds: measured if the one trace was captured against the other, else told by its inputs."""
         measured = self.trace.header.against == self.teacher.header.identity
         forced = self.trace.group("forced")
-        same: dict[str, bool] = {"input": True}
+        same = dict.fromkeys(self.trace.input().keys.values(), True)
         for found in list(self.compare(recording, NOTHING)):
             key = found.key
             added = self.trace.header.forced[key] if measured else self._told(key, found.inherited, same)
@@ -160,20 +180,20 @@ class TraceRunner(Runner):
         known = [same.get(feed, same.get(source)) for feed, source in zip(feeds, sources, strict=True)]
         return inherited if all(known) else replace(inherited, greatest=0.0, where=None, square=0.0, finite=True)
 
-    def teach(self, x: Array, seed: int, look: Look) -> NoReturn:
+    def teach(self, x: Given, seed: int, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def teach_rounding(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
+    def teach_rounding(self, taught: Taught, x: Given, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def find_equal(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
         """A trace's steps have been paired when it was captured."""
         return iter(())
 
-    def free_gradients(self, x: Array, seed: int, look: Look) -> NoReturn:
+    def free_gradients(self, x: Given, seed: int, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> NoReturn:
+    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
 
     def teach_losses(self, taught: Taught, names: list[Name]) -> NoReturn:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from parity.errors import ParityError
 from parity.frameworks.side import Side
 from parity.models.arrays import Array
+from parity.models.inputs import Given
 from parity.models.steps import NOTHING, Look, Step, StepInfo, info
 from parity.verdict.difference import Difference, difference
 from parity.verdict.measured import Compared, Forced, Met
@@ -51,14 +52,14 @@ class Recorder:
         """How this side's tensors differ from those that the other has put on the shelf, where they do."""
         return unequal(self.side.weights(), places, self.theirs)
 
-    def prepare(self, x: Array, dtype: str) -> list[StepInfo]:
+    def prepare(self, x: Given, dtype: str) -> list[StepInfo]:
         """Run in the asked dtype, keep the outputs, and return the steps in order of execution."""
         self._own.clear()
         steps, self._lows = self._run_low(x, dtype, self._own)
         self._x = x
         return steps
 
-    def _run_low(self, x: Array, dtype: str, shelf: Shelf) -> tuple[list[StepInfo], dict[str, Place]]:
+    def _run_low(self, x: Given, dtype: str, shelf: Shelf) -> tuple[list[StepInfo], dict[str, Place]]:
         steps: list[StepInfo] = []
         lows: dict[str, Future[Place]] = {}
 
@@ -71,7 +72,7 @@ class Recorder:
             self.side.trace(x, dtype, visit)
         return steps, {key: place.result() for key, place in lows.items()}
 
-    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
+    def record(self, x: Given, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
         """Run in the asked dtype and in float64, and put all outputs, and the weights, on the shared shelf."""
         self.shelf.clear()
         tensors = self.put_weights() if weights else {}
@@ -145,7 +146,7 @@ class Recorder:
 
         self._led(self._x, emit, told, lambda key: recording.outputs.get(key), look)
 
-    def find_equal(self, emit: Emit[Met], x: Array, recording: Recording, anchors: dict[str, str]) -> None:
+    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str]) -> None:
         """Run in float64 and emit every step with those of the recording that it equals.
 
         anchors: steps that go on with the numbers of one of the recording's, which are told by its key.
@@ -155,7 +156,7 @@ class Recorder:
 
     def _led(
         self,
-        x: Array,
+        x: Given,
         emit: Emit[T],
         told: Callable[[Step], T | None],
         place_of: Callable[[str], Place | None],

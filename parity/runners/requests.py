@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from parity.models.arrays import Array
+from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
-from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
@@ -64,7 +65,16 @@ class Requests(TrainingRunner, ABC):
     def allow_tf32(self, allowed: bool) -> Pending[None]:
         return self._ask(Engine.allow_tf32, allowed)
 
-    def randomize(self, x: Array, seed: int) -> Pending[None]:
+    def fitted(self, x: Inputs, seed: int) -> Pending[Inputs]:
+        return self._ask(Engine.fitted, x, seed)
+
+    def meet(self, x: Inputs) -> Pending[list[LayerInfo]]:
+        return self._ask(Engine.meet, x)
+
+    def expect(self, expected: Expected) -> Pending[None]:
+        return self._ask(Engine.expect, expected)
+
+    def randomize(self, x: Given, seed: int) -> Pending[None]:
         return self._ask(Engine.randomize, x, seed)
 
     def rename(
@@ -87,10 +97,10 @@ class Requests(TrainingRunner, ABC):
     def weights_of(self, path: str) -> Pending[dict[str, Array]]:
         return self._ask(Engine.weights_of, path)
 
-    def prepare(self, x: Array, dtype: str) -> Pending[list[StepInfo]]:
+    def prepare(self, x: Given, dtype: str) -> Pending[list[StepInfo]]:
         return self._ask(Engine.prepare, x, dtype)
 
-    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
+    def record(self, x: Given, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
         return self._ask(Engine.record, x, dtype, look, weights)
 
     def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:
@@ -99,24 +109,24 @@ class Requests(TrainingRunner, ABC):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         return self._stream(Engine.forced, recording, look)
 
-    def find_equal(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
         return self._stream(Engine.find_equal, x, recording, anchors)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)
 
-    def free_gradients(self, x: Array, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
+    def free_gradients(self, x: Given, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
         return self._stream(Engine.free_gradients, x, seed, look)
 
-    def teach(self, x: Array, seed: int, look: Look) -> Pending[Taught]:
+    def teach(self, x: Given, seed: int, look: Look) -> Pending[Taught]:
         return self._ask(Engine.teach, x, seed, look)
 
     def teach_rounding(
-        self, taught: Taught, x: Array, dtype: str, look: Look
+        self, taught: Taught, x: Given, dtype: str, look: Look
     ) -> Pending[tuple[Taught, dict[Name, Measured]]]:
         return self._ask(Engine.teach_rounding, taught, x, dtype, look)
 
-    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
+    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
         return self._ask(Engine.forced_gradients, taught, x, dtype, look)
 
     def teach_losses(self, taught: Taught, names: list[Name]) -> Pending[Taught]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from parity.models.arrays import Array
+from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
-from parity.models.steps import NOTHING, Look, Names, Step, StepInfo
+from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
@@ -77,7 +78,16 @@ class Runner(Protocol):
     def allow_tf32(self, allowed: bool) -> Pending[None]:
         """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
 
-    def randomize(self, x: Array, seed: int) -> Pending[None]:
+    def fitted(self, x: Inputs, seed: int) -> Pending[Inputs]:
+        """The inputs by the model's own names for them, token ids drawn where it embeds what is open (torch's side)."""
+
+    def meet(self, x: Inputs) -> Pending[list[LayerInfo]]:
+        """Find out how the model takes x, which builds it if it is not yet; its layers then."""
+
+    def expect(self, expected: Expected) -> Pending[None]:
+        """Call outputs by the keys of the other side's that they are (Keras's side)."""
+
+    def randomize(self, x: Given, seed: int) -> Pending[None]:
         """Replace neutral statistics, scales and biases by random ones that fit the input."""
 
     def rename(
@@ -100,10 +110,10 @@ class Runner(Protocol):
     def weights_of(self, path: str) -> Pending[dict[str, Array]]:
         """One layer's tensors in float64, by torch's names."""
 
-    def prepare(self, x: Array, dtype: str) -> Pending[list[StepInfo]]:
+    def prepare(self, x: Given, dtype: str) -> Pending[list[StepInfo]]:
         """Run in the asked dtype, keep the outputs for `compare`, and tell the steps in order of execution."""
 
-    def record(self, x: Array, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
+    def record(self, x: Given, dtype: str, look: Look = NOTHING, weights: bool = False) -> Pending[Recording]:
         """Run in the asked dtype and in float64; put all outputs, and the weights if asked, on the shelf."""
 
     def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:
@@ -112,7 +122,7 @@ class Runner(Protocol):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         """Run in float64, every step on the other side's numbers: what each adds, as it is made."""
 
-    def find_equal(self, x: Array, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
         """Run on x in float64: every step, with those of the other side's recording that it equals, as they are made.
 
         anchors: by this side's steps, those of the recording with whose numbers they go on.
@@ -121,24 +131,24 @@ class Runner(Protocol):
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""
 
-    def teach(self, x: Array, seed: int, look: Look) -> Pending[Taught]:
+    def teach(self, x: Given, seed: int, look: Look) -> Pending[Taught]:
         """Run forward and backward in float64; put outputs, gradients and statistics on the shelf.
 
         Raises ParityError where a side cannot run backward.
         """
 
     def teach_rounding(
-        self, taught: Taught, x: Array, dtype: str, look: Look
+        self, taught: Taught, x: Given, dtype: str, look: Look
     ) -> Pending[tuple[Taught, dict[Name, Measured]]]:
         """Run every step in `dtype` on what this very side has taught: that and the numbers made; its rounding."""
 
-    def free_gradients(self, x: Array, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
+    def free_gradients(self, x: Given, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
         """Run forward and backward in float64: loss, input gradient, every tensor's gradient or statistic.
 
         Raises ParityError where a side cannot run backward.
         """
 
-    def forced_gradients(self, taught: Taught, x: Array, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
+    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
         """Run every step forward and backward on the teacher's numbers in `dtype`: what differs."""
 
     def teach_losses(self, taught: Taught, names: list[Name]) -> Pending[Taught]:

@@ -1,22 +1,22 @@
 """A trace as a safetensors file: what one side's run computed, its weights and its input, and what is known of them.
 
-Arrays, in torch's layout: "input", "weight/conv1.weight", "output/conv1" in float64, "low/conv1" in the asked dtype,
-"forced/conv1" in float64 on the other side's input, where that differs. The rest is JSON in the metadata. Nothing in it
-is ever executed.
+Arrays, in torch's layout: "input", of several "input/NAME", "weight/conv1.weight", "output/conv1" in float64,
+"low/conv1" in the asked dtype, "forced/conv1" in float64 on the other side's input, where that differs. The rest is
+JSON in the metadata. Nothing in it is ever executed.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from parity.errors import ParityError, UnwritableError
-from parity.models.arrays import Array
+from parity.models.inputs import INPUT, Inputs, decoded, encoded, inputs_of
 from parity.models.layers import LayerInfo
 from parity.models.steps import StepInfo
 from parity.verdict.difference import Difference
@@ -25,7 +25,17 @@ from .recording import Place, Shelf
 
 SCHEMA = 1
 KEY = "parity"
-DTYPES = {"<f8": "F64", "<f4": "F32", "<i8": "I64", "<i4": "I32", "|b1": "BOOL", "|u1": "U8"}
+DTYPES = {
+    "<f8": "F64",
+    "<f4": "F32",
+    "<i8": "I64",
+    "<i4": "I32",
+    "<i2": "I16",
+    "|i1": "I8",
+    "<f2": "F16",
+    "|b1": "BOOL",
+    "|u1": "U8",
+}
 NUMPY = {name: dtype for dtype, name in DTYPES.items()}
 
 
@@ -33,7 +43,8 @@ NUMPY = {name: dtype for dtype, name in DTYPES.items()}
 class Header:
     """What a trace says of the run, without its arrays.
 
-    forced: what each step adds, fed the numbers of the trace whose `identity` is `against`.
+    inputs: how a call holds several inputs. forced: what each step adds, fed the numbers of the trace whose `identity`
+    is `against`.
     """
 
     framework: str
@@ -48,6 +59,7 @@ class Header:
     identity: str = ""
     against: str = ""
     forced: dict[str, Difference] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
 
@@ -72,9 +84,40 @@ class Trace:
         """The arrays of one kind, "output", by the key of their step or tensor."""
         return {key.partition("/")[2]: place for key, place in self.places.items() if key.startswith(f"{name}/")}
 
-    def input(self) -> Array:
-        """What the model ran on, (N, C, ...)."""
-        return self.shelf.get(self.places["input"])
+    def input(self) -> Inputs:
+        """What the model ran on, the batch first, axes in torch's order."""
+        if not self.header.inputs:
+            return inputs_of(self.shelf.get(self.places["input"]))
+        arrays = {name: self.shelf.get(place) for name, place in self.group("input").items()}
+        form, words = self.header.inputs["form"], self.header.inputs["words"]
+        return Inputs({name: arrays[name] for name in self.header.inputs["names"]}, decoded(form), tuple(words))
+
+    def renamed(self, keys: dict[str, str]) -> "Trace":
+        """The same with other keys for some steps."""
+
+        def named(found: dict[str, Any]) -> dict[str, Any]:
+            return {keys.get(key, key): value for key, value in found.items()}
+
+        old = self.header
+        steps = [replace(step, key=keys.get(step.key, step.key)) for step in old.steps]
+        told = named(old.rounding), named(old.notes), named(old.forced)
+        header = replace(old, steps=steps, rounding=told[0], notes=told[1], forced=told[2])
+        split = ((*name.partition("/"), place) for name, place in self.places.items())
+        places = {f"{kind}{slash}{keys.get(key, key)}": place for kind, slash, key, place in split}
+        return replace(self, header=header, places=places)
+
+
+def described(x: Inputs) -> dict[str, Any]:
+    """How a call holds its inputs, as JSON has it; nothing of a single one."""
+    if len(x.arrays) == 1 and len(x.entries) == 1 and isinstance(x.form, tuple):
+        return {}
+    return {"names": list(x.names), "words": list(x.words), "form": encoded(x.form)}
+
+
+def stored_inputs(x: Inputs, shelf: Shelf) -> "list[Stored]":
+    """Every input, put on the shelf to be written."""
+    name = f"{INPUT}/{{}}" if described(x) else INPUT
+    return [Stored(name.format(key), shelf, shelf.put(array)) for key, array in x.arrays.items()]
 
 
 def write_trace(path: Path, header: Header, arrays: Iterable[Stored]) -> None:

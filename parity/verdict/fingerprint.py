@@ -62,6 +62,8 @@ def view_of(raw: Array, wanted: Array) -> View | None:
     """
     if raw.size != wanted.size or raw.ndim > MOST_AXES or not wanted.ndim or not len(raw.shape):
         return None
+    if not np.isfinite(wanted).all():
+        return None
     few = _start(wanted)
     scale = float(np.abs(few).max(initial=0.0)) or 1.0
     for axes in _orders(raw.shape):

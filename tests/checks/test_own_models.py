@@ -172,9 +172,11 @@ def test_a_shared_layer_and_functions() -> None:
 
 def test_several_inputs_are_refused_in_one_sentence() -> None:
     x = np.zeros((2, 4))
-    with pytest.raises(ParityError, match=r"torch model must take one input, and its forward takes x, y; "):
+    with pytest.raises(
+        ParityError, match=r"torch model must be called .* its forward takes x, y, while 1 input is given"
+    ):
         parity.check(own.TorchTwoInputs(), own.keras_plain(), x)
-    with pytest.raises(ParityError, match=r"Keras model must take one input, and takes x, y; "):
+    with pytest.raises(ParityError, match=r"Keras model must be called .* it takes x, y, while 1 input is given"):
         parity.check(nn.Sequential(nn.Linear(4, 2)), own.keras_two_inputs(), x)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from parity.causes.stepping import tensor_of
 from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
+from parity.models.inputs import inputs_of
 from parity.models.keys import SQUARES, STATISTICS, Key, keys, slots
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
@@ -73,6 +74,8 @@ def built(
     building = sides.torch.build(target.torch, seed, dtype), sides.keras.build(target.keras, seed, dtype)
     layers = building[0].result(), building[1].result()
     sides.keras.require_onednn(onednn).result()
+    x = with_ids(sides.torch, x, seed)
+    layers = layers[0], sides.keras.meet(inputs_of(x)).result()
     raise_on_unknown([side.unknown_weights().result() for side in (sides.torch, sides.keras)], NAMES)
     if weights == "copy":
         sides.torch.randomize(x, seed).result()
@@ -85,6 +88,12 @@ def built(
         check_shapes(ours, theirs, NAMES)
         sides.keras.load(sides.torch.put_weights().result()).result()
     return [layer for layer in layers[0] if layer.weights]
+
+
+def with_ids(torch: TrainingRunner, x: Array, seed: int) -> Array:
+    """x, or, for a model that embeds its input, token ids of x's shape."""
+    given = inputs_of(x)
+    return torch.fitted(replace(given, open=frozenset(given.names)), seed).result().first
 
 
 class LockStep:
@@ -280,4 +289,4 @@ def longest_sum(layers: list[LayerInfo], positions: int) -> int:
     return max(sizes)
 
 
-__all__ = ["Batches", "LockStep", "Sides", "built", "classes_of", "longest_sum"]
+__all__ = ["Batches", "LockStep", "Sides", "built", "classes_of", "longest_sum", "with_ids"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.causes.training import Scene, cause_of, drawn
+from parity.errors import TargetError
 from parity.models.attempts import attempt
 from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
@@ -16,7 +17,7 @@ from parity.models.targets import Target
 from parity.runners.runner import TrainingRunner
 from parity.verdict.training import Cause, Fault, Run, TrainingReport
 
-from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum
+from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum, with_ids
 from .rules import matches
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class _Comparison:
         options = self.options
         layers = built(self.sides, self.target, dtype, x, options.weights, options.name_map, options.onednn)
         batches = Batches.drawn(recipe, shape, classes_of(layers))
+        batches = replace(batches, x=with_ids(self.sides.torch, batches.x, recipe.seed))
         summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
         lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
         try:
@@ -144,6 +146,11 @@ def train(
     """
     from parity.runners.remote import both_frameworks
 
+    if target.inputs or target.file:
+        raise TargetError(
+            "training needs one input, drawn batch by batch, and several, or those of a file, are given; give its "
+            "shape with --input-shape, or compare one training step with parity.check --gradients"
+        )
     with both_frameworks(onednn=onednn) as (torch, keras):
         options = Options(dtype, weights, runs, name_map, onednn)
         return compare_training(target, torch, keras, recipe, options, progress)

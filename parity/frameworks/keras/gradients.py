@@ -12,6 +12,7 @@ from parity.errors import ParityError
 from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec
 from parity.models.arrays import Array, to_torch, torch_shape
+from parity.models.inputs import Given, is_input
 from parity.models.keys import is_statistic
 from parity.models.steps import Look
 from parity.verdict.measured import Name, is_output
@@ -22,7 +23,7 @@ from .dtypes import computing_in, retyped
 class KerasGradients(SideGradients):
     """On the backends that record as they run: tensorflow and torch."""
 
-    def free(self, emit: Callable[[tuple[str, Array]], None], x: Array, seed: int, look: Look) -> None:
+    def free(self, emit: Callable[[tuple[str, Array]], None], x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         with self._training("float64"), _recorder() as recorder:
             tape = _Free(recorder)
@@ -32,18 +33,18 @@ class KerasGradients(SideGradients):
                 codec.like(cotangent(a.shape, seed), x) for a, (x, codec) in zip(outputs, tape.outputs, strict=True)
             ]
             variables = self._trained()
-            sources = [*(x for x, _ in tape.inputs), *variables.values()]
+            sources = [*(x for _, x, _ in tape.inputs), *variables.values()]
             added = self._added_losses()
             ends = [*(x for x, _ in tape.outputs), *added]
             made = recorder.gradients(ends, [*starts, *map(ops.ones_like, added)], sources)
             emit(("loss", loss_of(outputs, seed)[0] + sum(_numpy(loss) for loss in added)))
-            for (x, codec), gradient in zip(tape.inputs, made, strict=False):
-                emit(("input", codec.array(ops.zeros_like(x) if gradient is None else gradient)))
+            for (key, leaf, codec), gradient in zip(tape.inputs, made, strict=False):
+                emit((key, codec.array(ops.zeros_like(leaf) if gradient is None else gradient)))
             gradients = dict(zip(variables, made[len(tape.inputs) :], strict=True))
             for name, array in (*self._gradients(gradients), *self._statistics()):
                 emit((name, array))
 
-    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
+    def run_forced(self, lesson: Lesson, x: Given, dtype: str, look: Look) -> None:
         with self._training(dtype), _recorder() as recorder:
             tape = _Pupil(recorder)
             self.side.trace(x, dtype, lesson.visit, look, tape)
@@ -112,15 +113,15 @@ class _Free:
 
     def __init__(self, recorder: Any) -> None:
         self.recorder = recorder
-        self.inputs: list[tuple[Any, Codec]] = []
+        self.inputs: list[tuple[str, Any, Codec]] = []
         self.outputs: list[tuple[Any, Codec]] = []
 
     def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
         if is_output(key):
             self.outputs.append((x, codec))
-        elif key == "input" and _floating(x):
+        elif is_input(key) and _floating(x):
             leaf = self.recorder.watched(x)
-            self.inputs.append((leaf, codec))
+            self.inputs.append((key, leaf, codec))
             return self.recorder.copied(leaf)
         return x
 
@@ -137,9 +138,9 @@ class _Pupil:
         self.sources: dict[Name, tuple[Any, Codec]] = {}
 
     def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
-        if key != "input" and _floating(x):
+        if not is_input(key) and _floating(x):
             self.targets[key] = x, codec
-        if not _floating(x) or is_output(key) or (taught is None and key != "input"):
+        if not _floating(x) or is_output(key) or (taught is None and not is_input(key)):
             return x
         leaf = self.recorder.watched(x if taught is None else taught)
         self.sources["gradient", key] = leaf, codec

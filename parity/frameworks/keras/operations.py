@@ -4,7 +4,8 @@ The table of kinds names the functions ("nn.relu"). Whoever listens gets each ca
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import keras.src.backend as backend
@@ -17,24 +18,32 @@ Heard = Callable[[str, Kind, Callable[..., Any], tuple[Any, ...], dict[str, Any]
 @contextmanager
 def listening(heard: Heard) -> Iterator[None]:
     """Let `heard(name, kind, function, args, kwargs)` answer every call of a function that the table names."""
-    undo: list[tuple[Any, str, Any]] = []
-    try:
+    with ExitStack() as stack:
         for kind in KINDS:
             for name in kind.operations:
-                module = getattr(backend, name.partition(".")[0], None) if "." in name else None
-                short = name.rpartition(".")[2]
-                function = getattr(module, short, None)
-                if function is not None:
-                    undo.append((module, short, function))
-                    setattr(module, short, _wrapped(heard, name, kind, function))
+                stack.enter_context(replaced(name, partial(_told, heard, name, kind)))
+        yield
+
+
+def _told(heard: Heard, name: str, kind: Kind, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return heard(name, kind, function, args, kwargs)
+
+
+@contextmanager
+def replaced(name: str, answer: Callable[..., Any]) -> Iterator[None]:
+    """Let `answer(function, *args, **kwargs)` answer every call of one function of the backend's, if it has that."""
+    module = getattr(backend, name.partition(".")[0], None) if "." in name else None
+    short = name.rpartition(".")[2]
+    function = getattr(module, short, None)
+    if module is None or function is None:
+        yield
+        return
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return answer(function, *args, **kwargs)
+
+    setattr(module, short, wrapper)
+    try:
         yield
     finally:
-        for module, short, function in reversed(undo):
-            setattr(module, short, function)
-
-
-def _wrapped(heard: Heard, name: str, kind: Kind, function: Callable[..., Any]) -> Callable[..., Any]:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return heard(name, kind, function, args, kwargs)
-
-    return wrapper
+        setattr(module, short, function)

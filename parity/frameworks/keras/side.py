@@ -1,26 +1,28 @@
 """A Keras model as a Side, on any backend: walk it, read and set its weights, run it and see every layer."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from parity.errors import ParityError
+from parity.frameworks.calling import Call
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
 from parity.models.arrays import Array, Axes, fitting, reordered, to_keras, to_torch, torch_shape
+from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.layers import Found, LayerInfo
-from parity.models.steps import NOTHING, Look, Names, Visit
+from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .devices import keras_devices, on_device
 from .dtypes import computing_in, has_wide_types, retyped
+from .inputs import calls, declared_of, laid, layouts, whole_numbers
 from .machine import require_onednn, tensorflow_onednn, tensorflow_threads
 from .settings import keras_initial, keras_static
-from .tracer import KerasTrace, input_layout
+from .tracer import KerasTrace
 from .walk import bare_variables, keras_variables, walk_keras
 
 
@@ -33,14 +35,24 @@ class KerasSide:
         self.model = model
         self.device = device
         self.wide = False
-        self._walked = list(walk_keras(model))
-        self._walked_bare = list(bare_variables(model, self._walked))
+        self.names = Names()
+        self.expected: Expected | None = None
+        self._chosen = 0  # of the ways to call the model
+        self._met = False
+        self._orders: dict[str, tuple[int, ...]] = {}
+        self._walk()
+        self.allow_tf32(False)  # parity is a question about the program
+
+    def _walk(self) -> None:
+        self._walked = list(walk_keras(self.model))
+        self._walked_bare = list(bare_variables(self.model, self._walked))
         self.bare = self._walked_bare
         self.found = self._walked  # under torch's names, once they are known
-        self.names = Names()
-        self._orders: dict[str, tuple[int, ...]] = {}
         self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
-        self.allow_tf32(False)  # parity is a question about the program
+
+    def _is_built(self) -> bool:
+        """Whether every layer has its variables: a subclassed model may make them in its first call."""
+        return all(getattr(entry.layer, "built", True) for entry in self._walked if entry.kind.weights)
 
     def allow_tf32(self, allowed: bool) -> None:
         """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
@@ -94,7 +106,8 @@ class KerasSide:
         return self.layers()
 
     def layers(self) -> list[LayerInfo]:
-        return [self._info(found) for found in [*self.found, *self.bare]]
+        found = [*self.found, *self.bare] if self._met or self._is_built() else []
+        return [self._info(entry) for entry in found]
 
     def _info(self, found: Found) -> LayerInfo:
         shapes = {}
@@ -115,38 +128,86 @@ class KerasSide:
         known = {id(variable) for _, variable, _ in keras_variables([*self.found, *self.bare])}
         return [v.path for v in self.model.weights if id(v) not in known and "seed_generator" not in v.path]
 
-    def randomize(self, x: Array, seed: int) -> None:
+    def randomize(self, x: Given, seed: int) -> None:
         raise NotImplementedError("probe weights are made on the torch side and copied")
 
-    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
-        names = [tensor.name for tensor in getattr(self.model, "inputs", None) or ()]
-        if len(names) > 1:
-            raise ParityError(
-                f"the Keras model must take one input, and takes {', '.join(names)}; "
-                "compare a model around it that makes them of one"
-            )
+    def fitted(self, x: Inputs, seed: int) -> Inputs:
+        raise NotImplementedError("inputs are named and drawn on the torch side")
+
+    def expect(self, expected: Expected) -> None:
+        """Call outputs by torch's keys."""
+        self.expected = expected
+
+    def meet(self, x: Inputs) -> list[LayerInfo]:
+        """Find out how the model takes x, which builds it if it is not yet; its layers then."""
+        found, whole = calls(self.model, x), self._is_built()
+        if len(found) > 1 or not whole:
+            self._chosen = self._try(x, found)
+        if not whole:
+            self._walk()
+        self._met = True
+        return self.layers()
+
+    def _try(self, x: Inputs, found: list[Call]) -> int:
+        """The first way to call the model that it takes. Raises what it says of the likeliest where there is none."""
+        first: Exception | None = None
+        for number, call in enumerate(found):
+            own = keras.config.floatx()
+            try:
+                with on_device(self.device), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of a call that fails, and may be the wrong one
+                    values = self.values(x, call, dict.fromkeys(x.names, own))
+                    self.model(*filled(call.args, values), training=False, **filled(call.kwargs, values))
+            except Exception as error:  # noqa: BLE001 - a model may say in any way that it takes another structure
+                first = first or error
+            else:
+                return number
+        assert first is not None, "there is at least one way to call a model"
+        raise first
+
+    def call(self, x: Inputs) -> Call:
+        """How the model is called on x."""
+        found = calls(self.model, x)
+        return found[min(self._chosen, len(found) - 1)]
+
+    def values(self, x: Inputs, call: Call, dtypes: Mapping[str, str | None]) -> dict[str, Any]:
+        """The arrays as tensors in Keras's layout; floats in these dtypes, whole numbers where one is stated."""
+        lie = layouts(self.model, self._walked, x, call)
+        made = {}
+        for name, layout in lie.items():
+            array = laid(x.arrays[name], layout)
+            made[name] = ops.convert_to_tensor(array, dtype=dtypes[name] if array.dtype.kind == "f" else None)
+            if array.dtype.kind != "f" and dtypes[name] not in (None, "float16", "bfloat16"):
+                made[name] = ops.cast(made[name], dtypes[name])
+        return made
+
+    def trace(self, x: Given, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        x = inputs_of(x)
+        call = self.call(x)
+        lie, declared = layouts(self.model, self._walked, x, call), declared_of(self.model, call)
         with (
             computing_in(dtype, self.wide),
             retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"),
+            whole_numbers(declared, x, dtype) as dtypes,
         ):
-            tensor = self._tensor(x, dtype)
+            tensors = self.values(x, call, dtypes)
             tracer = KerasTrace(self.model, self._walked, dtype, visit, look, self.names, tape)
             with on_device(self.device), plain_errors(), tracer:
-                tracer.finish(self.model(tracer.start(tensor), training=tape is not None))
+                keys = x.keys
+                started = {name: tracer.start(tensor, keys[name], lie[name]) for name, tensor in tensors.items()}
+                args, kwargs = filled(call.args, started), filled(call.kwargs, started)
+                tracer.finish(self.model(*args, training=tape is not None, **kwargs), self.expected)
 
-    def _tensor(self, x: Array, dtype: str) -> Any:
-        """The model's input: an image lies as its first layer takes it, and whole numbers stay so."""
-        inputs = np.moveaxis(x, 1, -1) if x.ndim > 2 and input_layout(self._walked) == "channels" else x
-        floating = np.issubdtype(x.dtype, np.floating)
-        return ops.convert_to_tensor(np.ascontiguousarray(inputs), dtype=dtype if floating else None)
-
-    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+    def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
+        x, own = inputs_of(x), dtype or keras.config.floatx()
+        call = self.call(x)
         variables = self.model.variables if training else []
         before = [(variable, ops.convert_to_numpy(variable).copy()) for variable in variables]
         cast = retyped(self.model, dtype) if dtype else nullcontext()
         try:
-            with computing_in(dtype or keras.config.floatx()), cast, on_device(self.device), plain_errors():
-                self.model(self._tensor(x, dtype or keras.config.floatx()), training=training)
+            with computing_in(own), cast, on_device(self.device), plain_errors():
+                values = self.values(x, call, dict.fromkeys(x.names, own))
+                self.model(*filled(call.args, values), training=training, **filled(call.kwargs, values))
         finally:
             for variable, value in before:
                 variable.assign(value)

@@ -17,8 +17,9 @@ from parity.models.kinds import Kind, is_global
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
-from .exact import EXACT, NOTE, REASONS
-from .operations import listening
+from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS
+from .inputs import layout_of
+from .operations import listening, replaced
 from .walk import Part, keras_scopes
 
 Stage = tuple[Found, Callable[..., Any]]
@@ -43,6 +44,8 @@ class KerasTrace(Trace):
         for path, layer in self.containers:
             self.stack.callback(patch(layer, "call", partial(self.enter, path, layer.call)))
         self.stack.enter_context(listening(self._heard))
+        for name in CONVOLUTIONS if self.inexact else ():
+            self.stack.enter_context(replaced(name, partial(self._exactly, name)))
         return self
 
     def _run(self, own: list[Stage], *args: Any, **kwargs: Any) -> Any:
@@ -64,14 +67,14 @@ class KerasTrace(Trace):
 
     def _exactly(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The exact equivalent's result, if it is one to float32's precision; else Keras's own."""
-        (x,) = self.tensors(args) or [None]
+        x = next(iter(self.tensors(args)), None)
         if x is None or keras.backend.standardize_dtype(x.dtype) != "float64":
             return function(*args, **kwargs)
         with self.quiet():
             exact = EXACT[name](*args, **kwargs)
             if exact is None:
                 return function(*args, **kwargs)
-            own = ops.convert_to_numpy(function(*self.swapped(args, {id(x): ops.cast(x, "float32")}), **kwargs))
+            own = ops.convert_to_numpy(function(*_in_float32(args), **_in_float32(kwargs)))
             other = ops.convert_to_numpy(exact)
         if not np.allclose(own, other, rtol=1e-4, atol=1e-5 * float(np.abs(other).max(initial=0)), equal_nan=True):
             return function(*args, **kwargs)
@@ -106,12 +109,12 @@ class KerasTrace(Trace):
         if keras.backend.standardize_dtype(x.dtype) in ("bfloat16", "float16"):
             x = ops.cast(x, "float32")
         array = np.asarray(ops.convert_to_numpy(x))
-        if squeezed and array.ndim > 2 and set(array.shape[1:-1]) == {1}:
+        if squeezed and array.ndim > 2 and {1} in (set(array.shape[1:-1]), set(array.shape[2:])):
             return array.reshape(array.shape[0], -1)
         return np.moveaxis(array, -1, 1) if layout == "channels" and array.ndim > 2 else array
 
     def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
-        last = np.ascontiguousarray(np.moveaxis(array, 1, -1) if layout == "channels" and array.ndim > 2 else array)
+        last = np.asarray(np.moveaxis(array, 1, -1) if layout == "channels" and array.ndim > 2 else array, order="C")
         last = last if last.ndim == len(like.shape) else last.reshape(tuple(like.shape))  # (N, C) for (N, 1, 1, C)
         return ops.convert_to_tensor(last, dtype=like.dtype)
 
@@ -125,8 +128,7 @@ class KerasTrace(Trace):
 
 def input_layout(found: list[Found]) -> str:
     """Of the model's input: told by the first layer that works on axes at all. Sequences lie alike in both."""
-    layouts = ("channels" if kind.moves else kind.layout for _, kind, _ in found)
-    return next((layout for layout in layouts if layout != "input"), "channels")
+    return next((lies for lies in map(layout_of, found) if lies != "input"), "channels")
 
 
 def _stages(found: list[Found]) -> Iterator[tuple[Any, list[Stage]]]:
@@ -147,6 +149,11 @@ def _runner(found: Found, owner: Any, fused: bool) -> Callable[..., Any]:
     if not isinstance(found.layer, Part):
         return partial(_linear, owner, owner.call) if fused else owner.call
     return partial(PARTS[found.layer.name], owner)
+
+
+def _in_float32(args: Any) -> Any:
+    """The arguments with tensors and variables in float32."""
+    return keras.tree.map_structure(lambda x: ops.cast(x, "float32") if hasattr(x, "dtype") else x, args)
 
 
 def _linear(layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

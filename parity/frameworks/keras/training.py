@@ -14,12 +14,13 @@ from keras import ops
 
 from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array, to_keras, to_torch, torch_shape
+from parity.models.inputs import inputs_of
 from parity.models.keys import Key, is_statistic, kind_of, slots
 from parity.models.recipe import Recipe
 
 from .dtypes import real_dtype
+from .inputs import laid, layouts
 from .optimizers import callbacks, make_optimizer, state_of
-from .tracer import input_layout
 
 
 def set_dtype(dtype: str) -> None:
@@ -69,8 +70,9 @@ class KerasTrainer:
         return losses
 
     def _inputs(self, x: Array) -> Array:
-        images = x.ndim > 2 and input_layout(self.side.found) == "channels"
-        inputs = np.ascontiguousarray(np.moveaxis(x, 1, -1) if images else x)
+        given = inputs_of(x)
+        (layout,) = layouts(self.model, self.side.found, given, self.side.call(given)).values()
+        inputs = laid(x, layout)
         return inputs.astype(keras.config.floatx()) if np.issubdtype(x.dtype, np.floating) else inputs
 
     def _labels(self, recipe: Recipe, x: Array, y: Array) -> Array:

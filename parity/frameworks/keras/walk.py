@@ -1,11 +1,11 @@
 """Walk a Keras model: every layer once, as (dotted path, kind, layer), in order of definition, and its variables."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.models.arrays import Axes
-from parity.models.kinds import BUFFER, PARAMETER, is_keras_layer, kind_of, kind_of_class
+from parity.models.kinds import BUFFER, PARAMETER, Kind, is_keras_layer, kind_of, kind_of_class
 from parity.models.layers import Found
 
 
@@ -37,7 +37,14 @@ class Holder:
 
 def walk_keras(model: Any) -> Iterator[Found]:
     """The leaf layers of a Keras model of any style, or the parts of a layer that does several things."""
-    yield from _walk_keras(model, "", set())
+    yield from (found._replace(kind=_as_laid(found)) for found in _walk_keras(model, "", set()))
+
+
+def _as_laid(found: Found) -> Kind:
+    """The kind of a layer, which has torch's axes if its data format or its norm's axis says (N, C, ...)."""
+    axis = getattr(found.layer, "axis", None)
+    first = getattr(found.layer, "data_format", None) == "channels_first" or axis in (1, [1], (1,))
+    return replace(found.kind, layout="equal") if first and found.kind.layout == "channels" else found.kind
 
 
 def _walk_keras(layer: Any, path: str, seen: set[int]) -> Iterator[Found]:

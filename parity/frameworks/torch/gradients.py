@@ -13,6 +13,7 @@ from torch.nn import functional
 from parity.frameworks.forcing import Board, Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec
 from parity.models.arrays import Array
+from parity.models.inputs import Given, inputs_of, is_input
 from parity.models.keys import is_statistic
 from parity.models.steps import Look, Step, info
 from parity.verdict.difference import size_of
@@ -26,8 +27,10 @@ from .wrappers import training_copy
 class TorchGradients(SideGradients):
     """Leaves on the board, after `teach`, what the other side is taught: outputs and gradients of every step."""
 
-    def teach(self, board: Board, x: Array, seed: int, look: Look) -> None:
-        board.put(("output", "input"), x)
+    def teach(self, board: Board, x: Given, seed: int, look: Look) -> None:
+        x = inputs_of(x)
+        for name, key in x.keys.items():
+            board.put(("output", key), x.arrays[name])
         tape = _Teacher(self.side, board)
 
         def keep(step: Step) -> None:
@@ -55,12 +58,12 @@ class TorchGradients(SideGradients):
             if lost is not None:
                 board.put((f"lost {what}", key), lost)
 
-    def teach_rounding(self, board: Board, x: Array, dtype: str, look: Look) -> dict[Name, Measured]:
+    def teach_rounding(self, board: Board, x: Given, dtype: str, look: Look) -> dict[Name, Measured]:
         lesson = _Leaving(board, dtype)
         self.run_forced(lesson, x, dtype, look)
         return lesson.found
 
-    def run_forced(self, lesson: Lesson, x: Array, dtype: str, look: Look) -> None:
+    def run_forced(self, lesson: Lesson, x: Given, dtype: str, look: Look) -> None:
         tape = _Pupil(self.side, dtype)
         self.side.trace(x, dtype, lesson.visit, look, tape)
         lesson.add_gradients(tape.gradients(lesson))
@@ -177,8 +180,8 @@ class _Teacher:
         self.board.put(name, gradient)
         if name[0] == "gradient":
             self.board.greatest = max(self.board.greatest, float(np.abs(gradient).max(initial=0.0)))
-        if name == ("gradient", "input"):
-            self.board.put(("tensor", "input"), gradient)
+        if name[0] == "gradient" and is_input(name[1]):
+            self.board.put(("tensor", name[1]), gradient)
 
     def release(self) -> None:
         """Take the hooks off: a graph holds them and they hold the graph, in C++, where no garbage collector looks."""
@@ -215,9 +218,9 @@ class _Pupil:
         self.parameters = {name: p for name, p in torch_tensors(layers) if isinstance(p, nn.Parameter)}
 
     def made(self, key: str, x: torch.Tensor, taught: torch.Tensor | None, codec: Codec) -> torch.Tensor:
-        if key != "input" and x.requires_grad:
+        if not is_input(key) and x.requires_grad:
             self.targets[key] = x, codec
-        if not x.is_floating_point() or is_output(key) or (taught is None and key != "input"):
+        if not x.is_floating_point() or is_output(key) or (taught is None and not is_input(key)):
             return x
         leaf = (x if taught is None else taught).detach().requires_grad_()
         self.sources["gradient", key] = leaf, codec

@@ -101,7 +101,7 @@ class TorchRounding:
             return {}
         norm = self._norm(key)
         terms = self._terms(key) | (self._absolute(key, gradient) if kind.sums else {})
-        count = max(gradient.size // gradient.shape[1], 1 if norm is None else norm.count)
+        count = max(gradient.size // (gradient.shape[1] if gradient.ndim > 1 else 1), 1 if norm is None else norm.count)
         return {name: rounding.share(count) * sizes for name, sizes in terms.items()}
 
     def _absolute(self, key: str, gradient: Array) -> Sizes:

@@ -1,6 +1,5 @@
 """A torch model as a Side: walk it, read and set its weights, run it and see every layer."""
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -10,14 +9,16 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from parity.errors import ParityError
+from parity.frameworks.calling import Call, call_of
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings
 from parity.models.arrays import Array
+from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.layers import Found, LayerInfo
 from parity.models.probes import probe_bias, probe_norm, probe_scale
-from parity.models.steps import NOTHING, Look, Names, Visit
+from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
+from .embedded import fitted
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, torch_tensors, walk_torch
@@ -81,7 +82,33 @@ class TorchSide:
         bare = {entry.path for entry in self.bare}
         return bare | {name for name, _ in torch_tensors(self.found)}
 
-    def randomize(self, x: Array, seed: int) -> None:
+    def fitted(self, x: Inputs, seed: int) -> Inputs:
+        """The inputs by the names that `forward` gives them, with token ids where embeddings want some; see Side."""
+        words = self._call(x).words
+        with evaluating(self.model), uncompiled(self.model), torch.no_grad():
+            return fitted(self.model, x.called(words), seed, self._run)
+
+    def _call(self, x: Inputs) -> Call:
+        """How the model is called on x; asked while its `forward` is its own."""
+        return call_of("torch", self.model.forward, x)[0]
+
+    def meet(self, x: Inputs) -> list[LayerInfo]:
+        """A torch model is whole when it is built, but for lazy modules."""
+        return self.layers()
+
+    def expect(self, expected: Expected) -> None:
+        """torch's outputs are everyone's."""
+
+    def _run(self, x: Inputs) -> Any:
+        """Call the model as it is."""
+        call, tensors = self._call(x), self._tensors_of(x, _own_dtype(self.model))
+        return self.model(*filled(call.args, tensors), **filled(call.kwargs, tensors))
+
+    def _tensors_of(self, x: Inputs, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+        found = {name: torch.from_numpy(np.array(array)).to(self.device) for name, array in x.arrays.items()}
+        return {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
+
+    def randomize(self, x: Given, seed: int) -> None:
         norms = [f for f in self.found if f.kind.probe == "statistics" and f.layer.running_mean is not None]
         handles = [f.layer.register_forward_pre_hook(_randomizer(seed + i)) for i, f in enumerate(norms)]
         for i, (name, tensor) in enumerate(torch_tensors(self.found)):
@@ -95,8 +122,7 @@ class TorchSide:
                 tensor.data.copy_(torch.from_numpy(plain(tuple(tensor.shape), seed + i)))
         try:
             with evaluating(self.model), uncompiled(self.model), torch.no_grad():
-                inputs = torch.from_numpy(x)
-                self.model(inputs.to(_own_dtype(self.model)) if inputs.is_floating_point() else inputs)
+                self._run(inputs_of(x))
         finally:
             for handle in handles:
                 handle.remove()
@@ -117,40 +143,34 @@ class TorchSide:
     def require_onednn(self, asked: str) -> None:
         """--onednn is a setting of TensorFlow's; torch's kernels are as the process has them."""
 
-    def _one_input(self) -> None:
-        """Raise ParityError for a model that needs more than one input."""
-        parameters = inspect.signature(self.model.forward).parameters.values()
-        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        names = [p.name for p in parameters if p.kind in plain and p.default is inspect.Parameter.empty]
-        if len(names) > 1:
-            raise ParityError(
-                f"the torch model must take one input, and its forward takes {', '.join(names)}; "
-                "compare a model around it that makes them of one"
-            )
-
-    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
-        self._one_input()
+    def trace(self, x: Given, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+        x = inputs_of(x)
+        call = self._call(x)
         model = self.model if tape is None else tape.model
         found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
         tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
-        inputs = torch.from_numpy(x).to(self.device)
-        inputs = inputs.to(DTYPES[dtype]) if inputs.is_floating_point() else inputs
+        tensors = self._tensors_of(x, DTYPES[dtype])
         # Inference mode would not count in-place changes, so gradients are only switched off.
         quiet = torch.set_grad_enabled(tape is not None)
         mode = evaluating(model) if tape is None else nullcontext()
         with mode, uncompiled(model), _default_dtype(DTYPES[dtype]), quiet, tracer:
-            tracer.finish(model(tracer.start(inputs)))
+            started = {name: tracer.start(tensors[name], key) for name, key in x.keys.items()}
+            tracer.finish(model(*filled(call.args, started), **filled(call.kwargs, started)))
 
-    def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
+    def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
+        x = inputs_of(x)
         model = training_copy(self.model) if training else self.model
         own = DTYPES[dtype] if dtype else _own_dtype(model)
-        inputs = torch.from_numpy(x).to(self.device)
-        inputs = inputs.to(own) if inputs.is_floating_point() else inputs
+        call, tensors = self._call(x), self._tensors_of(x, own)
         mode = nullcontext() if training else evaluating(model)
         kept = typed(model, own) if dtype else nullcontext()
         grad = torch.set_grad_enabled(training)
         with mode, uncompiled(model), _default_dtype(own) if dtype else nullcontext(), kept, grad:
-            outputs = [x for x in pytree.tree_leaves(model(inputs)) if isinstance(x, torch.Tensor) and x.requires_grad]
+            outputs = [
+                y
+                for y in pytree.tree_leaves(model(*filled(call.args, tensors), **filled(call.kwargs, tensors)))
+                if isinstance(y, torch.Tensor) and y.requires_grad
+            ]
             if outputs:
                 torch.stack([x.abs().sum() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]
 

@@ -114,9 +114,10 @@ def of_each(function: Callable[[Array], Any]) -> Formula:
 
 
 def softmax(x: Array) -> Array:
-    """Over the channels."""
-    powers = np.exp(x - x.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
+    """Over the channels; over all numbers where there is one a sample, or one in all."""
+    axis = 1 if x.ndim > 1 else None
+    powers = np.exp(x - x.max(axis, keepdims=True))
+    return np.asarray(powers / powers.sum(axis, keepdims=True))
 
 
 def sigmoid(x: Array) -> Array:

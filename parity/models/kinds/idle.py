@@ -1,5 +1,7 @@
 """Kinds that compute nothing in evaluation mode."""
 
+import numpy as np
+
 from .kind import Kind, ranked
 
 IDLE = (
@@ -30,7 +32,7 @@ IDLE = (
         "rescaling",
         (),
         ("Rescaling",),
-        test=lambda layer: float(layer.scale) == 1 and float(layer.offset) == 0,
+        test=lambda layer: bool(np.all(np.equal(layer.scale, 1)) and np.all(np.equal(layer.offset, 0))),
         idle=True,
     ),
 )

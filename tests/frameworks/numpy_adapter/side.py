@@ -9,9 +9,10 @@ import numpy as np
 from parity.errors import ParityError
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.tracer import Trace
+from parity.models.inputs import Given, Inputs, inputs_of
 from parity.models.kinds import KINDS
 from parity.models.layers import LayerInfo
-from parity.models.steps import NOTHING, Look, Names, Visit
+from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .models import Array, BatchNorm, Conv, Dense, Layer, Network, Pool, ReLU
 
@@ -27,6 +28,7 @@ class NumPySide:
 
     def __init__(self, model: Network) -> None:
         self.model, self.names = model, Names()
+        self.expected: Expected | None = None
 
     def layers(self) -> list[LayerInfo]:
         return [self._info(path, layer) for path, layer in self.model.layers.items()]
@@ -51,10 +53,19 @@ class NumPySide:
         self.names = names
         return self.layers()
 
-    def randomize(self, x: Array, seed: int) -> None:
+    def fitted(self, x: Inputs, seed: int) -> Inputs:
+        raise NotImplementedError("inputs are named and drawn on the other side")
+
+    def meet(self, x: Inputs) -> list[LayerInfo]:
+        return self.layers()
+
+    def expect(self, expected: Expected) -> None:
+        self.expected = expected
+
+    def randomize(self, x: Given, seed: int) -> None:
         raise NotImplementedError("probe weights are made on the other side and copied")
 
-    def trace(self, x: Array, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
+    def trace(self, x: Given, dtype: str, visit: Visit, look: Look = NOTHING, tape: Any = None) -> None:
         with NumPyTrace(visit, look, self.names, tape, "channels", set(self.model.layers)) as tracer:
 
             def call(path: str, x: Array) -> Array:
@@ -62,7 +73,7 @@ class NumPySide:
                 made: Array = tracer.layer(path, KIND[type(layer)], layer, (x,), {})
                 return made
 
-            tracer.finish(self.model(tracer.start(x.astype(dtype)), call))
+            tracer.finish(self.model(tracer.start(inputs_of(x).first.astype(dtype)), call), self.expected)
 
     def run(self, x: Array, dtype: str = "", training: bool = False) -> None:
         self.model(x.astype(dtype or "float32"), lambda path, x: self.model.layers[path](x))
