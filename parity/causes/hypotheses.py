@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from parity.models.arrays import Array
 
-from .evidence import Config, Evidence, Guess, same
+from .evidence import Config, Evidence, Guess
 from .inputs import input_guesses
 from .kernels import KERNELS
-from .norms import NORMS
+from .norms import NORMS, one_pass_guesses
 from .outputs import activation_guesses, output_guesses
 from .rerun import factor, run
 from .settings import setting_guesses
@@ -27,10 +27,11 @@ def predictions(evidence: Evidence) -> Iterator[tuple[str, Array, Array, str]]:
     yield from ((n, p, evidence.keras, w) for n, p, w in setting_guesses(evidence, ours, theirs))
     for config, target, side in ((ours, evidence.keras, "Keras"), (theirs, evidence.torch, "torch")):
         declared = run(config, evidence.inputs)
-        if declared is not None and same(declared, target):
+        if declared is not None and evidence.same(declared, target):
             continue  # this output is as declared: it is the other side's that is not
         yield from ((n, p, target, f"{side} {w}") for n, p, w in _transforms(evidence, config))
     yield from ((n, p, evidence.keras, w) for n, p, w in weight_guesses(evidence, ours, theirs))
+    yield from ((n, p, evidence.keras, w) for n, p, w in one_pass_guesses(evidence))
     for target, side in ((evidence.keras, "Keras"), (evidence.torch, "torch")):
         yield from ((n, p, target, f"{side} {w}") for n, p, w in activation_guesses(evidence, target))
     for base, target, side in ((evidence.torch, evidence.keras, "Keras"), (evidence.keras, evidence.torch, "torch")):

@@ -55,7 +55,8 @@ def explain(
         nearby |= seen.alone(loose, layer.step.shape)
         low = None if "structure" in layer.faults else seen.lows(key)
         outputs = seen.output(key), seen.keras[key], seen.steps[key].inputs
-        return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, seen.wide.get(key))
+        wide, lost = seen.wide.get(key), seen.lost(key)
+        return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, wide, lost)
 
     yield from (diagnose(evidence(layer)) for layer in faulty)
     rows = {layer.path: layer for layer in report.layers}
@@ -91,6 +92,12 @@ class _Seen:
     keras: dict[str, Array]
     keras_lows: dict[str, Array | None]
     wide: dict[str, Array | None]
+    losses: dict[str, Place]
+
+    def lost(self, key: str) -> Array | None:
+        """How far off right outputs may be in float64, where that may be more than the line."""
+        place = self.losses.get(key)
+        return None if place is None else self._get(place)
 
     def output(self, key: str) -> Array:
         """torch's output in float64."""
@@ -124,7 +131,8 @@ def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x:
     lows = _lows(keras, shared, look, x, dtype)
     forced = keras.forced(shared, look)
     outputs = {found.key: found.output for found in forced if found.key in want and found.output is not None}
-    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows, wide)
+    losses = torch.losses(recording, sorted(outputs)).result()
+    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows, wide, losses)
 
 
 def _lows(keras: Runner, shared: Recording, look: Look, x: Array, dtype: str) -> dict[str, Array | None]:

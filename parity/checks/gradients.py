@@ -143,8 +143,16 @@ def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, sh
         tensors.setdefault(key, {})[name] = tensor
     rows = [_row(row, tensors.get(row.step.key), dtype) for row in report.layers]
     first = _extra("input", shape, ("gradient", "input"), numbers)
-    last = _extra("loss", (1,), ("output", "output"), numbers)
+    last = _extra("loss", (1,), ("tensor", "loss"), numbers)
+    if not any(row.faults for row in rows):  # who makes an error is at fault, not who inherits it
+        last = (replace(row, faults=_faults(row, dtype)) for row in last)
     return replace(report, layers=(*first, *rows, *last))
+
+
+def _faults(row: LayerResult, dtype: str) -> tuple[str, ...]:
+    """Of a row that is there for its gradients alone."""
+    assert row.gradient is not None
+    return tuple({fault for tensor in row.gradient.tensors.values() for fault in tensor.faults(dtype)})
 
 
 def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str) -> LayerResult:
@@ -160,9 +168,9 @@ def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str
 
 
 def _extra(name: str, shape: tuple[int, ...], what: Name, numbers: Numbers) -> Iterator[LayerResult]:
-    """The row of the loss, or of the gradient at the model's input. Never at fault: who made an error is.
+    """The row of the loss, or of the gradient at the model's input, which is never at fault: who made an error is.
 
-    It has no part in the forward check, whose numbers are zero here.
+    It has no part in the forward check, whose numbers are zero here. What a model adds to its loss is the loss's own.
     """
     inherited = numbers.inherited.get(("tensor", name))
     if inherited is not None and what in numbers.added:

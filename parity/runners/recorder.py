@@ -5,16 +5,20 @@ recording, freely and forced, and what leaves this process are numbers.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+
+import numpy as np
 
 from parity.errors import ParityError
 from parity.frameworks.side import Side
 from parity.models.arrays import Array
 from parity.models.steps import NOTHING, Look, Step, StepInfo, info
-from parity.verdict.difference import Difference, difference
+from parity.verdict.anchors import Anchored, Anchors
+from parity.verdict.difference import Difference, difference, is_rounding
 from parity.verdict.measured import Compared, Forced, Met
+from parity.verdict.rounding import within
 
 from .meeting import Meeting
 from .recording import Place, Recording, Shelf
@@ -34,6 +38,7 @@ class Recorder:
         self.theirs = shelf if theirs is None else theirs
         self._own = Shelf()
         self._lows: dict[str, Place] = {}
+        self._doubts: dict[str, Place] = {}  # what a forced run has made that is more than rounding of any step
         self._x: Any = None
 
     def put_weights(self) -> dict[str, Place]:
@@ -131,6 +136,7 @@ class Recorder:
 
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
+        self._doubts = {}
 
         def visit(step: Step) -> Array | None:
             place = recording.outputs.get(step.key)
@@ -139,7 +145,7 @@ class Recorder:
                     later.put(Forced, step.key, Difference(), step.output)
                 return None
             theirs = self.theirs.get(place)
-            later.put(_forced, step, theirs, step.key in look.want)
+            later.put(self._forced, step, theirs, step.key in look.want)
             return theirs
 
         with _Later(emit) as later:
@@ -160,6 +166,51 @@ class Recorder:
         with _Later(emit) as later:
             self.side.trace(x, "float64", visit, Look(raw=True))
 
+    def _forced(self, step: Step, theirs: Array, wanted: bool) -> Forced:
+        added = difference(step.output, theirs)
+        if added.finite and not is_rounding(added):
+            self._doubts[step.key] = self._own.put(step.output)
+        return Forced(step.key, added, step.output if wanted else None)
+
+    def losses(self, recording: Recording, keys: list[str]) -> dict[str, Place]:
+        """Put on the shared shelf how far off right outputs of these steps may be, of those where that is known."""
+        steps = {step.key: step for step in recording.steps}
+        teacher = self.side.gradients()
+
+        def made(key: str) -> Array | None:
+            if key == "input":
+                return np.asarray(self._x, np.float64)
+            place = recording.outputs.get(key)
+            return None if place is None else self.shelf.get(place)
+
+        found = ((key, teacher.lost_in_evaluation(steps, key, made)) for key in keys)
+        return {key: self.shelf.put(lost) for key, lost in found if lost is not None}
+
+    def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> dict[str, Difference]:
+        """What the forced run's doubtful steps add, now that it is known what float64 can lose there."""
+        known = {key: place for key, place in losses.items() if key in self._doubts}
+        return {key: self._judged_again(recording, key, place) for key, place in known.items()}
+
+    def _judged_again(self, recording: Recording, key: str, lost: Place) -> Difference:
+        mine, theirs = self._own.get(self._doubts[key]), self.theirs.get(recording.outputs[key])
+        return within(mine, theirs, self.theirs.get(lost)) or difference(mine, theirs)
+
+    def anchored(self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str]) -> None:
+        """Run in float64, freely but for the anchors, and emit an `Anchored` for every step that the recording has."""
+        anchors = Anchors(sound)
+
+        def visit(step: Step) -> Array | None:
+            place = recording.outputs.get(step.key)
+            if place is None:
+                anchors.pass_by(step)
+                return None
+            theirs = self.theirs.get(place)
+            found = anchors.judge(step, difference(step.output, theirs))
+            emit(found)
+            return theirs if found.anchor else None
+
+        self.side.trace(self._x, "float64", visit, look)
+
     def replay(self, emit: Emit[Step], look: Look) -> None:
         """Run in float64 and emit the steps that the Look wants, with their inputs."""
         self.side.trace(self._x, "float64", lambda step: emit(step) if step.key in look.want else None, look)
@@ -169,10 +220,6 @@ def unequal(ours: Iterable[tuple[str, Array]], places: dict[str, Place], shelf: 
     """Every tensor that is not the same number for number on the shelf, by name."""
     found = ((name, difference(array, shelf.get(places[name]))) for name, array in ours if name in places)
     return {name: each for name, each in found if each.greatest != 0 or not each.finite}
-
-
-def _forced(step: Step, theirs: Array, wanted: bool) -> Forced:
-    return Forced(step.key, difference(step.output, theirs), step.output if wanted else None)
 
 
 class _Later:
