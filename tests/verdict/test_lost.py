@@ -15,6 +15,7 @@ import parity
 from parity.causes.diagnose import diagnose
 from parity.causes.evidence import Config, Evidence
 from parity.frameworks.torch.side import TorchSide
+from parity.models.kinds import named
 from parity.models.steps import Step
 from parity.reports.terminal.check import text
 from parity.verdict import rounding
@@ -161,7 +162,7 @@ def test_a_variance_in_one_pass_is_a_difference_with_a_name(mean: float) -> None
     summed = (view * view).mean(norm.axes, keepdims=True) - middle * middle
     output = ((view - middle) / np.sqrt(np.abs(summed) + EPS)).reshape(x.shape)
     assert rounding.within(output, right, norm.lost()) is None
-    config = Config("group_norm", {}, {"eps": EPS, "norm_groups": 4})
+    config = Config(named("group_norm"), {}, {"eps": EPS, "norm_groups": 4})
     evidence = Evidence("norm", right, output, (x,), (config, config), lost=norm.lost())
     assert diagnose(evidence).name == "one-pass variance"
     shifted = ((view - middle) / np.sqrt(variance * 1.01 + EPS)).reshape(x.shape)  # far more than a sum loses
