@@ -14,7 +14,7 @@ from parity.models.arrays import Array
 from parity.models.kinds import Kind
 from parity.models.kinds.formulas import Pads
 
-from .evidence import Evidence, Guess, same
+from .evidence import Evidence, Guess
 from .rerun import applied
 
 WINDOWS = range(2, 8)  # pixels of a window's side
@@ -41,7 +41,7 @@ def border_guesses(evidence: Evidence, base: Array, other: str) -> Iterator[Gues
             (counted, counted / share, "divides by the pixels that exist"),
             (counted / share, counted, "counts the padding among the pixels it divides by"),
         ):
-            if same(made, base):
+            if evidence.same(made, base):
                 yield NAME, predicted, f"{what} ({size} wide, padding {list(map(list, pads))}), and {other} does not"
 
 

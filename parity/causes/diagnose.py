@@ -53,10 +53,10 @@ def _diagnose(evidence: Evidence) -> Cause:
         return precision_cause(evidence)
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what in predictions(evidence):
-            left = attempt(partial(difference, predicted, target), lambda _: None)
-            if left is not None and structure_ok(left):
+            if attempt(partial(evidence.same, predicted, target), lambda _: False):
                 gap = "other shapes" if np.isinf(evidence.gap) else f"{evidence.gap:.1e}"
-                return Cause(name, evidence.path, f"{what}: the gap closes from {gap} to {left.error:.1e}")
+                left = evidence.left(predicted, target)
+                return Cause(name, evidence.path, f"{what}: the gap closes from {gap} to {left:.1e}")
     return Cause("unknown", evidence.path, _unexplained(evidence))
 
 

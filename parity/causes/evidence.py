@@ -6,7 +6,8 @@ from typing import Any
 
 from parity.models.arrays import Array
 from parity.models.kinds.kind import Kind, Static, Weights
-from parity.verdict.difference import difference, structure_ok
+from parity.verdict.difference import STRUCTURE_LINE, difference
+from parity.verdict.rounding import within
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Evidence:
 
     `nearby` are outputs of torch's steps just before, of the same shape: what a shortcut could carry. `low` are both
     outputs in the asked dtype where arithmetic is at fault. `wide` is Keras's in that dtype with JAX's 64-bit types,
-    where its process has none.
+    where its process has none. lost: how far off right outputs may be, where that is more than the line.
     """
 
     path: str
@@ -35,6 +36,16 @@ class Evidence:
     nearby: dict[str, Array] = field(default_factory=dict)
     low: tuple[Array, Array] | None = None
     wide: Array | None = None
+    lost: Array | None = None
+
+    def left(self, predicted: Array, target: Array) -> float:
+        """How far a prediction is from an output, beside what float64 can lose there."""
+        near = None if self.lost is None else within(predicted, target, self.lost)
+        return (near or difference(predicted, target)).error
+
+    def same(self, predicted: Array, target: Array) -> bool:
+        """Whether two float64 outputs agree as the results of equal programs do."""
+        return self.left(predicted, target) <= STRUCTURE_LINE  # NaN does not
 
     @property
     def gap(self) -> float:
@@ -55,8 +66,3 @@ class Row:
     name: str
     fits: Callable[[Config], bool]
     changes: Callable[[Evidence, Config], Changes]
-
-
-def same(a: Array, b: Array) -> bool:
-    """Whether two float64 arrays agree as the results of equal programs do."""
-    return structure_ok(difference(a, b))

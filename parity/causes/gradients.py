@@ -16,6 +16,7 @@ from parity.models.keys import STATISTICS
 from parity.models.kinds import named
 from parity.models.kinds.formulas import batch_statistics, normalised
 from parity.models.layers import LayerInfo
+from parity.verdict import rounding
 from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
 from parity.verdict.measured import Measured, Name
@@ -23,7 +24,7 @@ from parity.verdict.results import LayerResult
 from parity.verdict.rounding import judged
 
 from .cause import EXPLAINED, TITLES, Cause
-from .norms import EPSILONS
+from .norms import EPSILONS, ONE_PASS, one_pass
 from .penalties import penalty
 from .rerun import factor as factor_of
 
@@ -65,8 +66,9 @@ def _unknown(row: LayerResult, dtype: str, error: Exception | None = None) -> Ca
 
 def _cause(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None, dtype: str) -> Cause:
     assert row.gradient is not None
-    guesses = (guess(row, added, torch, info) for guess in GUESSES)
-    tried = (attempt(partial(next, each, None), lambda _: None) for each in guesses)
+    guesses = (_more_loss,) if row.path == "loss" else GUESSES
+    reasons = (guess(row, added, torch, info) for guess in guesses)
+    tried = (attempt(partial(next, each, None), lambda _: None) for each in reasons)
     found = next(filter(None, tried), None)
     return _unknown(row, dtype) if found is None else Cause(found[0], row.path, found[1])
 
@@ -117,6 +119,11 @@ def _output(key: str, added: Added, torch: Teacher, before: dict[str, Array], ep
             if left <= STRUCTURE_LINE:
                 gap = measured.error.error
                 yield name, f"in training {side} {what}: the gap closes from {gap:.1e} to {left:.1e}"
+    gamma, beta = before.get("weight"), before.get("bias")
+    found = one_pass(rounding.batch_norm(x, gamma, eps), beta, targets["torch"], targets["Keras"])
+    left = np.inf if found is None else torch.error(("output", key), found.output, targets["Keras"])
+    if found is not None and left <= STRUCTURE_LINE:
+        yield ONE_PASS, f"in training {found.told}: the gap closes from {measured.error.error:.1e} to {left:.1e}"
 
 
 def _norms(x: Array, before: dict[str, Array], eps: float) -> Iterator[tuple[str, Array, str]]:
@@ -218,6 +225,15 @@ def _penalised(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo |
         yield kind, f"{' and '.join(told)}: so assumed, the gap of {gap:.1e} closes{rule}"
 
 
+def _more_loss(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
+    """Keras's model adds to the loss what is no penalty of a weight or an output, or has no gradient."""
+    measured, ours = added.get(("tensor", "loss")), torch.kept("tensor", "loss")
+    if measured is not None and measured.array is not None and not structure_ok(measured.error):
+        more = float((measured.array - ours).sum())
+        told = f"Keras's model adds {more:.6g} to the loss by itself, and torch's adds nothing"
+        yield "added loss", f"{told}; look for an add_loss, or for a regularizer"
+
+
 def _scaled(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """All that is wrong is one constant times the other side's: a loss or a gradient that is weighted otherwise."""
     assert row.gradient is not None
@@ -271,4 +287,5 @@ GUESSES: tuple[Callable[[LayerResult, Added, Teacher, LayerInfo | None], Reasons
     _penalised,
     _scaled,
     _missing,
+    _more_loss,
 )

@@ -12,10 +12,10 @@ from parity.models.arrays import Array
 from parity.models.attempts import attempt, attempts
 
 from .borders import border_guesses
-from .evidence import Config, Evidence, Guess, same
+from .evidence import Config, Evidence, Guess
 from .inputs import input_guesses
 from .kernels import KERNELS
-from .norms import NORMS
+from .norms import NORMS, one_pass_guesses
 from .outputs import activation_guesses, output_guesses
 from .rerun import factor, run
 from .settings import setting_guesses
@@ -42,6 +42,7 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
     for base, (target, side), other in ((evidence.torch, keras, "torch"), (evidence.keras, torch, "Keras")):
         yield from _of(target, side, border_guesses, evidence, base, other)
     yield from _of(evidence.keras, "", weight_guesses, evidence, ours, theirs)
+    yield from _of(evidence.keras, "", one_pass_guesses, evidence)
     for target, side in (keras, torch):
         yield from _of(target, side, activation_guesses, evidence, target)
     for base, (target, side) in ((evidence.torch, keras), (evidence.keras, torch)):
@@ -58,7 +59,7 @@ def _of(target: Array, side: str, family: Callable[..., Iterable[Guess]], *args:
 def _declared(evidence: Evidence, config: Config, target: Array) -> bool:
     """Whether an output is what its own side's settings and weights make of the input."""
     declared = run(config, evidence.inputs)
-    return declared is not None and same(declared, target)
+    return declared is not None and evidence.same(declared, target)
 
 
 def _factor(evidence: Evidence) -> Iterator[Guess]:

@@ -8,7 +8,7 @@ import numpy as np
 from parity.models.arrays import Array
 from parity.models.kinds import KINDS
 
-from .evidence import Evidence, Guess, same
+from .evidence import Evidence, Guess
 from .inputs import misread
 from .rerun import applied, run
 
@@ -44,7 +44,7 @@ def activation_guesses(evidence: Evidence, target: Array) -> Iterator[Guess]:
     """An activation layer that does nothing, or has another slope below zero, or is another one."""
     config = evidence.configs[0]
     declared = run(config, evidence.inputs)
-    if not config.kind.activation or declared is None or same(declared, target):
+    if not config.kind.activation or declared is None or evidence.same(declared, target):
         return  # this side does what it declares
     x = evidence.inputs[0]
     yield "missing or extra activation", x, "passes its input on, the other side does not"

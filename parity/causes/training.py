@@ -5,39 +5,24 @@ side's numbers come out as they are (`CLOSES`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.keys import STATISTICS, is_statistic
-from parity.models.layers import LayerInfo, shapes_of
+from parity.models.layers import shapes_of
 from parity.models.recipe import Recipe
-from parity.verdict.training import LINE, Cause, Fault, Step
+from parity.verdict.training import LINE, Cause, Fault
 
 from .cause import CLOSES, TITLES
+from .losses import other_loss
 from .penalties import Penalty, penalty
+from .scene import Scene
 from .stepping import Tensor, Waiting, tensor_of
 
 EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Both sides after the faulty step, which was the run's last."""
-
-    torch: Waiting
-    keras: Waiting
-    recipe: Recipe
-    layers: list[LayerInfo]
-    step: Step
-
-    def both(self) -> Iterator[tuple[str, Waiting]]:
-        yield from (("torch", self.torch), ("keras", self.keras))
-
-    def rate(self, side: str) -> float:
-        return self.step.rate[side == "keras"]
 
 
 def cause_of(scene: Scene, fault: Fault, target: str) -> Cause | None:
@@ -70,7 +55,7 @@ def _pass(scene: Scene, fault: Fault, target: str) -> Cause | None:
     """A forward or backward pass that differs from equal weights; what a run has drifted to is no pass's fault."""
     if scene.step.number > 1 and fault.error < 1e3 * LINE:
         return None
-    known = _penalised(scene, fault) or _frozen(scene, fault)
+    known = other_loss(scene, fault) or _penalised(scene, fault) or _frozen(scene, fault)
     if known is not None:
         return known
     what = "forward pass" if fault.what == "loss" else "backward pass"
@@ -79,19 +64,13 @@ def _pass(scene: Scene, fault: Fault, target: str) -> Cause | None:
     return Cause(what, fault.path, f"{told}; `python -m parity.check {target} --gradients` names the layer")
 
 
-def _gradients(scene: Scene, name: str) -> tuple[Array, Array]:
-    """A parameter's gradient in torch and in Keras."""
-    ours, theirs = (side.read(("gradient", name)).result() for side in (scene.torch, scene.keras))
-    return np.asarray(ours), np.asarray(theirs)
-
-
 def _penalised(scene: Scene, fault: Fault) -> Cause | None:
     """Whether one model adds penalties of its weights to the loss, as Keras's regularizers do."""
     found: dict[str, tuple[str, Penalty]] = {}
     for name in shapes_of(scene.layers):
         if is_statistic(name):
             continue
-        ours, theirs = _gradients(scene, name)
+        ours, theirs = scene.gradients(name)
         weight = np.asarray(scene.torch.before(("weight", name)).result())
         for side, without, gradient in (("Keras", ours, theirs), ("torch", theirs, ours)):
             one = penalty(weight, without, gradient)
@@ -110,7 +89,7 @@ def _frozen(scene: Scene, fault: Fault) -> Cause | None:
     """Whether one side trains what the other does not."""
     if fault.what != "gradient" or is_statistic(fault.path):
         return None
-    ours, theirs = _gradients(scene, fault.path)
+    ours, theirs = scene.gradients(fault.path)
     if bool(ours.any()) == bool(theirs.any()):
         return None
     still, moved, size = ("torch", "Keras", theirs) if theirs.any() else ("Keras", "torch", ours)

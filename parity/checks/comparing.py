@@ -12,8 +12,9 @@ from parity.pairs.matching import Wiring, match_steps
 from parity.runners.recording import Recording
 from parity.runners.runner import Runner
 from parity.verdict.difference import structure_ok
-from parity.verdict.results import Sums
+from parity.verdict.results import Sums, add_up
 
+from .lost import judge_again
 from .options import Options
 from .outputs import Alone, without_lone_outputs
 from .prepare import Prepared
@@ -99,7 +100,9 @@ class Comparing:
             wiring, alone = without_lone_outputs(matched, [*recording.steps, *steps])
             recording = watched(self.torch, recording, x, self.options.dtype, wiring)
             ticks = Ticks(self.progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
-            structure(recording, self.keras, wiring, sums, ticks)
+            found = structure(recording, self.keras, wiring, ticks)
+            judge_again(found, recording, self.torch, self.keras, wiring)
+            add_up(sums, found)
         return Compared(sums, wiring, alone)
 
     def _run(self, x: Inputs) -> tuple[Recording, list[StepInfo]]:
@@ -145,8 +148,9 @@ def watched(torch: Runner, recording: Recording, x: Inputs, dtype: str, wiring: 
     return torch.record(x, dtype, Look(wiring.watch)).result()
 
 
-def structure(recording: Recording, keras: Runner, wiring: Wiring, sums: dict[str, Sums], ticks: Ticks) -> None:
-    """Add both numbers of structure, and the rounding, of every step."""
+def structure(recording: Recording, keras: Runner, wiring: Wiring, ticks: Ticks) -> dict[str, Sums]:
+    """Both numbers of structure, and the rounding, of every step."""
+    sums: dict[str, Sums] = {}
     common, look = recording.only(wiring.steps), Look(wiring.watch)
     for found in keras.compare(common, look):
         entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
@@ -155,3 +159,4 @@ def structure(recording: Recording, keras: Runner, wiring: Wiring, sums: dict[st
     for added in keras.forced(common, look):
         sums[added.key].added += added.added
         ticks.tick(sums[added.key].step.path)
+    return sums

@@ -108,7 +108,8 @@ class _Scene:
         nearby |= seen.alone(self.loose, layer.step.shape)
         low = None if "structure" in layer.faults else seen.lows(key)
         outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
-        return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, seen.wide.get(key))
+        wide, lost = seen.wide.get(key), seen.lost(key)
+        return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, wide, lost)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,12 @@ class _Seen:
     keras: dict[str, Array]
     keras_lows: dict[str, Array | None]
     wide: dict[str, Array | None]
+    losses: dict[str, Place]
+
+    def lost(self, key: str) -> Array | None:
+        """How far off right outputs may be in float64, where that may be more than the line."""
+        place = self.losses.get(key)
+        return None if place is None else self._get(place)
 
     def output(self, key: str) -> Array:
         """torch's output in float64."""
@@ -157,7 +164,8 @@ def _look(torch: Runner, keras: Runner, wiring: Wiring, want: frozenset[str], x:
     lows = _lows(keras, shared, look, x, dtype)
     forced = keras.forced(shared, look)
     outputs = {found.key: found.output for found in forced if found.key in want and found.output is not None}
-    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows, wide)
+    losses = torch.losses(recording, sorted(outputs)).result()
+    return _Seen(torch, recording, {step.key: step for step in torch.replay(look)}, outputs, lows, wide, losses)
 
 
 def _lows(keras: Runner, shared: Recording, look: Look, x: Inputs, dtype: str) -> dict[str, Array | None]:

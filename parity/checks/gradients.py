@@ -147,8 +147,16 @@ def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, x:
     rows = [_row(row, tensors.get(row.step.key), dtype) for row in report.layers]
     inputs = ((key, x.arrays[name].shape) for name, key in x.keys.items())
     first = [row for key, shape in inputs for row in _extra(key, shape, ("gradient", key), numbers)]
-    last = _extra("loss", (1,), ("output", "output"), numbers)
+    last = _extra("loss", (1,), ("tensor", "loss"), numbers)
+    if not any(row.faults for row in rows):  # who makes an error is at fault, not who inherits it
+        last = (replace(row, faults=_faults(row, dtype)) for row in last)
     return replace(report, layers=(*first, *rows, *last))
+
+
+def _faults(row: LayerResult, dtype: str) -> tuple[str, ...]:
+    """Of a row that is there for its gradients alone."""
+    assert row.gradient is not None
+    return tuple({fault for tensor in row.gradient.tensors.values() for fault in tensor.faults(dtype)})
 
 
 def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str) -> LayerResult:
@@ -164,9 +172,9 @@ def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str
 
 
 def _extra(name: str, shape: tuple[int, ...], what: Name, numbers: Numbers) -> Iterator[LayerResult]:
-    """The row of the loss, or of the gradient at the model's input. Never at fault: who made an error is.
+    """The row of the loss, or of the gradient at the model's input, which is never at fault: who made an error is.
 
-    It has no part in the forward check, whose numbers are zero here.
+    It has no part in the forward check, whose numbers are zero here. What a model adds to its loss is the loss's own.
     """
     inherited = numbers.inherited.get(("tensor", name))
     if inherited is not None and what in numbers.added:

@@ -99,6 +99,12 @@ class Lesson:
             if theirs is not None:
                 self.add(("tensor", name), array, theirs)
 
+    def add_loss(self, more: float) -> None:
+        """Compare the loss, to which the model itself adds `more`."""
+        theirs = self.board.get(("tensor", "loss"))
+        if theirs is not None and not self.lowered:
+            self.add(("tensor", "loss"), theirs + more, theirs)
+
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
         """Compare one array with the teacher's of that name."""
         mine = np.zeros_like(theirs) if array is None else array
@@ -162,6 +168,15 @@ class SideGradients:
     def teach_losses(self, board: Board, names: list[Name]) -> None:
         """Leave, as "lost ...", how far off a right number of each name may be, where that is known."""
         raise NotImplementedError("torch teaches")
+
+    def lost_in_evaluation(
+        self, steps: dict[str, StepInfo], key: str, made: Callable[[str], Array | None]
+    ) -> Array | None:
+        """How far off a right output of step `key` may be in float64; None where nothing is known but the line.
+
+        made: what the run in evaluation mode has made, by key, inputs included.
+        """
+        return None
 
     def free(self, emit: Callable[[tuple[str, Array]], None], x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""

@@ -4,7 +4,7 @@ Its methods are the requests. Their names never travel as text: a request is the
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from parity.models.keys import Key
 from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
+from parity.verdict.anchors import Anchored
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
@@ -147,6 +148,15 @@ class Engine:
 
     def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str]) -> None:
         self._recorder.find_equal(emit, x, recording, anchors)
+
+    def losses(self, recording: Recording, keys: list[str]) -> dict[str, Place]:
+        return self._recorder.losses(recording, keys)
+
+    def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> dict[str, Difference]:
+        return self._recorder.judge_forced_again(recording, losses)
+
+    def anchored(self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str]) -> None:
+        self._recorder.anchored(emit, recording, look, sound)
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         self._recorder.replay(emit, look)

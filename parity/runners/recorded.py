@@ -1,6 +1,6 @@
 """A trace as a Runner, in place of a side that runs: it answers from its file what that side would have answered."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -10,6 +10,7 @@ from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, is_input
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
+from parity.verdict.anchors import Anchored
 from parity.verdict.difference import Difference, difference, structure_ok
 from parity.verdict.measured import Compared, Forced, Met, Name
 
@@ -179,6 +180,17 @@ class TraceRunner(Runner):
         feeds = [f"{key}<{i}" for i in range(len(sources))]
         known = [same.get(feed, same.get(source)) for feed, source in zip(feeds, sources, strict=True)]
         return inherited if all(known) else replace(inherited, greatest=0.0, where=None, square=0.0, finite=True)
+
+    def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:
+        """A trace does not know."""
+        return Done({})
+
+    def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> Pending[dict[str, Difference]]:
+        return Done({})
+
+    def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
+        """No run can be made."""
+        return iter(())
 
     def teach(self, x: Given, seed: int, look: Look) -> NoReturn:
         self._without_gradients()

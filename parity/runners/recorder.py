@@ -5,17 +5,21 @@ recording, freely and forced, and what leaves this process are numbers.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
+
+import numpy as np
 
 from parity.errors import ParityError
 from parity.frameworks.side import Side
 from parity.models.arrays import Array
-from parity.models.inputs import Given
+from parity.models.inputs import Given, inputs_of, is_input
 from parity.models.steps import NOTHING, Look, Step, StepInfo, info
-from parity.verdict.difference import Difference, difference
+from parity.verdict.anchors import Anchored, Anchors
+from parity.verdict.difference import Difference, difference, is_rounding
 from parity.verdict.measured import Compared, Forced, Met
+from parity.verdict.rounding import within
 
 from .meeting import Meeting
 from .recording import Place, Recording, Shelf
@@ -37,6 +41,7 @@ class Recorder:
         self.theirs = shelf if theirs is None else theirs
         self._own = Shelf()
         self._lows: dict[str, Place] = {}
+        self._doubts: dict[str, Place] = {}  # what a forced run has made that is more than rounding of any step
         self._x: Any = None
 
     def put_weights(self) -> dict[str, Place]:
@@ -136,11 +141,12 @@ class Recorder:
 
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
+        self._doubts = {}
 
         def told(step: Step) -> Forced | None:
             place = recording.outputs.get(step.key)
             if place is not None:
-                return _forced(step, self.theirs.get(place), step.key in look.want)
+                return self._forced(step, self.theirs.get(place), step.key in look.want)
             # The other side has no such step: its output stays as it is.
             return Forced(step.key, Difference(), step.output) if step.key in look.want else None
 
@@ -187,6 +193,52 @@ class Recorder:
         except Exception:  # noqa: BLE001  whatever a framework says of shapes that do not fit
             run(strict=True)
 
+    def _forced(self, step: Step, theirs: Array, wanted: bool) -> Forced:
+        added = difference(step.output, theirs)
+        if added.finite and not is_rounding(added):
+            self._doubts[step.key] = self._own.put(step.output)
+        return Forced(step.key, added, step.output if wanted else None)
+
+    def losses(self, recording: Recording, keys: list[str]) -> dict[str, Place]:
+        """Put on the shared shelf how far off right outputs of these steps may be, of those where that is known."""
+        steps = {step.key: step for step in recording.steps}
+        teacher, x = self.side.gradients(), inputs_of(self._x)
+        given = {key: x.arrays[name] for name, key in x.keys.items()}
+
+        def made(key: str) -> Array | None:
+            if is_input(key):
+                return np.asarray(given[key], np.float64)
+            place = recording.outputs.get(key)
+            return None if place is None else self.shelf.get(place)
+
+        found = ((key, teacher.lost_in_evaluation(steps, key, made)) for key in keys)
+        return {key: self.shelf.put(lost) for key, lost in found if lost is not None}
+
+    def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> dict[str, Difference]:
+        """What the forced run's doubtful steps add, now that it is known what float64 can lose there."""
+        known = {key: place for key, place in losses.items() if key in self._doubts}
+        return {key: self._judged_again(recording, key, place) for key, place in known.items()}
+
+    def _judged_again(self, recording: Recording, key: str, lost: Place) -> Difference:
+        mine, theirs = self._own.get(self._doubts[key]), self.theirs.get(recording.outputs[key])
+        return within(mine, theirs, self.theirs.get(lost)) or difference(mine, theirs)
+
+    def anchored(self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str]) -> None:
+        """Run in float64, freely but for the anchors, and emit an `Anchored` for every step that the recording has."""
+        anchors = Anchors(sound)
+
+        def visit(step: Step) -> Array | None:
+            place = recording.outputs.get(step.key)
+            if place is None:
+                anchors.pass_by(step)
+                return None
+            theirs = self.theirs.get(place)
+            found = anchors.judge(step, difference(step.output, theirs))
+            emit(found)
+            return theirs if found.anchor else None
+
+        self.side.trace(self._x, "float64", visit, look)
+
     def replay(self, emit: Emit[Step], look: Look) -> None:
         """Run in float64 and emit the steps that the Look wants, with their inputs."""
         self.side.trace(self._x, "float64", lambda step: emit(step) if step.key in look.want else None, look)
@@ -196,10 +248,6 @@ def unequal(ours: Iterable[tuple[str, Array]], places: dict[str, Place], shelf: 
     """Every tensor that is not the same number for number on the shelf, by name."""
     found = ((name, difference(array, shelf.get(places[name]))) for name, array in ours if name in places)
     return {name: each for name, each in found if each.greatest != 0 or not each.finite}
-
-
-def _forced(step: Step, theirs: Array, wanted: bool) -> Forced:
-    return Forced(step.key, difference(step.output, theirs), step.output if wanted else None)
 
 
 class _Later:

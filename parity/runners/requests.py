@@ -4,7 +4,7 @@ Who has the Engine, in this process or in another, says in `_ask` and `_stream` 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from parity.models.arrays import Array
@@ -13,6 +13,7 @@ from parity.models.keys import Key
 from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
+from parity.verdict.anchors import Anchored
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
@@ -111,6 +112,15 @@ class Requests(TrainingRunner, ABC):
 
     def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
         return self._stream(Engine.find_equal, x, recording, anchors)
+
+    def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:
+        return self._ask(Engine.losses, recording, keys)
+
+    def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> Pending[dict[str, Difference]]:
+        return self._ask(Engine.judge_forced_again, recording, losses)
+
+    def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
+        return self._stream(Engine.anchored, recording, look, sound)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)

@@ -4,7 +4,7 @@ Every request returns at once. What is asked of two sides one after the other is
 `result()`, or the next item of a stream, waits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from parity.models.keys import Key
 from parity.models.layers import LayerInfo
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
+from parity.verdict.anchors import Anchored
 from parity.verdict.difference import Difference
 from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 
@@ -127,6 +128,15 @@ class Runner(Protocol):
 
         anchors: by this side's steps, those of the recording with whose numbers they go on.
         """
+
+    def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:
+        """Put on the shelf how far off right float64 outputs of these steps of its recording may be, where known."""
+
+    def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> Pending[dict[str, Difference]]:
+        """What steps of the last forced run add, now that it is known what float64 can lose there."""
+
+    def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
+        """Run in float64, freely but for anchors among the `sound` steps: nothing where no run can be made."""
 
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""

@@ -2,7 +2,8 @@
 
 Structure: both frameworks in float64. Equal programs differ by rounding alone, about 1e-14 of a layer's scale (its
 greatest magnitude) and 1e-13 after a hundred layers; the smallest real fault we know, an epsilon of 1.001e-5 for 1e-5,
-shows at 1e-8. `STRUCTURE_LINE` lies between, with orders of magnitude on both sides.
+shows at 1e-8. `STRUCTURE_LINE` lies between, with orders of magnitude on both sides. What is at most `ROUNDED` of the
+scale is rounding and nothing else.
 
 Arithmetic: each side against its own float64 run, as the root mean square of the error over that of the values. Two
 frameworks sum in different orders, so their errors differ, but as random walks of the same length: neither may exceed
@@ -19,6 +20,7 @@ import numpy as np
 from parity.models.arrays import Array
 
 STRUCTURE_LINE = 1e-10
+ROUNDED = 1e-13
 ARITHMETIC_FACTOR = 32.0
 ARITHMETIC_FLOOR = 4.0
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}  # half a unit of 1
@@ -108,6 +110,11 @@ def _difference(a: Array, r: Array, start: int) -> Difference:
 def structure_ok(found: Difference) -> bool:
     """Whether two float64 results are the same function's: error <= STRUCTURE_LINE. NaN and infinity fail."""
     return found.finite and found.error <= STRUCTURE_LINE
+
+
+def is_rounding(found: Difference) -> bool:
+    """Whether two float64 results differ by what rounding makes of any step, and no more. NaN and infinity do not."""
+    return found.finite and found.error <= ROUNDED
 
 
 def arithmetic_ok(torch: Difference, keras: Difference, dtype: str) -> bool:

@@ -30,6 +30,24 @@ class Sums:
         self.low += keras.difference
         self.note = keras.note
 
+    def __add__(self, other: "Sums") -> "Sums":
+        """The numbers of two slices; the note is the first that there is."""
+        return Sums(
+            self.step,
+            self.inherited + other.inherited,
+            self.added + other.added,
+            self.torch + other.torch,
+            self.keras + other.keras,
+            self.low + other.low,
+            self.note or other.note,
+        )
+
+
+def add_up(sums: dict[str, Sums], found: dict[str, Sums]) -> None:
+    """Add what one slice of the batch gave."""
+    for key, entry in found.items():
+        sums[key] = sums[key] + entry if key in sums else entry
+
 
 @dataclass(frozen=True)
 class StaticDifference:

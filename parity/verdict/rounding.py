@@ -62,6 +62,12 @@ class Norm:
         x = self.x.reshape(self.view)
         return x, x.mean(self.axes, keepdims=True), x.var(self.axes, keepdims=True)
 
+    def lost(self) -> Array:
+        """How far off a right output may be, as x: it is gamma (x - mean) / deviation."""
+        x, mean, variance = self.moments()
+        normal = (np.abs(x) + np.abs(mean)) / np.sqrt(variance + self.eps)
+        return share(self.count) * normal.reshape(self.x.shape) * np.abs(self.gamma)
+
     def terms(self, gradient: Array) -> dict[str, Array]:
         """The sizes of the terms whose sums its output and gradients are; `gradient`: at the output, as x."""
         x, mean, variance = self.moments()
@@ -98,6 +104,12 @@ def batch_norm(x: Array, gamma: Array | None, eps: float) -> Norm:
     """Of x (N, C, ...), gamma (C,)."""
     axes = tuple(axis for axis in range(x.ndim) if axis != 1)
     return Norm(x, _by_channel(gamma, x), eps, x.shape, axes, axes)
+
+
+def lost_to_given(x: Array, gamma: Array | None, eps: float, mean: Array, variance: Array) -> Array:
+    """How far off a right output of a norm may be whose statistics (C,) are given, as x (N, C, ...)."""
+    sizes = np.abs(x) + np.abs(_by_channel(mean, x))
+    return share(1) * sizes * np.abs(_by_channel(gamma, x)) / np.sqrt(_by_channel(variance, x) + eps)
 
 
 def group_norm(x: Array, gamma: Array | None, eps: float, groups: int) -> Norm:
@@ -138,7 +150,13 @@ def judged(name: Name, mine: Array, theirs: Array, size: Size | None, lost: Arra
         found = replace(found, scale=size.greatest)
     if structure_ok(found):
         return found if is_statistic(name) else sized(found, size)
-    if lost is None or not found.finite or mine.shape != theirs.shape:
-        return found
+    return found if lost is None else within(mine, theirs, lost) or found
+
+
+def within(mine: Array, theirs: Array, lost: Array) -> Difference | None:
+    """How two float64 arrays differ beside the sizes of what was added up; None if by more than a number may lose."""
+    if not np.isfinite(mine).all() or mine.shape != theirs.shape:
+        return None
     lost = lost if lost.shape == theirs.shape else np.full(theirs.shape, lost.max(initial=0.0))
-    return sized(found, size_of(lost / share(1))) if bool((np.abs(mine - theirs) <= lost).all()) else found
+    right = bool((np.abs(mine - theirs) <= lost).all())
+    return sized(difference(mine, theirs), size_of(lost / share(1))) if right else None

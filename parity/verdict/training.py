@@ -34,7 +34,7 @@ class Number:
 
     error: of the worst tensor, at `path`, greatest difference over scale. distance: of all tensors together, Euclidean,
     over their length. allowed: the greatest error, or with a band distance, that passes. band: the distances of runs
-    of torch whose weights are nudged by one unit in the last place; wide: of those nudged by the band's factor.
+    of torch whose numbers are nudged by one unit in the last place; wide: of those nudged by the band's factor.
     """
 
     error: float
@@ -63,7 +63,8 @@ class Step:
 class Band:
     """How far float32, or another dtype, may drift apart: by the band that `runs` runs nudged by `factor` units span.
 
-    A nudge moves every weight by one unit in the last place (u). One framework's rounding moves a sum of n terms by
+    A nudge moves every weight by one unit in the last place (u), and every layer's output, the gradient that arrives
+    there, and the mean that a norm takes, which no weight moves. One framework's rounding moves a sum of n terms by
     sqrt(n / 24) u: after k terms the partial sum is sqrt(k / n) of the whole, and rounding it, evenly within u / 2
     either way, has a variance of u^2 / 12 there; the sum over k is n / 24 (Higham 2002, section 4.2, for random terms;
     pairwise or blocked sums are better). Two frameworks round independently, so their distance is at most that of

@@ -117,6 +117,61 @@ def test_a_running_variance_is_judged_by_what_steps_add(sides: Any, norm: str, m
     assert report.cause.name == "biased running variance", report.cause
 
 
+MEANS = [0, 1000, 100000]
+
+
+def compare_pair(sides: Any, torch_model: str, keras_model: str, dtype: str, **given: Any) -> TrainingReport:
+    target = Target("pair", f"{MODELS}:{torch_model}", f"{MODELS}:{keras_model}", SHAPE)
+    recipe = made("sgd", **{"steps": 3, "epoch_steps": 2, **given})
+    return compare_training(target, *sides, recipe, Options(dtype), lambda text, done, total: None)
+
+
+@pytest.mark.parametrize("mean", MEANS[1:])
+def test_activations_far_from_0_stay_in_the_band_in_float32(sides: Any, mean: int) -> None:
+    """A norm magnifies what each activation, and their mean, has been rounded by."""
+    report = compare_pair(sides, f"torch_far_{mean}", "keras_far_twin", "float32")
+    assert report.ok, text(report)
+    assert report.runs[-1].dtype == "float32"
+
+
+@pytest.mark.parametrize(("fault", "mean"), [("coarse_norm", 0), *(("coarse_conv", mean) for mean in MEANS)])
+def test_a_coarser_dtype_is_outside_the_band_at_every_mean(sides: Any, fault: str, mean: int) -> None:
+    """What float64 does not show: a layer that computes in bfloat16 where the model is in float32.
+
+    After a norm around 1,000 float32 itself has lost more digits than bfloat16 does.
+    """
+    report = compare_pair(sides, f"torch_far_{mean}", fault, "float32")
+    assert report.fault is not None
+    assert (report.fault.dtype, report.fault.step) == ("float32", 1)
+
+
+LOSSES = [
+    ("loss_doubled", "loss factor", 0),
+    *(("loss_nearly", "loss factor", mean) for mean in MEANS),
+    ("loss_summed", "loss reduction", 1000),
+    *(("labels_smoothed", "label smoothing", mean) for mean in MEANS),
+    ("of_probabilities", "forward pass", 1000),
+]
+
+
+@pytest.mark.parametrize(("fault", "cause", "mean"), LOSSES)
+def test_another_loss_is_caught_and_named_at_every_mean_of_the_logits(
+    sides: Any, fault: str, cause: str, mean: int
+) -> None:
+    report = compare_pair(sides, f"torch_logits_{mean}", fault, "float64")
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.what) == (1, "loss"), text(report)
+    assert report.cause is not None
+    assert report.cause.name == cause, report.cause
+
+
+@pytest.mark.parametrize("mean", MEANS)
+def test_the_same_loss_agrees_at_every_mean_of_the_logits(sides: Any, mean: int) -> None:
+    report = compare_pair(sides, f"torch_logits_{mean}", "keras_far_twin", "float32")
+    assert report.ok, text(report)
+    assert "loss" in report.runs[-1].steps[0].numbers
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
 def test_a_bias_before_a_norm_is_held_to_the_rule(sides: Any, optimizer: str) -> None:
     """Its gradient is rounding, which so small an epsilon makes steps as great as the rate of."""

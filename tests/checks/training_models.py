@@ -316,3 +316,93 @@ def keras_far_biased() -> Any:
     import keras
 
     return keras_far(keras.layers.BatchNormalization)
+
+
+def _logits(mean: float) -> Any:
+    """A classifier whose logits lie around `mean`."""
+    import torch
+
+    model = torch_far(0.0)
+    with torch.no_grad():
+        model[5].bias.fill_(mean)
+    return model
+
+
+def torch_logits_0() -> Any:
+    return _logits(0.0)
+
+
+def torch_logits_1000() -> Any:
+    return _logits(1e3)
+
+
+def torch_logits_100000() -> Any:
+    return _logits(1e5)
+
+
+def _lossy(**changes: Any) -> Any:
+    """Trained with another loss: `compile` gets the right one, and other arguments."""
+    model = keras_far_twin()
+    plain = model.compile
+
+    def compile(optimizer: Any, loss: Any, **options: Any) -> None:
+        plain(optimizer=optimizer, **{"loss": loss, **options, **changes})
+
+    object.__setattr__(model, "compile", compile)
+    return model
+
+
+def loss_doubled() -> Any:
+    return _lossy(loss_weights=2.0)
+
+
+def loss_nearly() -> Any:
+    return _lossy(loss_weights=1 + 1e-7)
+
+
+def loss_summed() -> Any:
+    import keras
+
+    return _lossy(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"))
+
+
+def labels_smoothed() -> Any:
+    import keras
+
+    def loss(y: Any, logits: Any) -> Any:
+        labels = keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(y, (-1,)), "int32"), 5, dtype=logits.dtype)
+        return keras.losses.categorical_crossentropy(labels, logits, from_logits=True, label_smoothing=0.01)
+
+    return _lossy(loss=loss)
+
+
+def of_probabilities() -> Any:
+    """A loss that takes logits for probabilities."""
+    import keras
+
+    return _lossy(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=False))
+
+
+def _coarse(name: str) -> Any:
+    """In float32 one layer's output is rounded to bfloat16."""
+    import keras
+
+    model = keras_far_twin()
+    layer = model.get_layer(name)
+    plain = layer.call
+
+    def call(x: Any, **options: Any) -> Any:
+        y = plain(x, **options)
+        coarse = keras.ops.cast(keras.ops.cast(y, "bfloat16"), y.dtype)
+        return coarse if keras.config.floatx() == "float32" else y
+
+    layer.call = call
+    return model
+
+
+def coarse_conv() -> Any:
+    return _coarse("0")
+
+
+def coarse_norm() -> Any:
+    return _coarse("1")

@@ -166,6 +166,34 @@ def test_a_penalty_of_an_output_is_part_of_the_loss() -> None:
     assert found.cause.name == "activity penalty", found.cause
 
 
+def test_a_penalty_of_a_bias_is_part_of_the_loss() -> None:
+    model = Net()
+    found = report(model, port(bias_regularizer=keras.regularizers.L2(0.01)))
+    assert (found.ok, found.first, found.cause.name) == (False, "conv1", "weight decay by loss")
+    assert "l2(0.01) of its bias" in found.cause.evidence
+
+
+def rooted(y: Any) -> Any:
+    return 0.01 * keras.ops.sum(keras.ops.sqrt(keras.ops.abs(y) + 1))
+
+
+def stopped(y: Any) -> Any:
+    return 1e-3 * keras.ops.mean(keras.ops.stop_gradient(y) ** 2)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e3, 1e5])
+@pytest.mark.parametrize(("added", "first"), [(rooted, "output"), (stopped, "loss")])
+def test_whatever_a_model_adds_to_its_loss_is_a_difference(added: Any, first: str, mean: float) -> None:
+    """Also what no regularizer is, and what has no gradient: then the loss itself is at fault, and nothing else."""
+    model = Net()
+    with torch.no_grad():
+        model.fc.bias.fill_(mean)
+    found = report(model, port(activity_regularizer=added))
+    assert (found.ok, found.cause.name) == (False, "added loss")
+    assert first in [row.path for row in found.layers if row.faults]
+    assert report(model, port()).ok
+
+
 def snapshot(model: nn.Module) -> dict[str, Any]:
     """All that a user can see of a model, and of the random states: by identity where a value would hide a copy."""
     found: dict[str, Any] = {}

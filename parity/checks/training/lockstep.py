@@ -56,6 +56,12 @@ class Batches:
         draw = np.random.default_rng([recipe.seed, 1])
         return cls(probe_input((count, *shape), recipe.seed), draw.integers(0, classes, count))
 
+    def of(self, step: int, recipe: Recipe) -> "Batches":
+        """The batch of a step, the first being 1."""
+        start = (step - 1) % recipe.epoch_steps * recipe.batch_size
+        batch = slice(start, start + recipe.batch_size)
+        return Batches(self.x[batch], self.y[batch])
+
 
 def built(
     sides: Sides,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.causes.training import Scene, cause_of, drawn
+from parity.causes.scene import Scene
+from parity.causes.training import cause_of, drawn
 from parity.errors import TargetError
 from parity.models.attempts import attempt
 from parity.models.layers import LayerInfo
@@ -102,7 +103,7 @@ class _Comparison:
         fault, cause = next(run.faults(), None), None
         try:
             if fault is not None and dtype == "float64":
-                cause = self._explained(run, fault, layers)
+                cause = self._explained(run, fault, layers, batches)
         finally:
             lockstep.stop()
         if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
@@ -112,8 +113,10 @@ class _Comparison:
             cause = drawn(losses) or cause
         return run, cause
 
-    def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo]) -> Cause | None:
-        scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, run.steps[-1])
+    def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo], batches: Batches) -> Cause | None:
+        step = run.steps[-1]
+        labels = batches.of(step.number, self.sides.recipe).y
+        scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, step, labels)
         return attempt(partial(cause_of, scene, fault, self.target.words), lambda _: None)
 
 

@@ -49,7 +49,9 @@ class KerasGradients(SideGradients):
             tape = _Pupil(recorder)
             self.side.trace(x, dtype, lesson.visit, look, tape)
             variables = self._trained()
-            made = tape.gradients(lesson, list(variables.values()), self._added_losses())
+            added = self._added_losses()
+            lesson.add_loss(sum(float(_numpy(loss).sum()) for loss in added))
+            made = tape.gradients(lesson, list(variables.values()), added)
             lesson.add_gradients(
                 (name, None if gradient is None else codec.array(gradient))
                 for (name, (_, codec)), gradient in zip(tape.sources.items(), made, strict=False)

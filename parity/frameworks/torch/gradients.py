@@ -1,7 +1,7 @@
 """A torch model's training step: free in float64, which teaches the other side, and forced in any dtype."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from parity.frameworks.side import Codec
 from parity.models.arrays import Array
 from parity.models.inputs import Given, inputs_of, is_input
 from parity.models.keys import is_statistic
-from parity.models.steps import Look, Step, info
+from parity.models.steps import Look, Step, StepInfo, info
 from parity.verdict.difference import size_of
 from parity.verdict.measured import Measured, Name, is_output
 
@@ -58,6 +58,12 @@ class TorchGradients(SideGradients):
             if lost is not None:
                 board.put((f"lost {what}", key), lost)
 
+    def lost_in_evaluation(
+        self, steps: dict[str, StepInfo], key: str, made: Callable[[str], Array | None]
+    ) -> Array | None:
+        rounding = TorchRounding(self.side, steps, lambda what, key: made(key) if what == "output" else None)
+        return rounding.lost_in_evaluation(key)
+
     def teach_rounding(self, board: Board, x: Given, dtype: str, look: Look) -> dict[Name, Measured]:
         lesson = _Leaving(board, dtype)
         self.run_forced(lesson, x, dtype, look)
@@ -66,6 +72,7 @@ class TorchGradients(SideGradients):
     def run_forced(self, lesson: Lesson, x: Given, dtype: str, look: Look) -> None:
         tape = _Pupil(self.side, dtype)
         self.side.trace(x, dtype, lesson.visit, look, tape)
+        lesson.add_loss(0.0)  # torch's modules add none
         lesson.add_gradients(tape.gradients(lesson))
         tensors = _tensors(self.side, tape.model)
         lesson.add_statistics((name, array) for name, array in tensors if is_statistic(name))

@@ -34,6 +34,34 @@ class TorchRounding:
             return self._statistic_lost(*key.rpartition(".")[::2])
         return self._of(what, key, self._losses)
 
+    def lost_in_evaluation(self, key: str) -> Array | None:
+        """How far off a step's right output may be in evaluation mode; None where more than the line's is not known.
+
+        A norm subtracts a mean from numbers near it, and a linear layer's terms may cancel.
+        """
+        step = self.steps.get(key)
+        if step is None or step.function:
+            return None
+        x = self._source(key)
+        if self._kind(key).sums:
+            return None if x is None else self._lost_in_sums(key, x)
+        norm = self._norm(key)
+        if norm is None:
+            return None
+        layer = self._layer(key)
+        if getattr(layer, "running_mean", None) is None:
+            return norm.lost()
+        mean, variance = (tensor.detach().cpu().double().numpy() for tensor in (layer.running_mean, layer.running_var))
+        return rounding.lost_to_given(norm.x, _gamma(layer), layer.eps, mean, variance)
+
+    def _lost_in_sums(self, key: str, x: Array) -> Array | None:
+        found = self._on_sizes(key, x)
+        if found is None:
+            return None
+        output = found[1].detach().numpy()
+        weight = self._layer(key).weight
+        return np.asarray(rounding.share(max(weight[0].numel(), weight[:, 0].numel())) * output)
+
     def _of(self, what: str, key: str, of: Callable[[str], Sizes]) -> Array | None:
         if what == "gradient":  # the sum of what a step's users send back
             users = [user for user, step in self.steps.items() if key == f"{user}<0" or key in step.sources[:1]]
@@ -82,8 +110,7 @@ class TorchRounding:
         if x is None or not kind.normalises:
             return None
         layer = self._layer(key)
-        weight = getattr(layer, "weight", None)
-        gamma = None if weight is None else weight.detach().cpu().double().numpy()
+        gamma = _gamma(layer)
         if kind.normalises == "features":
             rank = len(layer.normalized_shape)
             fits = x.shape[x.ndim - rank :] == tuple(layer.normalized_shape)
@@ -106,25 +133,31 @@ class TorchRounding:
 
     def _absolute(self, key: str, gradient: Array) -> Sizes:
         """The sums of a linear layer's terms' sizes: the layer itself, run on the sizes of everything it works on."""
-        layer, x = self._layer(key), self._source(key)
+        x = self._source(key)
+        made = None if x is None else self._on_sizes(key, x)
+        if made is None or made[1].shape != gradient.shape:
+            return {}
+        given, output, layer = made
+        names, tensors = zip(*layer.named_parameters(), strict=True)
+        sums = torch.autograd.grad(output, [given, *tensors], torch.from_numpy(np.abs(gradient)).double())
+        found = {"output": output, **dict(zip(("input", *names), sums, strict=True))}
+        return {name: value.detach().numpy() for name, value in found.items()}
+
+    def _on_sizes(self, key: str, x: Array) -> tuple[Any, Any, Any] | None:
+        """(sizes of x, what a linear layer makes of them with the sizes of its weights, that layer)."""
+        layer = self._layer(key)
         grid = isinstance(getattr(layer, "kernel_size", None), tuple)
         inputs = layer.in_channels if grid else layer.in_features
-        axis, rank = (1, len(layer.kernel_size) + 2) if grid else (-1, gradient.ndim)
-        if x is None or x.ndim != rank or x.shape[axis] != inputs:
-            return {}
+        axis, rank = (1, len(layer.kernel_size) + 2) if grid else (-1, x.ndim)
+        if x.ndim != rank or x.shape[axis] != inputs:
+            return None
         layer = copy.deepcopy(layer).cpu().double().requires_grad_()
         with torch.no_grad():
             for parameter in layer.parameters():
                 parameter.abs_()
         given = torch.from_numpy(np.abs(x)).double().requires_grad_()
         with torch.enable_grad():
-            output = layer(given)
-        if output.shape != gradient.shape:
-            return {}
-        names, tensors = zip(*layer.named_parameters(), strict=True)
-        made = torch.autograd.grad(output, [given, *tensors], torch.from_numpy(np.abs(gradient)).double())
-        found = {"output": output, **dict(zip(("input", *names), made, strict=True))}
-        return {name: value.detach().numpy() for name, value in found.items()}
+            return given, layer(given), layer
 
     def _statistic(self, calls: list[str], name: str) -> tuple[Array, Array] | None:
         """(size, what it may lose) of what a batch norm's calls add to a running statistic, (C,)."""
@@ -148,6 +181,41 @@ class TorchRounding:
             return None
         before = getattr(self._layer(path), name).detach().cpu().double().numpy()
         return rounding.after(before, then, found[1])
+
+
+def takes_mean(kind: Kind, layer: Any) -> bool:
+    """Whether a layer in training takes the mean of what it is given."""
+    given = getattr(layer, "running_mean", None) is not None
+    return bool(kind.normalises) and (layer.training or not given)
+
+
+def batch_moments(kind: Kind, layer: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The means that a norm takes of x, and the deviations that it divides by, in shapes that broadcast over x."""
+    if kind.normalises == "features":
+        axes = tuple(range(-len(layer.normalized_shape), 0))
+    else:
+        axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+    view = x
+    if kind.normalises == "groups":
+        groups = getattr(layer, "num_groups", x.shape[1])
+        view, axes = x.reshape(len(x), groups, -1), (2,)
+    variance, mean = torch.var_mean(view, axes, correction=0, keepdim=True)
+    found = mean, torch.sqrt(variance + layer.eps)
+    if kind.normalises != "groups":
+        return found
+    repeated = (part.repeat_interleave(x.shape[1] // groups, 1) for part in found)
+    mean, deviation = (part.reshape(len(x), x.shape[1], *[1] * (x.ndim - 2)) for part in repeated)
+    return mean, deviation
+
+
+def channel_shape(kind: Kind, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """A norm's weight in a shape that broadcasts over x."""
+    return weight if kind.normalises == "features" else weight.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _gamma(layer: Any) -> Array | None:
+    weight = getattr(layer, "weight", None)
+    return None if weight is None else np.asarray(weight.detach().cpu().double().numpy())
 
 
 def _sum(name: str, sizes: Any) -> Array | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from parity.models.recipe import Recipe
 from parity.verdict.training import LINE
 
 from .optimizers import Schedule, make_optimizer, state_of
+from .rounding import batch_moments, channel_shape, takes_mean
 from .walk import torch_tensors
 from .wrappers import training_copy
 
@@ -70,6 +72,8 @@ class TorchRun:
         self.optimizer = make_optimizer(recipe, self.parameters.values())
         self.schedule = Schedule(recipe, self.optimizer)
         self.draw = torch.Generator().manual_seed(nudges) if nudges else None
+        if nudges and dtype != "mixed_bfloat16":
+            self._nudge_outputs(found)
         self.rate = self.loss = 0.0
         self.steps = 0
         self.kept: dict[Key, torch.Tensor] = {}
@@ -92,6 +96,34 @@ class TorchRun:
         for path, kind, layer in found:
             if kind.sums and getattr(layer, "bias", None) is not None:
                 layer.register_forward_hook(hook(f"{path}.bias", kind))
+
+    def _nudge_outputs(self, found: list[Found]) -> None:
+        """Round every sum otherwise: a layer's output, the gradient that arrives there, and the mean that a norm takes.
+
+        A norm takes the mean off numbers near it, and with it all that nudged weights have done to them together. What
+        is left, and magnified by mean / deviation, is the rounding of each number and of the mean itself, a sum too.
+        In mixed precision the weights' nudge is as coarse as all that is rounded.
+        """
+
+        def nudged(module: Any, args: Any, output: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                nudge = self._units(output)
+            output = output + nudge
+            if output.requires_grad:
+                output.register_hook(lambda gradient: gradient + self._units(gradient))  # type: ignore[no-untyped-call]
+            return output
+
+        def shifted(kind: Kind, module: Any, args: Any, output: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                mean, deviation = batch_moments(kind, module, args[0])
+                shift = (self._units(mean) / deviation).expand_as(output)
+            return output + (shift if module.weight is None else shift * channel_shape(kind, module.weight, output))
+
+        for _, kind, layer in found:
+            if takes_mean(kind, layer):
+                layer.register_forward_hook(partial(shifted, kind))
+            if kind.weights:
+                layer.register_forward_hook(nudged)
 
     def forward(self, x: Array, y: Array) -> tuple[Array, torch.Tensor]:
         """The loss, as an array and with its graph."""
@@ -130,10 +162,10 @@ class TorchRun:
 
     @contextmanager
     def _nudged(self) -> Iterator[None]:
-        """Every weight `units` units in the last place up or down, by chance.
+        """Every weight and running statistic `units` units in the last place up or down, by chance.
 
-        In float32 and float64 the weights stay so: it is what their own rounding in the update does. In mixed precision
-        they are kept in float32 and rounded where they are used, so the nudge, a unit of bfloat16, lasts for the pass.
+        In float32 and float64 they stay so: it is what their own rounding in the update does. In mixed precision they
+        are kept in float32 and rounded where they are used, so the nudge, a unit of bfloat16, lasts for the pass.
         """
         if self.draw is None:
             yield
@@ -143,10 +175,13 @@ class TorchRun:
             for parameter in self.parameters.values():
                 parameter.add_(self._units(parameter))
         yield
-        if self.dtype == "mixed_bfloat16":
-            with torch.no_grad():
+        with torch.no_grad():
+            if self.dtype == "mixed_bfloat16":
                 for parameter, value in zip(self.parameters.values(), before, strict=True):
                     parameter.copy_(value)
+                return
+            for statistic in (tensor for name, tensor in self.tensors.items() if is_statistic(name)):
+                statistic.add_(self._units(statistic))
 
     def _units(self, parameter: torch.Tensor) -> torch.Tensor:
         """The nudge of each weight, with a random sign."""

@@ -96,6 +96,29 @@ def batch_norm(x: Array, weights: Weights, static: Static) -> Array:
     return normalised(x, gamma, beta, mean, variance, static["eps"])
 
 
+def group_norm(x: Array, weights: Weights, static: Static) -> Array:
+    """Wu and He 2018. static: also "unbiased", to divide by the variance of n - 1."""
+    view = x.reshape(len(x), int(static["norm_groups"]), -1)
+    out = _standard(view, (2,), static).reshape(x.shape)
+    gamma, beta = weights.get("weight", np.ones(x.shape[1])), weights.get("bias", np.zeros(x.shape[1]))
+    return out * channels(gamma, x) + channels(beta, x)
+
+
+def layer_norm(x: Array, weights: Weights, static: Static) -> Array:
+    """Ba et al. 2016, over the axes that its weight has."""
+    gamma = weights["weight"]
+    out = _standard(x, tuple(range(-gamma.ndim, 0)), static)
+    return out * gamma + weights.get("bias", np.zeros(()))
+
+
+def _standard(x: Array, axes: tuple[int, ...], static: Static) -> Array:
+    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    count = x.size // mean.size
+    if static.get("unbiased"):
+        variance = variance * count / max(1, count - 1)
+    return np.asarray((x - mean) / np.sqrt(variance + static["eps"]))
+
+
 def pool(reduce: Callable[..., Array], value: float) -> Formula:
     """A pool over windows; `value` is what the padding holds, unless `pad_value` says otherwise."""
 

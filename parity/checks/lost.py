@@ -1,0 +1,46 @@
+"""The numbers of a slice that are more than rounding of any step -> judged again, by what float64 can lose there.
+
+Most checks have none: equal programs agree far below the line. Only a step that subtracts numbers near one another
+loses more, in proportion to their size, and magnifies what its input has lost; see verdict/rounding.py and anchors.py.
+"""
+
+from parity.models.steps import Look
+from parity.pairs.matching import Wiring
+from parity.runners.recording import Recording
+from parity.runners.runner import Runner
+from parity.verdict.difference import is_rounding, structure_ok
+from parity.verdict.results import Sums
+
+
+def judge_again(sums: dict[str, Sums], recording: Recording, torch: Runner, keras: Runner, wiring: Wiring) -> None:
+    """Change the numbers of steps in which two right programs may differ by more than the line. recording: torch's."""
+    if all(structure_ok(entry.added) and structure_ok(entry.inherited) for entry in sums.values()):
+        return
+    _judge_added(sums, recording, torch, keras)
+    if all(structure_ok(entry.added) for entry in sums.values()):
+        _judge_inherited(sums, recording, keras, wiring)
+
+
+def _judge_added(sums: dict[str, Sums], recording: Recording, torch: Runner, keras: Runner) -> None:
+    doubtful = [key for key, entry in sums.items() if entry.added.finite and not is_rounding(entry.added)]
+    losses = torch.losses(recording, doubtful).result() if doubtful else {}
+    if losses:
+        for key, added in keras.judge_forced_again(recording, losses).result().items():
+            sums[key].added = added
+
+
+def _judge_inherited(sums: dict[str, Sums], recording: Recording, keras: Runner, wiring: Wiring) -> None:
+    """No step adds more than it may: then an error is inherited, unless it is there without what was magnified."""
+    sound = [key for key, entry in sums.items() if is_rounding(entry.added)]
+    for found in keras.anchored(recording.only(wiring.steps), Look(wiring.watch), frozenset(sound)):
+        entry = sums[found.key]
+        if found.anchor:
+            entry.note = entry.note or _note(found.inherited.error)
+        entry.inherited = entry.added if found.anchor else found.inherited
+
+
+def _note(error: float) -> str:
+    return (
+        f"magnifies what float64 has rounded before it to {error:.1e} of its scale, in both frameworks alike; what "
+        "follows is compared on torch's numbers"
+    )
