@@ -4,9 +4,9 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.kinds.formulas import batch_statistics
+from parity.verdict.cause import Cause
 from parity.verdict.difference import difference
 
-from .cause import Cause
 from .evidence import Changes, Config, Evidence, Row
 
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)

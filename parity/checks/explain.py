@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from parity.causes.cause import EXPLAINED, Cause
 from parity.causes.diagnose import diagnose
 from parity.causes.evidence import Config, Evidence
 from parity.causes.norms import momentum_cause
@@ -16,6 +15,7 @@ from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
 from parity.runners.runner import Runner
+from parity.verdict.cause import EXPLAINED, Cause
 from parity.verdict.results import LayerResult
 
 from .report import Report

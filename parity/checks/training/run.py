@@ -1,19 +1,20 @@
 """The whole comparison of one target's training: float64 first, then the asked dtype, then the cause of a fault."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.causes.training import Scene, cause_of, drawn
+from parity.checks.options import Progress
 from parity.errors import ParityError
 from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
 from parity.models.targets import Target
 from parity.runners.runner import TrainingRunner
-from parity.verdict.training import Cause, Fault, Run, TrainingReport
+from parity.verdict.cause import Cause
+from parity.verdict.training import Fault, Run, TrainingReport
 
 from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum
 from .rules import matches
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
     from parity.models.targets import Target
     from parity.verdict.training import TrainingReport
 
-Progress = Callable[[str, int, int], None]
-
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """dtype: beside float64, which always runs. weights: "copy" torch's into Keras, or "keep". nudged: runs a band.
 
     onednn: what was asked for: "on", "off" or "as-is".
@@ -44,7 +43,7 @@ def compare_training(
     torch: TrainingRunner,
     keras: TrainingRunner,
     recipe: Recipe,
-    options: Options,
+    options: TrainingOptions,
     progress: Progress,
     planted: Recipe | None = None,
 ) -> TrainingReport:
@@ -61,7 +60,7 @@ def compare_training(
 
 
 class _Comparison:
-    def __init__(self, sides: Sides, target: Target, options: Options, progress: Progress) -> None:
+    def __init__(self, sides: Sides, target: Target, options: TrainingOptions, progress: Progress) -> None:
         self.sides, self.target, self.options, self.progress = sides, target, options, progress
 
     def report(self) -> TrainingReport:
@@ -114,7 +113,7 @@ class _Comparison:
         return cause_of(scene, fault, self.target.words)
 
 
-__all__ = ["Options", "compare_training"]
+__all__ = ["TrainingOptions", "compare_training"]
 
 SIDE = 64  # pixels of an image, where the variant is made for more: every layer trains, at a tenth of the time
 
@@ -144,5 +143,5 @@ def train(
     from parity.runners.remote import both_frameworks
 
     with both_frameworks(onednn=onednn) as (torch, keras):
-        options = Options(dtype, weights, runs, name_map, onednn)
+        options = TrainingOptions(dtype, weights, runs, name_map, onednn)
         return compare_training(target, torch, keras, recipe, options, progress)
