@@ -151,6 +151,15 @@ def test_a_flattened_image_under_equal_names(sides: Any) -> None:
     assert report.ok, text(report)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_bias_that_a_norm_takes_away_again(sides: Any, optimizer: str) -> None:
+    """Of a transposed convolution: its gradient is what rounding leaves of terms that cancel."""
+    target = Target("transposed", f"{MODELS}:torch_transposed", f"{MODELS}:keras_transposed", (3, 9, 8))
+    recipe = made(optimizer, steps=3, epoch_steps=2)
+    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
+    assert report.ok, text(report)
+
+
 def test_dropout_is_turned_off(sides: Any) -> None:
     target = Target("dropout", f"{MODELS}:torch_dropout", f"{MODELS}:keras_basic", SHAPE)
     recipe = made("sgd", steps=2, epoch_steps=2)
