@@ -10,7 +10,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from parity.checks.training.run import Options, compare_training, small
+from parity.checks.training.run import TrainingOptions, compare_training, small
 from parity.models.targets import named
 from parity.runners.remote import RemoteRunner, both_frameworks
 
@@ -25,7 +25,7 @@ SEEDS = 4
 
 def row(name: str, dtype: str, seeds: int, processes: tuple[RemoteRunner, RemoteRunner]) -> dict[str, Any]:
     """The figures of one recipe in one dtype."""
-    options, target = Options(dtype), small(named(VARIANT))
+    options, target = TrainingOptions(dtype), small(named(VARIANT))
     shares: list[float] = []
     alarms: list[str] = []
     for seed in range(seeds):

@@ -9,7 +9,7 @@ import argparse
 import sys
 from typing import Any
 
-from parity.checks.training.run import Options, compare_training, small
+from parity.checks.training.run import TrainingOptions, compare_training, small
 from parity.models.recipe import Recipe, made
 from parity.models.targets import named
 from parity.runners.remote import RemoteRunner, both_frameworks
@@ -57,7 +57,7 @@ def recipe_of(variant: str, name: str) -> Recipe:
 
 def row(variant: str, name: str, processes: tuple[RemoteRunner, RemoteRunner]) -> dict[str, Any]:
     """The figures of one run."""
-    options, target = Options("float64"), small(named(variant))
+    options, target = TrainingOptions("float64"), small(named(variant))
     recipe = recipe_of(variant, name)
     report = compare_training(target, *processes, recipe, options, lambda text, done, total: None)
     run = report.runs[0]

@@ -13,9 +13,9 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.attempts import attempt, words
+from parity.verdict.cause import CLOSES, Cause
 from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 
-from .cause import CLOSES, Cause
 from .evidence import Evidence
 from .hypotheses import predictions
 from .precision import precision_cause

@@ -17,13 +17,13 @@ from parity.models.kinds import named
 from parity.models.kinds.formulas import batch_statistics, normalised
 from parity.models.layers import LayerInfo
 from parity.verdict import rounding
+from parity.verdict.cause import EXPLAINED, TITLES, Cause
 from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
 from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
 from parity.verdict.rounding import judged
 
-from .cause import EXPLAINED, TITLES, Cause
 from .norms import EPSILONS, ONE_PASS, one_pass
 from .penalties import penalty
 from .rerun import factor as factor_of

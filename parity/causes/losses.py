@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from parity.verdict.training import LINE, Cause, Fault
+from parity.verdict.cause import Cause
+from parity.verdict.training import LINE, Fault
 
 from .scene import Scene
 

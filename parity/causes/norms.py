@@ -8,10 +8,10 @@ import numpy as np
 from parity.models.arrays import Array
 from parity.models.kinds.formulas import batch_statistics, channels
 from parity.verdict import rounding
+from parity.verdict.cause import Cause
 from parity.verdict.difference import difference
 from parity.verdict.rounding import Norm
 
-from .cause import Cause
 from .evidence import Changes, Config, Evidence, Guess, Row
 
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)

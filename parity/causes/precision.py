@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from parity.models.arrays import Array
 from parity.models.kinds.formulas import channels
+from parity.verdict.cause import Cause
 from parity.verdict.difference import difference
 
-from .cause import Cause
 from .evidence import Config, Evidence
 from .rerun import rounded, run
 

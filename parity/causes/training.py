@@ -14,9 +14,9 @@ from parity.models.arrays import Array
 from parity.models.keys import STATISTICS, is_statistic
 from parity.models.layers import shapes_of
 from parity.models.recipe import Recipe
-from parity.verdict.training import LINE, Cause, Fault
+from parity.verdict.cause import CLOSES, TITLES, Cause
+from parity.verdict.training import LINE, Fault
 
-from .cause import CLOSES, TITLES
 from .losses import other_loss
 from .penalties import Penalty, penalty
 from .scene import Scene

@@ -1,6 +1,5 @@
 """Two prepared sides and slices of a batch -> the numbers of every step, step against step or region against region."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,12 +14,10 @@ from parity.verdict.difference import structure_ok
 from parity.verdict.results import Sums, add_up
 
 from .lost import judge_again
-from .options import Options
+from .options import Options, Progress
 from .outputs import Alone, without_lone_outputs
 from .prepare import Prepared
 from .regions import Regions, find_regions
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

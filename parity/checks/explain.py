@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 
-from parity.causes.cause import EXPLAINED, Cause
 from parity.causes.diagnose import diagnose, unsought
 from parity.causes.evidence import Config, Evidence
 from parity.causes.norms import momentum_cause
@@ -20,6 +19,7 @@ from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
 from parity.runners.runner import Runner
+from parity.verdict.cause import EXPLAINED, Cause
 from parity.verdict.results import LayerResult, StaticDifference
 
 from .report import Report

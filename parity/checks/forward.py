@@ -13,11 +13,11 @@ from parity.runners.recording import Recording
 from parity.runners.runner import Done, Runner
 from parity.verdict.forward import different_weights
 
-from .comparing import Comparing, Progress
+from .comparing import Comparing
 from .copying import Rewritten, copy_weights
 from .explain import explain
 from .gradients import add_gradients
-from .options import Options
+from .options import Options, Progress
 from .outputs import described, introduced
 from .prepare import prepared, with_notes, with_pairing
 from .report import Report, make_report

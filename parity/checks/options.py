@@ -1,9 +1,11 @@
 """How to compare: what the command line and the Python interface both come down to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from parity.pairs.name_map import NameMap
 
+Progress = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and of how much
 SLICE = 2 * 3 * 224 * 224  # the memory of two ImageNet images, whatever the batch
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity.causes.cause import Cause
 from parity.models.environment import notes
 from parity.models.layers import LayerInfo
 from parity.models.numbers import or_null
 from parity.pairs.matching import Wiring
 from parity.pairs.pairing import Pair
+from parity.verdict.cause import Cause
 from parity.verdict.devices import Cell, belongs
 from parity.verdict.difference import STRUCTURE_LINE, arithmetic_bound
 from parity.verdict.forward import judged, static_differences
@@ -77,8 +77,8 @@ class Report:
             "notes": [*notes(self.environment), *self.copied],
             "layers": [_layer_json(self, layer) for layer in self.layers],
             "first": self.first,
-            "cause": None if self.cause is None else _cause_json(self.cause),
-            "causes": [_cause_json(cause) for cause in self.causes],
+            "cause": None if self.cause is None else self.cause.to_json(),
+            "causes": [cause.to_json() for cause in self.causes],
             "static": [vars(difference) for difference in self.static],
             "pairs": [vars(pair) for pair in self.pairs],
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
@@ -88,10 +88,6 @@ class Report:
     def _devices_json(self) -> dict[str, Any]:
         cells = [cell.to_json() for cell in self.devices]
         return {"devices": cells, "belongs": belongs(self.devices)} if cells else {}
-
-
-def _cause_json(cause: Cause) -> dict[str, Any]:
-    return {name: value for name, value in vars(cause).items() if value is not None}
 
 
 def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from parity.models.targets import Target
 
-from .options import Options
+from .options import Options, Progress
 
 if TYPE_CHECKING:
     from parity.runners.process import SideProcess
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from .report import Report
 
-Progress = Callable[[str, int, int], None]
 Start = Callable[[str, str], "SideProcess"]  # of a framework, on a device
 
 

@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 from parity.models.arrays import Array
-from parity.models.kinds import FLATTEN, RESHAPE, Kind
+from parity.models.kinds import Kind, move_to
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
 from .made import Made, origins
@@ -295,7 +295,7 @@ class Trace:
         before, after = tuple(x.shape[1:]), tuple(result.shape[1:])
         flattens = len(before) > 1 == len(after) and not is_vector(before)
         if flattens or (len(before) == 1 < len(after) and not is_vector(after)):
-            kind = FLATTEN if flattens else RESHAPE
+            kind = move_to("vector" if flattens else "image")
             own = ".".join(filter(None, (self.scopes[-1], kind.name))) if function else path
             return self._step(own, kind, run, args, kwargs, function, free=True)
         return self._follow(output, run, args, kwargs)

@@ -30,7 +30,7 @@ def is_statistic(name: str) -> bool:
     return name.rpartition(".")[2] in STATISTICS
 
 
-def kind_of(name: str) -> str:
+def role_of(name: str) -> str:
     """What a tensor is in a Key: a running statistic by its name, else "weight"."""
     return name.rpartition(".")[2] if is_statistic(name) else "weight"
 

@@ -25,6 +25,8 @@ from typing import Any
 from parity.models.environment import notes
 from parity.models.numbers import or_null
 
+from .cause import Cause
+
 LINE = 1e-9  # of a tensor's scale, in float64
 
 
@@ -147,15 +149,6 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Cause:
-    """What is wrong, in words, and what proves it."""
-
-    name: str
-    path: str
-    evidence: str
-
-
-@dataclass(frozen=True)
 class Match:
     """One rule in which the frameworks agree, were made to agree by a setting, or by a twin."""
 
@@ -197,5 +190,5 @@ class TrainingReport:
             "matched": [vars(match) for match in self.matched],
             "runs": [run.to_json() for run in self.runs],
             "fault": self.fault and {key: or_null(value) for key, value in vars(self.fault).items()},
-            "cause": self.cause and vars(self.cause),
+            "cause": self.cause and self.cause.to_json(),
         }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.checks.training.run import Options, compare_training
+from parity.checks.training.run import TrainingOptions, compare_training
 from parity.errors import InternalError, WorkerError
 from parity.models.recipe import made
 from parity.models.targets import Target
@@ -27,7 +27,7 @@ def sides() -> Iterator[tuple[Any, Any]]:
 
 
 def compare(sides: Any, optimizer: str, model: str = "basic", fault: str = "", **given: Any) -> TrainingReport:
-    options = Options(given.pop("dtype", "float64"), nudged=given.pop("nudged", 3))
+    options = TrainingOptions(given.pop("dtype", "float64"), nudged=given.pop("nudged", 3))
     recipe = made(optimizer, **{"steps": 4, "epoch_steps": 2, **given})
     size = ROWS[model]["input_size"]
     shape = (SHAPE[0], size, size)
@@ -107,7 +107,7 @@ def test_a_running_variance_is_judged_by_what_steps_add(sides: Any, norm: str, m
     """What it starts at grows with the square of the activations' mean, and hides no fault."""
     target = Target("far", f"{MODELS}:torch_far_{mean}", f"{MODELS}:keras_far_{norm}", SHAPE)
     recipe = made("sgd", steps=4, epoch_steps=2)
-    report = compare_training(target, *sides, recipe, Options("float64"), lambda text, done, total: None)
+    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
     if norm == "twin":
         assert report.ok, text(report)
         return
@@ -123,7 +123,7 @@ MEANS = [0, 1000, 100000]
 def compare_pair(sides: Any, torch_model: str, keras_model: str, dtype: str, **given: Any) -> TrainingReport:
     target = Target("pair", f"{MODELS}:{torch_model}", f"{MODELS}:{keras_model}", SHAPE)
     recipe = made("sgd", **{"steps": 3, "epoch_steps": 2, **given})
-    return compare_training(target, *sides, recipe, Options(dtype), lambda text, done, total: None)
+    return compare_training(target, *sides, recipe, TrainingOptions(dtype), lambda text, done, total: None)
 
 
 @pytest.mark.parametrize("mean", MEANS[1:])
@@ -202,14 +202,23 @@ def test_sides_are_free_again_after_an_error(sides: Any) -> None:
 def test_a_flattened_image_under_equal_names(sides: Any) -> None:
     target = Target("flat", f"{MODELS}:torch_flat", f"{MODELS}:keras_flat", SHAPE)
     recipe = made("momentum", steps=3, epoch_steps=2)
-    report = compare_training(target, *sides, recipe, Options("float64"), lambda text, done, total: None)
+    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
+    assert report.ok, text(report)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_bias_that_a_norm_takes_away_again(sides: Any, optimizer: str) -> None:
+    """Of a transposed convolution: its gradient is what rounding leaves of terms that cancel."""
+    target = Target("transposed", f"{MODELS}:torch_transposed", f"{MODELS}:keras_transposed", (3, 9, 8))
+    recipe = made(optimizer, steps=3, epoch_steps=2)
+    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
     assert report.ok, text(report)
 
 
 def test_dropout_is_turned_off(sides: Any) -> None:
     target = Target("dropout", f"{MODELS}:torch_dropout", f"{MODELS}:keras_basic", SHAPE)
     recipe = made("sgd", steps=2, epoch_steps=2)
-    report = compare_training(target, *sides, recipe, Options("float64"), lambda text, done, total: None)
+    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
     assert report.ok, text(report)
 
 

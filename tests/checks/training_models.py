@@ -205,6 +205,23 @@ def skipped_schedule_step() -> Any:
     return _compiled(lambda optimizer, model: setattr(optimizer, "_learning_rate", Late(optimizer._learning_rate)))
 
 
+def torch_transposed() -> Any:
+    from torch import nn
+
+    convolution = nn.ConvTranspose2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()
+    return nn.Sequential(*convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+
+
+def keras_transposed() -> Any:
+    import keras
+    from keras import layers
+
+    from resnet_keras.layers import BatchNormalization
+
+    convolution = layers.Conv2DTranspose(4, 3), BatchNormalization(epsilon=1e-5, momentum=0.9), layers.ReLU()
+    return keras.Sequential([keras.Input((9, 8, 3)), *convolution, layers.GlobalAveragePooling2D(), layers.Dense(5)])
+
+
 def torch_dropout() -> Any:
     """The basic net with a dropout before its classifier, which parity turns off."""
     import torch

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from parity.causes.cause import Cause
 from parity.checks.report import Report
 from parity.models.steps import StepInfo
 from parity.pairs.pairing import Pair
 from parity.reports.grouped import LINES, Row, Section, fitted, settings, value
 from parity.reports.pages.report_page import report_page
 from parity.reports.terminal.check import text
+from parity.verdict.cause import Cause
 from parity.verdict.difference import Difference
 from parity.verdict.results import LayerResult, StaticDifference
 

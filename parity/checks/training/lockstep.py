@@ -1,12 +1,12 @@
 """Both frameworks' processes, step beside step: one asks, compares and judges; see recipe.py, names.py, result.py."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from parity.causes.stepping import tensor_of
+from parity.checks.options import Progress
 from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
 from parity.models.inputs import inputs_of
@@ -23,8 +23,6 @@ from parity.runners.recording import Place
 from parity.runners.runner import Distances, TrainingRunner
 from parity.verdict.difference import ROUNDING
 from parity.verdict.training import LINE, Band, Number, Run, Step
-
-Progress = Callable[[str, int, int], None]
 
 SIZED = ("bias", *STATISTICS)  # tensors whose scale is not their own: see _floor, and TorchRun._added
 

@@ -1,6 +1,5 @@
 """The whole comparison of one target's training: float64 first, then the asked dtype, then the cause of a fault."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from parity.causes.scene import Scene
 from parity.causes.training import cause_of, drawn
+from parity.checks.options import Progress
 from parity.errors import TargetError
 from parity.models.attempts import attempt
 from parity.models.layers import LayerInfo
@@ -16,7 +16,8 @@ from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
 from parity.models.targets import Target
 from parity.runners.runner import TrainingRunner
-from parity.verdict.training import Cause, Fault, Run, TrainingReport
+from parity.verdict.cause import Cause
+from parity.verdict.training import Fault, Run, TrainingReport
 
 from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum, with_ids
 from .rules import matches
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     from parity.models.targets import Target
     from parity.verdict.training import TrainingReport
 
-Progress = Callable[[str, int, int], None]
-
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """dtype: beside float64, which always runs. weights: "copy" torch's into Keras, or "keep". nudged: runs a band.
 
     onednn: what was asked for: "on", "off" or "as-is".
@@ -47,7 +46,7 @@ def compare_training(
     torch: TrainingRunner,
     keras: TrainingRunner,
     recipe: Recipe,
-    options: Options,
+    options: TrainingOptions,
     progress: Progress,
     planted: Recipe | None = None,
 ) -> TrainingReport:
@@ -64,7 +63,7 @@ def compare_training(
 
 
 class _Comparison:
-    def __init__(self, sides: Sides, target: Target, options: Options, progress: Progress) -> None:
+    def __init__(self, sides: Sides, target: Target, options: TrainingOptions, progress: Progress) -> None:
         self.sides, self.target, self.options, self.progress = sides, target, options, progress
 
     def report(self) -> TrainingReport:
@@ -120,7 +119,7 @@ class _Comparison:
         return attempt(partial(cause_of, scene, fault, self.target.words), lambda _: None)
 
 
-__all__ = ["Options", "compare_training"]
+__all__ = ["TrainingOptions", "compare_training"]
 
 SIDE = 64  # pixels of an image, where the variant is made for more: every layer trains, at a tenth of the time
 
@@ -155,5 +154,5 @@ def train(
             "shape with --input-shape, or compare one training step with parity.check --gradients"
         )
     with both_frameworks(onednn=onednn) as (torch, keras):
-        options = Options(dtype, weights, runs, name_map, onednn)
+        options = TrainingOptions(dtype, weights, runs, name_map, onednn)
         return compare_training(target, torch, keras, recipe, options, progress)

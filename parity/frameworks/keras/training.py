@@ -15,7 +15,7 @@ from keras import ops
 from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array, to_keras, to_torch, torch_shape
 from parity.models.inputs import inputs_of
-from parity.models.keys import Key, is_statistic, kind_of, slots
+from parity.models.keys import Key, is_statistic, role_of, slots
 from parity.models.recipe import Recipe
 
 from .dtypes import real_dtype
@@ -140,7 +140,7 @@ class _Run(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._settle()
-        tensors = [(kind_of(name), name) for name in self.variables]
+        tensors = [(role_of(name), name) for name in self.variables]
         states = [(slot, name) for slot in slots(self.recipe) for name in self.trained]
         self.kept = {key: self.read(key) for key in (*tensors, *states)}
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from parity.errors import ParityError
 from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array
-from parity.models.keys import Key, is_statistic, kind_of, slots
+from parity.models.keys import Key, is_statistic, role_of, slots
 from parity.models.kinds import Kind
 from parity.models.layers import Found
 from parity.models.recipe import Recipe
@@ -154,7 +154,7 @@ class TorchRun:
     def _state(self) -> dict[Key, torch.Tensor]:
         kept: dict[Key, torch.Tensor] = {}
         for name, tensor in self.tensors.items():
-            kept[kind_of(name), name] = tensor.detach().clone()
+            kept[role_of(name), name] = tensor.detach().clone()
         for slot in slots(self.recipe):
             for name, parameter in self.parameters.items():
                 kept[slot, name] = state_of(self.optimizer, parameter, slot).clone()

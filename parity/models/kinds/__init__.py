@@ -13,7 +13,7 @@ from .bare import BARE, BUFFER, PARAMETER
 from .idle import IDLE
 from .joints import JOINTS
 from .kind import Kind
-from .moves import FLATTEN, MOVES, RESHAPE
+from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
 from .products import PRODUCTS
@@ -41,6 +41,11 @@ def named(name: str) -> Kind:
     A kind whose weights lie in several ways has a row for each; all else in them is the same.
     """
     return next((kind for kind in KINDS if kind.name == name), Kind(name, known=False))
+
+
+def move_to(end: str) -> Kind:
+    """The row of a move that makes a "vector" of an image, or an "image" of a vector."""
+    return next(kind for kind in KINDS if kind.ends == end)
 
 
 def is_keras_layer(value: Any) -> bool:
@@ -76,15 +81,14 @@ def _short(operations: tuple[str, ...]) -> set[str]:
 
 __all__ = [
     "BUFFER",
-    "FLATTEN",
     "FUNCTIONS",
     "KINDS",
     "PARAMETER",
-    "RESHAPE",
     "Kind",
     "is_global",
     "is_keras_layer",
     "kind_of",
     "kind_of_class",
+    "move_to",
     "named",
 ]

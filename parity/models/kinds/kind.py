@@ -71,6 +71,7 @@ class Kind:
     # What it does.
     idle: bool = False  # computes nothing in evaluation mode: needs no partner
     moves: bool = False  # moves numbers and computes nothing
+    ends: str = ""  # of moves: what a move that makes a "vector" of an image, or an "image" of a vector, is shown as
     merges: bool = False  # joins tensors, as an operator does in a model written by hand
     commutes: bool = False  # of merges: the order of what it joins does not matter
     sums: bool = False  # is linear, but for its bias: sums of products with its weights

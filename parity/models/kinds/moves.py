@@ -10,16 +10,6 @@ def _zero(layer: Any) -> bool:
     return getattr(layer, "value", 0) == 0
 
 
-FLATTEN = Kind(
-    "flatten",
-    ("Flatten",),
-    ("Flatten",),
-    functions=("flatten", "view", "reshape", "ravel"),
-    operations=("numpy.reshape", "numpy.ravel"),
-    moves=True,
-)
-RESHAPE = Kind("reshape", ("Unflatten",), ("Reshape",), functions=("unflatten",), moves=True)
-
 MOVES = (
     Kind(
         "upsample",
@@ -52,8 +42,16 @@ MOVES = (
         test=_zero,
         pads=True,
     ),
-    FLATTEN,
-    RESHAPE,
+    Kind(
+        "flatten",
+        ("Flatten",),
+        ("Flatten",),
+        functions=("flatten", "view", "reshape", "ravel"),
+        operations=("numpy.reshape", "numpy.ravel"),
+        moves=True,
+        ends="vector",
+    ),
+    Kind("reshape", ("Unflatten",), ("Reshape",), functions=("unflatten",), moves=True, ends="image"),
     Kind(
         "permute",
         (),

@@ -1,4 +1,4 @@
-"""A named, proven cause, as plain data."""
+"""A named, proven cause, as plain data; and what all searches for one have in common."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ CLOSES = 100.0  # times smaller must a gap become that a cause explains
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a layer differs: the fault's name, where, and the gap before and after it is undone.
+    """What is wrong: the fault's name, where, and the gap before and after it is undone.
 
     where: a small map of the error in the layer's output, as plain data (see causes/where.py), or None.
     """
@@ -19,3 +19,7 @@ class Cause:
     path: str
     evidence: str
     where: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """`"cause"` of a report."""
+        return {name: value for name, value in vars(self).items() if value is not None}
