@@ -28,7 +28,7 @@ def momentum_cause(path: str, torch: float, keras: float, running: Array, x: Arr
 
 
 def _of_batches(config: Config) -> bool:
-    return config.kind.normalises == "batch" and "running_mean" in config.weights
+    return "eps" in config.static and config.kind.normalises == "batch" and "running_mean" in config.weights
 
 
 def _of_this_batch(evidence: Evidence, config: Config) -> Changes:
@@ -62,7 +62,7 @@ def _biased(evidence: Evidence, config: Config) -> Changes:
 
 def _of_itself(config: Config) -> bool:
     """Whether a norm has no statistics but those of its input."""
-    return bool(config.kind.normalises) and not _of_batches(config)
+    return "eps" in config.static and bool(config.kind.normalises) and not _of_batches(config)
 
 
 def _unbiased(evidence: Evidence, config: Config) -> Changes:

@@ -48,7 +48,7 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     copy = partial(copied, torch, keras, progress)
     ready = prepared(torch, keras, layers, slices[0], Done(recording), options, copy)
     torch.spare_cores(0)
-    _check_used(ready.torch_layers, ready.recording.steps)
+    _check_used(ready.torch_layers, [*ready.recording.steps, *ready.keras_steps])
     weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
     comparing = Comparing(torch, keras, slices, options, progress)
     found = comparing.by_structure(ready)

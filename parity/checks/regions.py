@@ -54,19 +54,20 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> R
     torch.rename(Names(), {}, {}).result()
     keras.rename(Names(shapes=pairing.keras.shapes), pairing.layers, pairing.orders).result()
     recording = torch.record(x, "float64").result()
-    met = list(keras.find_equal(x, recording, {}))
+    likely = pairing.found
+    back = {k: t for t, k in likely.items()}
+    met = list(keras.find_equal(x, recording, back, {}))
     if not met:
         return None
     ours, theirs = Graph(recording.steps), Graph([each.step for each in met])
     order, partners = list(theirs.steps), _partners(met)
-    likely = pairing.found
     if _agree(met, ours):
         cuts = free_cuts(order, partners, likely)
         unseen = _unseen(cuts, likely, ours, theirs)
         if not unseen or _matters(keras, x, recording, unseen, ours):
             return Regions(cuts, ours, theirs, pairing)
     anchors = {t: k for t, k in pairing.anchors.items() if _like(t, k, ours, theirs)}
-    anchored = _partners(keras.find_equal(x, recording, {k: t for t, k in anchors.items()}))
+    anchored = _partners(keras.find_equal(x, recording, back, {k: t for t, k in anchors.items()}))
     both = {key: anchored.get(key, {}) | partners.get(key, {}) for key in order}
     return Regions(anchored_cuts(order, both, likely, anchors), ours, theirs, pairing)
 
@@ -98,4 +99,6 @@ def _matters(keras: Runner, x: Inputs, recording: Recording, unseen: Found, torc
     """
     pairs = list(unseen.items())
     trials = [[pair] for pair in pairs] if len(pairs) <= ALONE else [pairs]
-    return all(not _agree(list(keras.find_equal(x, recording, {k: t for t, k in trial})), torch) for trial in trials)
+    return all(
+        not _agree(list(keras.find_equal(x, recording, {}, {k: t for t, k in trial})), torch) for trial in trials
+    )

@@ -79,7 +79,7 @@ class Report:
             "first": self.first,
             "cause": None if self.cause is None else self.cause.to_json(),
             "causes": [cause.to_json() for cause in self.causes],
-            "static": [vars(difference) for difference in self.static],
+            "static": [_static_json(difference) for difference in self.static],
             "pairs": [vars(pair) for pair in self.pairs],
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
             **self._devices_json(),
@@ -88,6 +88,11 @@ class Report:
     def _devices_json(self) -> dict[str, Any]:
         cells = [cell.to_json() for cell in self.devices]
         return {"devices": cells, "belongs": belongs(self.devices)} if cells else {}
+
+
+def _static_json(difference: StaticDifference) -> dict[str, Any]:
+    """`acts` is there where it is false: a setting without effect is a note."""
+    return {name: value for name, value in vars(difference).items() if name != "acts" or not value}
 
 
 def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:

@@ -60,10 +60,10 @@ def path_of(key: str) -> str:
 
 def raise_on_other_layers(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
     """Raise UnmatchedError if no pairing can be complete, whatever runs: the layers with weights differ in number."""
-    ours, theirs = Model(owned(torch), []), Model(owned(keras), [])
-    looks = [Counter(side.signature(path) for path in side.idle(set())) for side in (ours, theirs)]
+    sides = [Model(owned(layers), []) for layers in (torch, keras)]
+    looks = [Counter(side.signature(path) for path in side.idle(set())) for side in sides]
     if looks[0] != looks[1]:
-        raise _unmatched(ours, theirs, {}, ([], []))
+        raise _unmatched(Model(torch, []), Model(keras, []), {}, ([], []))
 
 
 def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from parity.errors import short
+from parity.models.kinds import named
 
 T = TypeVar("T")
 
 LINES = 40  # of a report, unless all layers are asked for
-NOUNS = {"conv": "convolution", "conv_transpose": "transposed convolution", "dense": "dense layer"}
 SENTENCES = 8  # on settings of equal values; where they are more, those of one kind are told together
 
 
@@ -69,8 +69,8 @@ def value(setting: Any) -> str:
 
 def counted(count: int, kind: str) -> str:
     """ "121 batch norms"."""
-    noun = NOUNS.get(kind, kind.replace("_", " "))
-    noun = noun if noun.endswith(("norm", "pool", "pad", "convolution", "layer", "conv")) else f"{noun} layer".strip()
+    noun = named(kind).noun or kind.replace("_", " ")
+    noun = noun if noun.endswith(("norm", "pool", "pad", "convolution", "layer")) else f"{noun} layer".strip()
     return f"{count} {noun}{'s' * (count != 1)}"
 
 

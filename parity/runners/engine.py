@@ -26,7 +26,7 @@ from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 from .lessons import ShelfBoard, Taught, judgements
 from .recorder import Recorder
 from .recording import Place, Recording, Shelf
-from .runner import Distances, Emit
+from .runner import Distances, Emit, Keys
 
 
 class Stopped(Exception):
@@ -146,8 +146,8 @@ class Engine:
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         self._recorder.forced(emit, recording, look)
 
-    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str]) -> None:
-        self._recorder.find_equal(emit, x, recording, anchors)
+    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, likely: Keys, anchors: Keys) -> None:
+        self._recorder.find_equal(emit, x, recording, likely, anchors)
 
     def losses(self, recording: Recording, keys: list[str]) -> dict[str, Place]:
         return self._recorder.losses(recording, keys)

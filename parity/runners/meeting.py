@@ -12,10 +12,13 @@ MOST_PARTNERS = 8  # equal tensors of one run that are told of: what returns its
 
 
 class Meeting:
-    """A recording's tensors, to be found by their numbers, in time that grows with the tensors and not their pairs."""
+    """A recording's tensors, to be found by their numbers, in time that grows with the tensors and not their pairs.
 
-    def __init__(self, recording: Recording, shelf: Shelf) -> None:
-        self._places, self._shelf = recording.outputs, shelf
+    likely: the recording's steps that steps of the other side are by name or place.
+    """
+
+    def __init__(self, recording: Recording, shelf: Shelf, likely: dict[str, str]) -> None:
+        self._places, self._shelf, self._likely = recording.outputs, shelf, likely
         self._known: dict[int, list[tuple[str, Fingerprint]]] = {}
         for key, place in recording.outputs.items():
             print_ = fingerprint(shelf.view(place))
@@ -28,15 +31,25 @@ class Meeting:
         own = fingerprint(step.output)
         candidates = [] if own is None else self._known.get(own.length, [])
         near = [key for key, other in candidates if own is not None and own.near(other)]
-        if is_output(step.key) and step.key in self._places and step.key not in near:
-            near.append(step.key)  # an output is compared whatever it holds
+        named = step.key if is_output(step.key) else self._likely.get(step.key, "")
+        if named in self._places and named not in near:
+            near.insert(0, named)  # what is paired by more than its numbers is compared whatever it holds
         for key in near[: MOST_PARTNERS if not is_output(step.key) else None]:
             wanted = self._shelf.view(self._places[key])
             if structure_ok(difference(step.output, wanted)):
                 found[key] = None
-            elif (view := _view(step.raw, wanted)) is not None:
+            elif (view := _view(step.raw, wanted)) is not None and (not is_output(key) or _plain(view)):
                 found[key] = view
         return Met(info(step), found)
+
+
+def _plain(view: View) -> bool:
+    """Whether a user of the output need not exchange axes, but for channels that stand last in Keras.
+
+    What goes on inside a model may lie as it likes, as long as what reads it reads it so; an output is what it is.
+    """
+    axes = view.axes
+    return axes in (tuple(range(len(axes))), (0, len(axes) - 1, *range(1, len(axes) - 1)))
 
 
 def _view(raw: Array | None, wanted: Array) -> View | None:

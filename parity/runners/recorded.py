@@ -17,7 +17,7 @@ from parity.verdict.measured import Compared, Forced, Met, Name
 from .lessons import Taught
 from .recorder import unequal
 from .recording import Place, Recording
-from .runner import Done, Pending, Runner
+from .runner import Done, Keys, Pending, Runner
 from .trace import Trace
 
 
@@ -198,7 +198,7 @@ class TraceRunner(Runner):
     def teach_rounding(self, taught: Taught, x: Given, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Given, recording: Recording, likely: Keys, anchors: Keys) -> Iterator[Met]:
         """A trace's steps have been paired when it was captured."""
         return iter(())
 

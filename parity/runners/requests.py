@@ -20,7 +20,7 @@ from parity.verdict.measured import Compared, Forced, Measured, Met, Name
 from .engine import Engine
 from .lessons import Taught
 from .recording import Place, Recording, Shelf
-from .runner import Distances, Emit, Pending, TrainingRunner
+from .runner import Distances, Emit, Keys, Pending, TrainingRunner
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,8 +110,8 @@ class Requests(TrainingRunner, ABC):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         return self._stream(Engine.forced, recording, look)
 
-    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
-        return self._stream(Engine.find_equal, x, recording, anchors)
+    def find_equal(self, x: Given, recording: Recording, likely: Keys, anchors: Keys) -> Iterator[Met]:
+        return self._stream(Engine.find_equal, x, recording, likely, anchors)
 
     def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:
         return self._ask(Engine.losses, recording, keys)

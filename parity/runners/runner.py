@@ -24,6 +24,8 @@ from .recording import Place, Recording, Shelf
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+Keys = dict[str, str]  # of this side's steps, those of the other's
+
 Emit = Callable[[T], None]
 
 Distances = list[dict[str, tuple[float, float]]]  # of each nudged run, by kind of number
@@ -123,10 +125,11 @@ class Runner(Protocol):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         """Run in float64, every step on the other side's numbers: what each adds, as it is made."""
 
-    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str]) -> Iterator[Met]:
+    def find_equal(self, x: Given, recording: Recording, likely: Keys, anchors: Keys) -> Iterator[Met]:
         """Run on x in float64: every step, with those of the other side's recording that it equals, as they are made.
 
-        anchors: by this side's steps, those of the recording with whose numbers they go on.
+        likely: by this side's steps, those of the recording that they are by name or place. anchors: those with whose
+        numbers they go on.
         """
 
     def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:

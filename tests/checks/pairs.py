@@ -104,7 +104,7 @@ CASES = [
         "conv3d",
         one(nn.Conv3d, 4, 6, (3, 2, 3), bias=False),
         one(layers.Conv3D, 6, (3, 2, 3), use_bias=False),
-        one(layers.Conv3D, 6, (3, 2, 3)),
+        one(layers.Conv3D, 6, (3, 2, 3), strides=2, use_bias=False),
         VOLUME,
     ),
     Case(

@@ -268,7 +268,7 @@ def test_a_closure_on_a_module_cannot_be_copied() -> None:
 def test_a_model_is_left_as_it_was_after_an_error() -> None:
     """A run that breaks off in the middle takes everything off again, on both sides."""
     model, other = compiled_in_place(), port()
-    with pytest.raises(ValueError, match="stop here"):
+    with pytest.raises(ParityError, match="stop here"):
         _breaking(model, other)
 
 

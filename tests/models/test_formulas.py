@@ -18,6 +18,8 @@ LAYERS = [
     nn.Linear(7, 3),
     nn.BatchNorm2d(4, eps=1e-3),
     nn.BatchNorm2d(4, affine=False),
+    nn.GroupNorm(2, 4, eps=1e-3),
+    nn.LayerNorm(7),
     nn.MaxPool2d(3, stride=2, padding=1),
     nn.AvgPool2d(3, stride=1, padding=1),
     nn.ReLU(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.models.arrays import Axes
-from parity.models.kinds import BUFFER, PARAMETER, Kind, is_keras_layer, kind_of, kind_of_class
+from parity.models.kinds import Kind, bare, is_keras_layer, kind_of, kind_of_class
 from parity.models.layers import Found
 
 
@@ -123,12 +123,12 @@ def bare_variables(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
     for path, layer in (*keras_scopes(model), *unknown):
         if isinstance(layer, Part):
             continue
-        for kind, name in ((PARAMETER, "_trainable_variables"), (BUFFER, "_non_trainable_variables")):
+        for weight, name in ((True, "_trainable_variables"), (False, "_non_trainable_variables")):
             for variable in getattr(layer, name, ()):
                 if id(variable) not in seen and str(variable.dtype) not in ("uint32", "string"):  # a seed
                     seen.add(id(variable))
                     own = _called(layer, variable)
-                    yield Found(f"{path}.{own}" if path else own, kind, Holder(variable))
+                    yield Found(f"{path}.{own}" if path else own, bare(weight), Holder(variable))
 
 
 def _called(layer: Any, variable: Any) -> str:

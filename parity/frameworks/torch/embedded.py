@@ -14,10 +14,11 @@ from torch.overrides import TorchFunctionMode
 
 from parity.errors import ParityError
 from parity.models.inputs import Inputs
+from parity.models.kinds import FUNCTIONS
 
 MARK = 1 << 16  # the first input's; float32 holds all of them, and what is added to one, exactly
 MOST = 1 << 15  # what may be added to a mark
-LOOKUPS = ("embedding", "embedding_bag")
+LOOKUPS = {name for name, kind in FUNCTIONS.items() if kind.probe == "rows"}
 
 
 def fitted(model: Any, x: Inputs, seed: int, run: Callable[[Inputs], Any]) -> Inputs:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from parity.models.kinds import BUFFER, PARAMETER, kind_of
+from parity.models.kinds import bare, kind_of
 from parity.models.layers import Bare, Found
 
 
@@ -27,11 +27,11 @@ def bare_tensors(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
     for path, module in model.named_modules():
         if inside and f"{path}.".startswith(inside):
             continue
-        for kind, tensors in ((PARAMETER, module._parameters), (BUFFER, module._buffers)):
+        for weight, tensors in ((True, module._parameters), (False, module._buffers)):
             for name, tensor in tensors.items():
                 if tensor is not None and id(tensor) not in seen:
                     seen.add(id(tensor))
-                    yield Found(f"{path}.{name}" if path else name, kind, Bare(module, name))
+                    yield Found(f"{path}.{name}" if path else name, bare(weight), Bare(module, name))
 
 
 def torch_tensors(layers: Iterable[Found]) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from .activations import ACTIVATIONS
-from .bare import BARE, BUFFER, PARAMETER
+from .bare import BARE, bare
 from .idle import IDLE
 from .joints import JOINTS
 from .kind import Kind
@@ -80,11 +80,10 @@ def _short(operations: tuple[str, ...]) -> set[str]:
 
 
 __all__ = [
-    "BUFFER",
     "FUNCTIONS",
     "KINDS",
-    "PARAMETER",
     "Kind",
+    "bare",
     "is_global",
     "is_keras_layer",
     "kind_of",

@@ -8,3 +8,8 @@ PARAMETER = Kind("parameter", weights=VALUE, layout="equal", bare=True)
 BUFFER = Kind("buffer", weights=VALUE, layout="equal", bare=True, spare=True)
 
 BARE = (PARAMETER, BUFFER)
+
+
+def bare(weight: bool) -> Kind:
+    """The row of a tensor outside of any layer: a parameter, or what is none."""
+    return PARAMETER if weight else BUFFER

@@ -1,11 +1,12 @@
 """Operations that Keras on TensorFlow does not compute in float64, though their tensors are, with exact equivalents.
 
 TensorFlow keeps LeakyReLU's slope and GELU's constants in float32 (errors of 2e-9), resizes images in float32 (1e-7),
-and has no float64 kernel of a 3-D pool on a CPU. In the float64 run these stand in; each is a sum of what Keras does
-exactly, differentiable, and takes `keras.ops` and the arguments of the backend's function that it replaces. None:
-nothing to replace.
+and has no float64 kernel of a 3-D pool, nor of what works channels first, on a CPU. In the float64 run these stand in;
+each is a sum of what Keras does exactly, differentiable, and takes `keras.ops` and the arguments of the backend's
+function that it replaces. None: nothing to replace.
 """
 
+import inspect
 import math
 from itertools import product
 from typing import Any
@@ -79,9 +80,31 @@ def _weights(old: int, new: int) -> Any:
     return result
 
 
-NO_KERNEL = "has no float64 kernel of a 3-D pool"
+def _as_last(name: str, other: Any = None) -> Any:
+    """An operation on (N, C, ...), done on (N, ..., C): of most there is no kernel of the former but in float32.
+
+    other: what is done on (N, ..., C).
+    """
+
+    def run(ops: Any, *args: Any, **kwargs: Any) -> Any:
+        operation = getattr(ops, name)
+        given = inspect.signature(operation).bind(*args, **kwargs).arguments
+        if given.pop("data_format", None) != "channels_first":
+            return None if other is None else other(ops, *args, **kwargs)
+        last = operation(ops.moveaxis(given.pop("inputs"), 1, -1), data_format="channels_last", **given)
+        return ops.moveaxis(last, -1, 1)
+
+    return run
+
+
+NO_POOL = "has no float64 kernel of a 3-D or channels-first pool"
 LEAKY_RELU = Exact("nn.leaky_relu", _leaky_relu, "rounds the slope to float32")
 GELU = Exact("nn.gelu", _gelu, "rounds its constants to float32")
-MAX_POOL = Exact("nn.max_pool", _max_pool, NO_KERNEL)
-AVERAGE_POOL = Exact("nn.average_pool", _average_pool, NO_KERNEL)
+MAX_POOL = Exact("nn.max_pool", _as_last("max_pool", _max_pool), NO_POOL)
+AVERAGE_POOL = Exact("nn.average_pool", _as_last("average_pool", _average_pool), NO_POOL)
 RESIZE = Exact("image.resize", _resize, "interpolates in float32")
+# Operations of layers, which are no steps by themselves.
+WITHIN = tuple(
+    Exact(f"nn.{name}", _as_last(name), "has no float64 kernel of a channels-first convolution")
+    for name in ("conv", "depthwise_conv", "separable_conv", "conv_transpose")
+)

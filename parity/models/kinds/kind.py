@@ -96,6 +96,7 @@ class Kind:
     # Layers in one, in order: (name, the Keras class that each is like, what it has otherwise); see Part in walk.py.
     parts: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...] = ()
     known: bool = True
+    noun: str = ""  # what a reader calls one; by default its name
 
 
 def ranked(name: str, *ranks: int) -> Names:

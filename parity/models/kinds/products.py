@@ -17,6 +17,7 @@ CONVOLUTION = Kind(
     formula=formulas.convolution,
     sums=True,
     padded=0.0,
+    noun="convolution",
 )
 
 PRODUCTS = (
@@ -54,6 +55,7 @@ PRODUCTS = (
         (of.KERNEL_SIZE, of.STRIDE, of.TRANSPOSED_PADDING, of.DILATION, of.BIAS),
         "channels",
         sums=True,
+        noun="transposed convolution",
     ),
     Kind(
         "dense",
@@ -65,6 +67,7 @@ PRODUCTS = (
         formula=formulas.dense,
         sums=True,
         flat=True,
+        noun="dense layer",
     ),
     Kind(
         "embedding",
@@ -72,6 +75,7 @@ PRODUCTS = (
         ("Embedding",),
         (("weight", "embeddings", as_torch),),
         layout="equal",
+        functions=("embedding", "embedding_bag"),
         probe="rows",
     ),
 )
