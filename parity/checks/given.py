@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from parity.errors import TargetError
+from parity.models.draws import drawn_inputs
 from parity.models.inputs import Inputs, Leaf, inputs_of
 from parity.models.probes import probe_input
-from parity.models.specs import drawn_inputs
 from parity.models.targets import Target, alone
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")

@@ -1,13 +1,7 @@
-"""An input as a command line describes it, `NAME=SHAPE[:DTYPE[:RANGE]]` -> its numbers, drawn from a seed."""
+"""An input as a command line describes it, `NAME=SHAPE[:DTYPE[:RANGE]]` -> its name, shape, dtype and range as data."""
 
 import re
 from dataclasses import dataclass
-
-import numpy as np
-
-from .arrays import Array
-from .inputs import Inputs, Leaf
-from .probes import probe_input
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 WHOLE = ("int64", "int32", "int16", "int8", "uint8")
@@ -25,41 +19,12 @@ class InputSpec:
     dtype: str = ""
     range: tuple[float, float] | None = None
 
-    def drawn(self, batch: int, seed: int) -> Array:
-        """Random numbers of that dtype and range; floats are in float64, and standard normal where no range is given.
-
-        Whole numbers without a range are 0 and 1, which few models refuse. The first of every sample's truth values is
-        true, so that no mask leaves nothing over.
-        """
-        shape, draw = (batch, *self.shape), np.random.default_rng(seed)
-        if self.dtype == "bool":
-            truth = draw.random(shape) < 0.7
-            truth.reshape(batch, -1)[:, 0] = True
-            return truth
-        if self.dtype in WHOLE:
-            low, high = self.range or (0, 2)
-            return np.asarray(draw.integers(int(low), int(high), shape, self.dtype))
-        if self.range is not None:
-            return draw.uniform(*self.range, shape).astype(np.float32).astype(np.float64)
-        return probe_input(shape, seed)
-
     def __str__(self) -> str:
         """As it is written."""
         text = f"{self.name}={','.join(map(str, self.shape))}"
         if self.dtype or self.range:
             text += f":{self.dtype or 'float32'}"
         return text if self.range is None else f"{text}:{self.range[0]:g}-{self.range[1]:g}"
-
-
-def drawn_inputs(specs: tuple[InputSpec, ...], batch: int, seed: int) -> Inputs:
-    """Every input drawn, from a seed of its own: by position where it has no name, else by keyword."""
-    arrays = {spec.name: spec.drawn(batch, seed + number) for number, spec in enumerate(specs)}
-    plain = len(specs) == 1 or all(spec.name == str(number) for number, spec in enumerate(specs))
-    form = tuple(map(Leaf, arrays)) if plain else {name: Leaf(name) for name in arrays}
-    words = tuple("" if name.isdigit() else name for name in arrays) if plain else ()
-    free = frozenset(spec.name for spec in specs if not spec.dtype and spec.range is None)
-    open_ids = free | {spec.name for spec in specs if spec.dtype in WHOLE and spec.range is None}
-    return Inputs(arrays, form, words, open=frozenset(open_ids))
 
 
 def input_spec(text: str) -> InputSpec:
@@ -90,7 +55,8 @@ def _range(text: str, dtype: str, whole: str) -> tuple[float, float]:
     if dtype == "bool":
         raise ValueError(f"expected no range behind bool in {whole!r}, got {text!r}")
     if dtype in WHOLE:
-        limits = np.iinfo(dtype)
-        if low != int(low) or high != int(high) or low < limits.min or high > limits.max + 1:
+        bits = int(dtype.lstrip("uint"))
+        least, most = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+        if low != int(low) or high != int(high) or low < least or high > most:
             raise ValueError(f"expected a range of whole numbers that {dtype} holds in {whole!r}, got {text!r}")
     return low, high
