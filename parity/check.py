@@ -55,6 +55,13 @@ def parser() -> argparse.ArgumentParser:
         help="cpu, cuda, mps: compare both frameworks on each, and say which a difference belongs to",
     )
     result.add_argument(
+        "--shapes",
+        metavar="LIST",
+        type=_shapes,
+        default=(),
+        help="other sizes of the input, such as '32;33;224x160', at which the outputs must be the same too",
+    )
+    result.add_argument(
         "--checkpoint",
         metavar="FILE",
         help="the weights to compare with, of a named TARGET; any file parity.convert reads",
@@ -67,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add_output(result)
     return result
+
+
+def _shapes(text: str) -> tuple[tuple[int, ...], ...]:
+    sizes = [part.split("x") for part in text.split(";")]
+    if not all(number.isdigit() and int(number) > 0 for size in sizes for number in size):
+        raise argparse.ArgumentTypeError(f"expected sizes such as 32;33;224x160, got {text!r}")
+    return tuple(tuple(map(int, size)) for size in sizes)
 
 
 def _devices(text: str) -> tuple[str, ...]:
@@ -115,6 +129,7 @@ def _check(target: Target, arguments: argparse.Namespace) -> "Report":
         name_map=name_map_of(arguments.map),
         gradients=arguments.gradients,
         checkpoint=None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target),
+        shapes=arguments.shapes,
         onednn=arguments.onednn,
     )
     with progress_bar(arguments) as progress:

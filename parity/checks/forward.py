@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from parity.errors import UnmatchedError, few
-from parity.models.inputs import Given, inputs_of
+from parity.models.inputs import Given, Inputs, inputs_of
 from parity.models.layers import LayerInfo, check_shapes, owned, shapes_of
 from parity.models.steps import NOTHING, Look, StepInfo
 from parity.pairs.matching import NAMES, raise_on_unknown
+from parity.pairs.pairing import Pairing
 from parity.runners.recording import Recording
 from parity.runners.runner import Done, Runner
 from parity.verdict.forward import different_weights
@@ -21,6 +22,7 @@ from .options import Options, Progress
 from .outputs import described, introduced
 from .prepare import prepared, with_notes, with_pairing
 from .report import Report, make_report
+from .sizes import at_sizes, other_parity
 
 
 def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
@@ -68,7 +70,17 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
         look = Look(found.wiring.watch, left_out=frozenset(found.alone))
         x = replace(whole, aliases=named.aliases)
         report = add_gradients(report, torch, keras, found.wiring, layers, x, look, progress)
-    return report
+    return with_sizes(report, torch, keras, ready.pairing, whole, options)
+
+
+def with_sizes(report: Report, torch: Runner, keras: Runner, pairing: Pairing, x: Inputs, options: Options) -> Report:
+    """The report with the sizes that were asked for, or one of the other parity where a setting may act there."""
+    told = any(not entry.acts for entry in report.static)
+    sizes = options.shapes or (other_parity(x) if told and report.ok else ())
+    if not sizes:
+        return report
+    found = at_sizes(torch, keras, pairing, x, sizes, options)
+    return replace(report, sizes=tuple(found))
 
 
 def copied(

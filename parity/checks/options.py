@@ -22,4 +22,5 @@ class Options:
     gradients: bool = False  # compare a training step too
     slice_size: int = SLICE  # numbers of input that run at once
     checkpoint: tuple[str, str] | None = None  # a file with torch's weights, and the variant it is of
+    shapes: tuple[tuple[int, ...], ...] = ()  # other sizes of the input at which the outputs are to be the same
     onednn: str = "as-is"  # what TensorFlow is to compute with: "on", "off", or as the user's own process

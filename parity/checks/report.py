@@ -14,6 +14,7 @@ from parity.verdict.difference import STRUCTURE_LINE, arithmetic_bound
 from parity.verdict.forward import judged, static_differences
 from parity.verdict.gradients import why
 from parity.verdict.results import LayerResult, StaticDifference, Sums
+from parity.verdict.sizes import AtSize
 
 from .options import Options
 
@@ -35,6 +36,7 @@ class Report:
     pairs: tuple[Pair, ...] = ()  # steps that were compared although their names differ
     unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
     copied: tuple[str, ...] = ()  # weights that were not copied tensor for tensor, in sentences
+    sizes: tuple[AtSize, ...] = ()  # what became of the outputs at other sizes of the input
     devices: tuple[Cell, ...] = ()  # every framework on every device, if more than the CPU was asked for
 
     @property
@@ -49,7 +51,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        if any(cell.fault for cell in self.devices if not cell.tf32):
+        if any(cell.fault for cell in self.devices if not cell.tf32) or any(size.fault for size in self.sizes):
             return False
         return bool(self.layers) and not self.settings and all(layer.ok for layer in self.layers)
 
@@ -82,6 +84,7 @@ class Report:
             "static": [_static_json(difference) for difference in self.static],
             "pairs": [vars(pair) for pair in self.pairs],
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
+            **({"sizes": [size.to_json() for size in self.sizes]} if self.sizes else {}),
             **self._devices_json(),
         }
 
@@ -152,7 +155,10 @@ def headline(report: Report) -> str:
     failed = sum(not layer.ok for layer in report.layers)
     parts = [f"{failed} of {count} layers"] if failed else []
     parts += [f"{settings} setting{'s' * (settings > 1)}"] if settings else []
-    return f"MISMATCH: {report.target} differ{s} in {' and '.join(parts)}; the first is {report.first}"
+    wrong = [" x ".join(map(str, size.shape)) for size in report.sizes if size.fault]
+    parts += [f"the outputs of an input of {', of '.join(wrong)}"] if wrong else []
+    first = "" if report.first is None else f"; the first is {report.first}"
+    return f"MISMATCH: {report.target} differ{s} in {' and '.join(parts)}{first}"
 
 
 def why_layer(report: Report, layer: LayerResult) -> str:

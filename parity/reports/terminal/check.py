@@ -208,6 +208,7 @@ def _without_effect(report: Report) -> Iterator[str]:
             f"note: {first.path}'s {first.field} is {first.torch} in torch and {first.keras} in Keras{more}: the "
             f"numbers are equal at {size}, at another size they need not be"
         )
+    yield from (f"note: {size.text}" for size in report.sizes)
 
 
 def _initializers(report: Report) -> Iterator[str]:
