@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import ModelError, ParityError, internal, traced, words
+from parity.models.inputs import inputs_of
 
 from .engine import Engine
 
@@ -71,8 +72,8 @@ def _own(subject: str, engine: Engine, trains: bool) -> ModelError | None:
 
 def _fails(subject: str, error: Exception, x: Any, dtype: str, training: bool) -> ModelError:
     must = "train" if training else "run"
-    shape = getattr(x, "shape", None)
-    on = "its input" if shape is None else f"an input of {tuple(shape)}"
+    shapes = [tuple(array.shape) for array in inputs_of(x).arrays.values()]
+    on = f"an input of {shapes[0]}" if len(shapes) == 1 else f"inputs of {', '.join(map(str, shapes))}"
     if dtype:
         text = (
             f"{subject} must {must} in {dtype} too, in which it is compared, and raised {words(error)} on {on}, also "
