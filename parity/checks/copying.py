@@ -28,6 +28,10 @@ class Rewritten:
     moved: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
+    def tells(self, path: str, tensor: str) -> bool:
+        """Whether the notes say what became of a layer's tensor, which one side alone has."""
+        return f"{path}.{tensor}" in self.arrays or f"{path}.{tensor}" in self.left
+
 
 def copy_weights(
     torch: Runner, keras: Runner, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
@@ -81,8 +85,9 @@ def _folded(found: Rewritten, layer: LayerInfo, name: str, read: Read) -> Rewrit
         return None
     arrays = {held[key]: array for key, array in rest.items()}
     note = f"{name} that Keras lacks is folded into the statistics: {layer.path}"
-    left = found.left | {f"{layer.path}.{name}"}
-    return replace(found, arrays=found.arrays | arrays, left=left, notes=(*found.notes, note))
+    gone = f"{layer.path}.{name}"
+    arrays = {key: array for key, array in (found.arrays | arrays).items() if key != gone}
+    return replace(found, arrays=arrays, left=found.left | {gone}, notes=(*found.notes, note))
 
 
 def _carried(

@@ -60,7 +60,8 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
     environment |= described(whole, found.alone)
     report = make_report(target, whole.first.shape, options, found.sums, found.wiring, *layers, environment)
-    report = replace(report, static=report.static + tuple(different_weights(weights)))
+    kept = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
+    report = replace(report, static=(*kept, *different_weights(weights)))
     report = replace(with_notes(with_pairing(report, ready.pairing), found.notes), copied=ready.rewritten.notes)
     if report.ok:
         found.raise_on_loose()

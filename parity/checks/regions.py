@@ -31,7 +31,7 @@ class Regions:
 
     def opened(self, faults: list[str]) -> "Regions":
         """With the regions that these steps end shown step by step."""
-        return replace(self, cuts=opened(self.cuts, faults, self.torch, self.keras, self.pairing.found))
+        return replace(self, cuts=opened(self.cuts, faults, self.torch, self.keras, self.pairing))
 
     def notes(self) -> Iterator[tuple[str, str]]:
         """What was compared as one, in a sentence, by the step that it ends with."""

@@ -43,7 +43,7 @@ class Cuts:
         kept = passed[0] & self.shown[0], passed[1] & self.shown[1]
         only = frozenset(self.pairs) | self.shown[0], frozenset(back) | self.shown[1]
         aliases = {k: t for k, t in back.items() if k != t}
-        clashing = (key for key in self.shown[1] if key not in back and key in self.pairs)
+        clashing = (key for key in self.shown[1] if key not in back and key in self.pairs.keys() | self.shown[0])
         aliases |= {key: f"keras:{key}" for key in clashing}
         ours = Names(only=only[0], passed=kept[0])
         return ours, Names(aliases, only=only[1], passed=kept[1], views=self.views)
@@ -108,14 +108,17 @@ def anchored_cuts(order: list[str], partners: Partners, likely: Found, anchors: 
     return _with_outputs(found | more, views, order, partners)
 
 
-def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, likely: Found) -> Cuts:
+def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairing: Pairing) -> Cuts:
     """The same with the regions at fault opened: their own steps are shown, and paired by structure."""
+    likely = pairing.found
     ours: set[str] = set()
     theirs: set[str] = set()
     ends = [fault for fault in faults if fault in cuts.pairs]
     for end in ends:
         ours |= torch.between(end, cuts.pairs.keys())
         theirs |= keras.between(cuts.pairs[end], set(cuts.pairs.values()))
+    ours -= pairing.apart.keys()
+    theirs -= set(pairing.apart.values())
     more = {t: k for t, k in likely.items() if t in ours and k in theirs}
     pairs = cuts.pairs | more
     users = {k: t for t, k in pairs.items()}

@@ -37,7 +37,8 @@ class Pairing:
     layers: Keras's layer paths by torch's. orders: for the kernel of a Dense layer that is fed by a flattened image,
     the input of torch's that each of Keras's rows is for. margins: of torch's and of Keras's layers, by torch's paths,
     the padding that a layer before them does, which the other model has in the layer itself. found: Keras's steps by
-    torch's, by each side's own names; anchors: those of layers with weights.
+    torch's, by each side's own names; anchors: those of layers with weights; apart: those
+    whose outputs need not be equal.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -48,11 +49,13 @@ class Pairing:
     margins: tuple[Margins, Margins] = ({}, {})
     found: Found = field(default_factory=dict)
     anchors: Found = field(default_factory=dict)
+    apart: Found = field(default_factory=dict)
 
     def without(self, paths: Collection[str]) -> "Pairing":
         """The same without the steps of these layers of torch's, whose outputs need not be equal."""
         found, anchors = ({t: k for t, k in x.items() if path_of(t) not in paths} for x in (self.found, self.anchors))
-        return replace(self, found=found, anchors=anchors)
+        apart = {t: k for t, k in self.found.items() if t not in found}
+        return replace(self, found=found, anchors=anchors, apart=self.apart | apart)
 
     def with_bare(self, found: Found, shapes: dict[str, tuple[int, ...]]) -> "Pairing":
         """The same with the parameters outside of layers, torch's by Keras's, whose shapes are `shapes`."""

@@ -1,6 +1,6 @@
 """Let a Keras model compute in another dtype, and put everything back as it was."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -58,12 +58,16 @@ def dtype_of(variable: Any) -> str:
 
 
 @contextmanager
-def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iterator[None]:
+def retyped(
+    model: keras.Model, dtype: str, cast_variables: bool = True, exact: Mapping[int, Any] | None = None
+) -> Iterator[None]:
     """Let the model compute in `dtype` and put everything back as it was.
 
     Without `cast_variables` Keras casts each variable where it is used: to float64 that changes nothing, and a whole
-    model in float64 would be twice its size. What a training step writes into them needs them cast.
+    model in float64 would be twice its size. What a training step writes into them needs them cast. exact: the values
+    in float64 of variables that cannot hold them, by the variable's id.
     """
+    exact = (exact or {}) if dtype == "float64" else {}
     undo: list[Callable[[], None]] = []
     layers = list(model._flatten_layers())
     layers += [layer._functional for layer in layers if getattr(layer, "_functional", None)]  # inside a Sequential
@@ -77,9 +81,13 @@ def retyped(model: keras.Model, dtype: str, cast_variables: bool = True) -> Iter
             undo.extend(_set(x, "_dtype", dtype) for x in inputs)
         for variable in variables:
             held = dtype_of(variable)
-            wanted = cast_variables or held != variable.dtype  # by whose name Keras would not cast it on use
+            wanted = (
+                cast_variables or id(variable) in exact or held != variable.dtype
+            )  # by whose name Keras would not cast it on use
             if wanted and held.startswith(("float", "bfloat")) and held != dtype:
                 value = ops.cast(variable.value, dtype)
+                if id(variable) in exact:
+                    value = ops.convert_to_tensor(exact[id(variable)], dtype=dtype)
                 undo.append(_set(variable, "_value", variable._value))
                 undo.append(_set(variable, "_dtype", dtype))
                 variable._initialize(value)

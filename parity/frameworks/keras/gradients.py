@@ -71,7 +71,7 @@ class KerasGradients(SideGradients):
         try:
             for layer, name, _ in rates:
                 setattr(layer, name, 0.0)  # two frameworks cannot draw the same numbers
-            with computing_in(dtype, self.side.wide), retyped(model, dtype):
+            with computing_in(dtype, self.side.wide), retyped(model, dtype, exact=self.side.exact):
                 yield
         finally:
             for layer, name, rate in rates:

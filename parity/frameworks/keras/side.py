@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from parity.frameworks.calling import Call
@@ -36,6 +37,7 @@ class KerasSide:
         self.device = device
         self.wide = False
         self.names = Names()
+        self.exact: dict[int, Array] = {}
         self.expected: Expected | None = None
         self._chosen = 0  # of the ways to call the model
         self._met = False
@@ -121,7 +123,11 @@ class KerasSide:
 
     def load(self, name: str, array: Array) -> None:
         variable, axes = self._variables[name]
-        variable.assign(to_keras(array, axes))
+        moved = to_keras(array, axes)
+        variable.assign(moved)
+        self.exact.pop(id(variable), None)
+        if moved.dtype == np.float64 and not np.array_equal(np.asarray(ops.convert_to_numpy(variable)), moved):
+            self.exact[id(variable)] = moved  # what float64 runs have, as the variable cannot hold it
 
     def unknown_weights(self) -> list[str]:
         """Variables of the model that no row of the table of kinds knows."""
@@ -187,7 +193,7 @@ class KerasSide:
         lie, declared = layouts(self.model, self._walked, x, call), declared_of(self.model, call)
         with (
             computing_in(dtype, self.wide),
-            retyped(self.model, dtype, cast_variables=tape is not None or dtype != "float64"),
+            retyped(self.model, dtype, tape is not None or dtype != "float64", self.exact),
             whole_numbers(declared, x, dtype) as dtypes,
         ):
             tensors = self.values(x, call, dtypes)
