@@ -33,6 +33,7 @@ class Compared:
     alone: Alone = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     live: bool = True
+    steps: list[StepInfo] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
@@ -100,7 +101,7 @@ class Comparing:
             found = structure(recording, self.keras, wiring, ticks)
             judge_again(found, recording, self.torch, self.keras, wiring)
             add_up(sums, found)
-        return Compared(sums, wiring, alone)
+        return Compared(sums, wiring, alone, steps=recording.steps)
 
     def _run(self, x: Inputs) -> tuple[Recording, list[StepInfo]]:
         recorded = self.torch.record(x, self.options.dtype)

@@ -8,6 +8,7 @@ from parity.errors import UnmatchedError, few
 from parity.models.inputs import Given, Inputs, inputs_of
 from parity.models.layers import LayerInfo, check_shapes, owned, shapes_of
 from parity.models.steps import NOTHING, Look, StepInfo
+from parity.pairs.graph import Graph
 from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.pairing import Pairing
 from parity.runners.recording import Recording
@@ -70,8 +71,22 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     if options.gradients:
         look = Look(found.wiring.watch, left_out=frozenset(found.alone))
         x = replace(whole, aliases=named.aliases)
-        report = add_gradients(report, torch, keras, found.wiring, layers, x, look, progress)
+        show_for_gradients(torch, keras, ready.pairing, found.steps)
+        merged = frozenset(found.notes)
+        report = add_gradients(report, torch, keras, found.wiring, layers, x, look, progress, merged)
     return with_sizes(report, torch, keras, ready.pairing, whole, options)
+
+
+def show_for_gradients(torch: Runner, keras: Runner, pairing: Pairing, steps: list[StepInfo]) -> None:
+    """What an operator made is one tensor with one gradient, and several steps may work on it.
+
+    Seen as the input of the first, it would be taken from the others: it is a part of what it goes into.
+    """
+    shared = Graph(steps).shared()
+    if shared:
+        pairing = pairing.hiding(shared)
+        torch.rename(pairing.torch, {}, {}).result()
+        keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
 
 
 def with_sizes(report: Report, torch: Runner, keras: Runner, pairing: Pairing, x: Inputs, options: Options) -> Report:

@@ -70,14 +70,18 @@ def add_gradients(
     x: Inputs,
     look: Look,
     progress: Callable[..., None],
+    merged: frozenset[str] = frozenset(),
 ) -> Report:
     """The report with every layer's gradients, and what is wrong with them, on the whole batch x.
 
-    Raises ParityError where a side cannot run backward.
+    merged: steps that end a region of several: what goes into them is not the same on both sides. Raises ParityError
+    where a side cannot run backward.
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
     numbers, taught = measure(torch, keras, look, layers, x, dtype, seed)
+    if merged:
+        numbers = replace(numbers, added={k: v for k, v in numbers.added.items() if not _apart(k, v, merged)})
     board = ShelfBoard(torch.shelf, taught)
     teacher = Teacher(partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes)
     judged = judge(report, numbers, wiring, teacher, x)
@@ -85,6 +89,15 @@ def add_gradients(
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
     return replace(judged, causes=judged.causes + found)
+
+
+def _apart(name: Name, found: Measured, merged: frozenset[str]) -> bool:
+    """Whether it is the gradient into an input that the two sides have not in common, or in other axes.
+
+    The cut points before it have theirs, in which it is contained.
+    """
+    what, key = name
+    return what == "into" and (key.partition("<")[0] in merged or found.error.greatest == math.inf)
 
 
 def _kept(board: ShelfBoard, what: str, key: str) -> Array | None:

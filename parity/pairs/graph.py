@@ -57,3 +57,8 @@ class Graph:
             (key for key in keys if "<" not in key and not self.is_output(key)), key=self._place.__getitem__
         )
         return tuple(dict.fromkeys(self.path(key) for key in ordered if not self.steps[key].free))
+
+    def shared(self) -> frozenset[str]:
+        """Inputs that operators made for one step and that others work on too."""
+        users = ((key, other) for key in self.steps for other in self.before(key) or () if "<" in other)
+        return frozenset(other for key, other in users if other.partition("<")[0] != key)

@@ -57,6 +57,18 @@ class Pairing:
         apart = {t: k for t, k in self.found.items() if t not in found}
         return replace(self, found=found, anchors=anchors, apart=self.apart | apart)
 
+    def hiding(self, feeds: Collection[str]) -> "Pairing":
+        """The same with these inputs of steps, by torch's names, shown on neither side."""
+        own = {t: k for k, t in self.keras.aliases.items()}
+
+        def raw(key: str) -> str:
+            user, _, number = key.partition("<")
+            return own.get(key, f"{own.get(user, user)}<{number}")
+
+        torch = replace(self.torch, hidden=self.torch.hidden | frozenset(feeds))
+        keras = replace(self.keras, hidden=self.keras.hidden | frozenset(map(raw, feeds)))
+        return replace(self, torch=torch, keras=keras)
+
     def with_bare(self, found: Found, shapes: dict[str, tuple[int, ...]]) -> "Pairing":
         """The same with the parameters outside of layers, torch's by Keras's, whose shapes are `shapes`."""
         layers = {k: t for t, k in found.items() if t != k}
