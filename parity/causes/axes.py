@@ -10,6 +10,7 @@ import numpy as np
 from parity.models.arrays import Array
 
 from .evidence import Evidence
+from .functions import JOINED
 from .norms import EPSILONS
 from .readings import ONE_SAMPLE, Candidate, Family, Inputs
 
@@ -25,6 +26,7 @@ REDUCED: dict[str, Callable[..., Any]] = {
     "unbiased variance": partial(np.var, ddof=1),
     "norm": lambda x, axis: np.sqrt(np.square(x).sum(axis)),
 }
+INNER: dict[str, Callable[[Array], Any]] = {"x": lambda x: x, "|x|": np.abs, "x squared": np.square}
 FOUND: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argmin": np.argmin}
 
 
@@ -47,8 +49,9 @@ ALONG: dict[str, Callable[..., Any]] = {
 }
 
 
-def along(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def along(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Functions that leave the shape as it is."""
+    shape = out.shape
     x = inputs[0]
     if len(inputs) > 1 or x.shape != shape:
         return
@@ -56,39 +59,52 @@ def along(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterato
         yield {"function": name, "axis": [axis]}, partial(function, axis=axis)
 
 
-def norms(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def norms(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Norms without weights, of every sample by itself."""
+    shape = out.shape
     x = inputs[0]
     if len(inputs) == 1 and x.shape == shape:
         for axes, eps in product([axes for axes in _some(x.ndim) if 0 not in axes], EPSILONS):
             yield {"axis": list(axes), "epsilon": eps}, partial(_standard, axis=axes, eps=eps)
 
 
-def reductions(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
-    """Functions that leave one number of an axis, or of several."""
-    x = inputs[0]
-    if len(inputs) > 1:
+def reductions(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
+    """Functions that leave one number of an axis, or of several, of a tensor or of what two are joined to."""
+    shape, x = out.shape, inputs[0]
+    if not 1 <= len(inputs) <= 2 or x.size <= out.size or any(other.shape != x.shape for other in inputs):
         return
-    for (name, function), axes in product(REDUCED.items(), _some(x.ndim)):
-        yield from _reduced(name, partial(function, axis=axes), axes, x.shape, shape)
+    joins = {"x": _first} if len(inputs) == 1 else {f"x = {name}": join for name, join in JOINED.items()}
+    for (of, join), (inner, first) in product(joins.items(), INNER.items()):
+        for (name, function), axes in product(REDUCED.items(), _some(x.ndim)):
+            if _fits(x.shape, axes, shape):
+                told = {"function": name, "axis": list(axes), "of": inner, "where": of}
+                yield told, partial(_reduced, partial(function, axis=axes), first, join, shape)
     for (name, function), axis in product(FOUND.items(), range(x.ndim)):
-        yield from _reduced(name, partial(function, axis=axis), (axis,), x.shape, shape)
+        if len(inputs) == 1 and _fits(x.shape, (axis,), shape):
+            told = {"function": name, "axis": [axis], "of": "x", "where": "x"}
+            yield told, partial(_reduced, partial(function, axis=axis), _first, _first, shape)
 
 
-def _reduced(
-    name: str, function: Callable[..., Any], axes: tuple[int, ...], before: tuple[int, ...], shape: tuple[int, ...]
-) -> Iterator[Candidate]:
+def _first(x: Array) -> Array:
+    return x
+
+
+def _fits(before: tuple[int, ...], axes: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     left = tuple(size for axis, size in enumerate(before) if axis not in axes)
-    if left == tuple(size for size in shape if size != 1) or left == shape:
-        yield {"function": name, "axis": list(axes)}, lambda x: np.asarray(function(x), float).reshape(shape)
+    return left == shape or left == tuple(size for size in shape if size != 1)
+
+
+def _reduced(function: Any, first: Any, join: Any, shape: tuple[int, ...], *inputs: Array) -> Array:
+    return np.asarray(function(first(join(*inputs))), float).reshape(shape)
 
 
 def _some(ndim: int) -> list[tuple[int, ...]]:
     return [axes for count in range(1, ndim + 1) for axes in combinations(range(ndim), count)]
 
 
-def joins(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def joins(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Tensors laid behind or over one another."""
+    shape = out.shape
     if not 2 <= len(inputs) <= 4 or any(x.ndim != len(shape) for x in inputs):
         return
     for axis, order in product(range(len(shape)), permutations(range(len(inputs)))):
@@ -101,5 +117,9 @@ def _laid(axis: int, order: tuple[int, ...], *inputs: Array) -> Array:
 
 ALONG_AXIS = Family("a function along an axis", {"function": "another function", "axis": "another axis"}, along)
 NORM = Family("a norm without weights", {"axis": "another axis", "epsilon": "BN eps"}, norms, ONE_SAMPLE)
-REDUCTION = Family("a reduction", {"function": "another function", "axis": "another axis"}, reductions)
+REDUCTION = Family(
+    "a reduction",
+    {"where": "another operation", "of": "another function", "function": "another function", "axis": "another axis"},
+    reductions,
+)
 JOIN = Family("a concatenation", {"axis": "another axis", "order": "order of what is concatenated"}, joins)

@@ -13,7 +13,7 @@ from parity.models.attempts import attempt, attempts
 
 from .axes import ALONG_AXIS, JOIN, NORM, REDUCTION
 from .evidence import Config, Evidence, Guess
-from .functions import OF_ONE, OF_TWO
+from .functions import AFFINE, OF_ONE, OF_TWO
 from .inputs import input_guesses
 from .kernels import KERNELS
 from .margins import CROP, PAD
@@ -29,7 +29,7 @@ from .uncopied import weight_guesses
 from .windows import WINDOWS
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS)
-FAMILIES = (POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FAMILIES = (POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
 
 Prediction = tuple[str, Array, Array, str]
 

@@ -19,12 +19,13 @@ MODE, MARGINS, OFFSET = "padding mode", "pixels", "offset"
 ZEROS = "constant 0"
 
 
-def pads(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def pads(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Pads of an image that give one of this shape."""
+    shape = out.shape
     totals = _totals(inputs, shape)
     if not totals or min(totals) < 0:
         return
-    value = _corner(evidence, shape)
+    value = float(out.reshape(-1)[0]) if np.isfinite(out.reshape(-1)[0]) else 0.0
     moved = [range(-SHIFT, SHIFT + 1) if total == 0 else range(total + 1) for total in totals]
     for margins in _splits(totals, moved):
         for mode in (*MODES, "constant"):
@@ -33,8 +34,9 @@ def pads(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator
                 yield told, partial(pad, pads=margins, value=filled, mode=mode)
 
 
-def crops(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def crops(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Crops of an image that give one of this shape."""
+    shape = out.shape
     totals = _totals(inputs, shape)
     if not totals or max(totals) > 0 or not any(totals):
         return
@@ -58,12 +60,6 @@ def _splits(totals: list[int], firsts: list[range]) -> Iterator[Pads]:
 
 def _listed(margins: Pads) -> list[list[int]]:
     return [list(pair) for pair in margins]
-
-
-def _corner(evidence: Evidence, shape: tuple[int, ...]) -> float:
-    """What a constant would be."""
-    out: Array = next(out for out in (evidence.torch, evidence.keras) if out.shape == shape)
-    return float(out.reshape(-1)[0]) if np.isfinite(out.reshape(-1)[0]) else 0.0
 
 
 PAD = Family("a pad", {MODE: "padding mode", MARGINS: "asymmetric padding"}, pads, ONE_CHANNEL)

@@ -18,8 +18,9 @@ DISTINCT = 6  # different numbers, at least, that an order can be told by
 TRIED = 2000  # ways to see a flattened axis as several
 
 
-def moves(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def moves(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Axes exchanged, and then seen in another shape."""
+    shape = out.shape
     x = inputs[0]
     if len(inputs) > 1 or x.size != prod(shape) or x.ndim > 5:
         return
@@ -27,8 +28,9 @@ def moves(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterato
         yield {ORDER: _letters(axes)}, partial(_moved, (0, *axes), shape[1:])
 
 
-def shuffles(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def shuffles(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Channels to pixels and back, and channels in groups."""
+    shape = out.shape
     x = inputs[0]
     if len(inputs) > 1 or x.ndim != len(shape) or x.ndim < 3 or x.size != prod(shape) or not all(shape):
         return

@@ -27,8 +27,9 @@ VALUE, COUNTED = "pad value", "padding counted"
 MAXIMUM, MEAN = pool(np.max, -np.inf), pool(np.mean, 0.0)
 
 
-def candidates(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def candidates(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Max and average pools of one image that give one of this shape."""
+    shape = out.shape
     x = inputs[0]
     if len(inputs) > 1 or x.ndim < 3 or x.shape[:2] != shape[:2] or len(shape) != x.ndim:
         return

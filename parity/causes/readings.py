@@ -32,13 +32,13 @@ class Family:
     """Functions that are one but for their settings.
 
     name: in a sentence. causes: by setting, the name of the cause if the two sides differ in it; the first that they
-    differ in names it. candidates: settings and functions of the inputs that give an output of a shape. cut: the part
+    differ in names it. candidates: settings and functions of the inputs that may give an output. cut: the part
     of the inputs that a part of the output is made from alone.
     """
 
     name: str
     causes: dict[str, str]
-    candidates: Callable[[Evidence, Inputs, tuple[int, ...]], Iterator[Candidate]]
+    candidates: Callable[[Evidence, Inputs, Array], Iterator[Candidate]]
     cut: tuple[slice, ...] = ()
 
 
@@ -76,7 +76,7 @@ def read(evidence: Evidence, family: Family, inputs: Inputs, out: Array) -> Iter
     if not out.any() or (out.size < TELLING and np.array_equal(out, np.round(out))):
         return
     few, wanted = tuple(x[family.cut[: x.ndim]] for x in inputs), out[family.cut[: out.ndim]]
-    for settings, function in family.candidates(evidence, inputs, out.shape):
+    for settings, function in family.candidates(evidence, inputs, out):
         first = attempt(partial(function, *few), lambda _: None)
         if first is None or not _near(first, wanted):
             continue

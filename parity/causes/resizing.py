@@ -33,10 +33,12 @@ def _lanczos(t: Array, lobes: int) -> Array:
     return np.asarray(np.where(np.abs(t) < lobes, np.sinc(t) * np.sinc(t / lobes), 0.0))
 
 
+TABLED, STEPS = "cubic, a = -0.5, of a table (TensorFlow without the filter)", 1024
 KERNELS: dict[str, tuple[Callable[[Array], Array], int]] = {  # and how far each reaches
     "linear": (_linear, 1),
     "cubic, a = -0.75 (torch)": (partial(_cubic, a=-0.75), 2),
     "cubic, a = -0.5 (Keys; TensorFlow)": (partial(_cubic, a=-0.5), 2),
+    TABLED: (partial(_cubic, a=-0.5), 2),
     "lanczos3": (partial(_lanczos, lobes=3), 3),
     "lanczos5": (partial(_lanczos, lobes=5), 5),
 }
@@ -63,6 +65,8 @@ def _weights(before: int, after: int, method: str, places: str, filtered: bool, 
     """The matrix of one axis, (after, before). cut: weights beyond the image are left out, not the border's again."""
     kernel, reach = KERNELS[method]
     at = _places(before, after, places)
+    if method == TABLED:
+        at = np.floor(at) + np.round((at - np.floor(at)) * STEPS) / STEPS
     wide = max(1.0, before / after) if filtered else 1.0
     matrix = np.zeros((after, before))
     span = int(np.ceil(reach * wide)) + 1
@@ -89,8 +93,9 @@ def _area(before: int, after: int) -> Array:
     return np.asarray(touched / touched.sum(1, keepdims=True))
 
 
-def candidates(evidence: Evidence, inputs: Inputs, shape: tuple[int, ...]) -> Iterator[Candidate]:
+def candidates(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Resizes of one image that give one of this shape."""
+    shape = out.shape
     x = inputs[0]
     if len(inputs) > 1 or not 3 <= x.ndim == len(shape) or x.shape[:2] != shape[:2] or x.shape == shape:
         return

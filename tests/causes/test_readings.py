@@ -10,7 +10,7 @@ import pytest
 from parity.causes.diagnose import diagnose
 from parity.causes.evidence import Config, Evidence, User
 from parity.models.arrays import Array
-from parity.models.kinds import named
+from parity.models.kinds import formulas, named
 from parity.models.kinds.formulas import pad, pool, softmax
 
 pytestmark = pytest.mark.quick
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.quick
 DRAW = np.random.default_rng(0)
 X = DRAW.standard_normal((2, 4, 8, 6))
 A, B = DRAW.standard_normal((2, 3, 16)), DRAW.standard_normal((2, 3, 16))
+SCALES = np.array([2.0, 4.0, 8.0, 1.0]).reshape(1, 4, 1, 1)
 SQUARE = X[:, :, :6]
 ODD = DRAW.standard_normal((2, 4, 9, 7))
 CUBE = DRAW.standard_normal((3, 5, 5))
@@ -66,6 +67,14 @@ def fault(cause: str, word: str, make: Callable[..., Array], one: Any, other: An
     return Fault(inputs, make(*inputs, *one), make(*inputs, *other), cause, word)
 
 
+def gelu(x: Array, approximate: bool) -> Array:
+    return formulas.gelu(x, {}, {"approximate": approximate})
+
+
+def distance(a: Array, b: Array, order: int) -> Array:
+    return np.asarray(np.linalg.norm(a - b, order, axis=2))
+
+
 def flattened(x: Array, axes: tuple[int, ...]) -> Array:
     return x.transpose(axes).reshape(len(x), -1)
 
@@ -98,6 +107,16 @@ FAULTS = {
     "root": fault("another function", "log1p", lambda x, f: f(abs(x)), [np.sqrt], [np.log1p], abs(X)),
     "distance": fault("another function", "squared", lambda a, b, f: f(a - b), [np.abs], [np.square], A, B),
     "joined": fault("another operation", "a * b", lambda a, b, f: f(a, b), [np.add], [np.multiply], A, B),
+    "slope": fault("activation slope", "0.2", lambda x, s: np.where(x > 0, x, s * x), [0.01], [0.2], X),
+    "alpha": fault("activation slope", "0.5", lambda x, a: np.where(x > 0, x, a * np.expm1(x)), [1.0], [0.5], X),
+    "bounds": fault("another bound", "0 and 1", np.clip, [0, 2], [0, 1], X),
+    "approximate": fault("another function", "approximate", gelu, [False], [True], X),
+    "offset": fault("another offset", "-0.5", lambda x, c: x / 2 + c, [-1], [-0.5], X),
+    "scale": fault("another scale", "[2, 4, 8, 1]", lambda x, s: x * s + 1, [1], [SCALES], X),
+    "sum of squares": fault(
+        "another function", "squared", lambda a, b, f: f(a - b).sum(2), [np.abs], [np.square], A, B
+    ),
+    "root of a sum": fault("another function", "norm", distance, [1], [2], A, B),
     "softmax": fault("another axis", "[2]", along, [1], [2], A),
     "softmax of images": fault("another axis", "[3]", along, [1], [3], X),
     "softmax over the batch": fault("another axis", "[1]", along, [0], [1], A),
@@ -148,6 +167,14 @@ def test_a_reading_that_is_not_met_names_nothing(name: str) -> None:
 def test_an_output_of_one_number_says_nothing(value: float) -> None:
     cause = diagnose(evidence(Fault((X,), np.full(X.shape, value), X + X**2, "", "")))
     assert cause.name == "unknown"
+
+
+@pytest.mark.parametrize("shape", [(2, 16), (1, 4), (2, 2), (1, 1), (3, 2, 2)])
+def test_few_numbers_are_fitted_by_nothing(shape: tuple[int, ...]) -> None:
+    """A line goes through any two points: what has as many numbers of its own as there are to meet says nothing."""
+    x, ours, theirs = DRAW.standard_normal((3, *shape))
+    assert diagnose(evidence(Fault((x,), ours, theirs, "", ""))).name in ("unknown", "constant factor")
+    assert diagnose(evidence(Fault((x,), np.abs(x), theirs, "", ""))).name in ("unknown", "constant factor")
 
 
 def test_pads_that_a_max_pool_cannot_show_are_not_told() -> None:

@@ -36,9 +36,7 @@ def cause_of(ours: Config, theirs: Config, x: Array, keras: Array) -> Cause:
 def test_dense_rows_in_another_flatten_order(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
     kernel = DRAW.standard_normal((7, 120))
     order = np.arange(120).reshape(shape).transpose(axes).reshape(-1)
-    ours, theirs = (
-        Config(named("dense"), {"weight": weight}, {"bias": False}) for weight in (kernel, kernel[:, order])
-    )
+    ours, theirs = (Config(named("dense"), {"weight": each}, {"bias": False}) for each in (kernel, kernel[:, order]))
     x = DRAW.standard_normal((2, 120))
     cause = cause_of(ours, theirs, x, made(theirs, x))
     assert cause.name == "order of a weight"
@@ -94,9 +92,8 @@ CUTS = [[[1, 0], [1, 0]], [[0, 1], [0, 1]], [[1, 0], [0, 1]]]
 def test_where_a_transposed_convolution_is_cut(one: Any, other: Any, stated: bool) -> None:
     settings = {"kernel_size": [3, 3], "stride": [2, 2], "dilation": [1, 1], "bias": True}
     weights = {"weight": KERNEL.swapaxes(0, 1), "bias": BIAS}
-    ours, really = (
-        Config(named("conv_transpose"), weights, settings | {"transposed_padding": cut}) for cut in (one, other)
-    )
+    cuts = ({"transposed_padding": cut} for cut in (one, other))
+    ours, really = (Config(named("conv_transpose"), weights, settings | cut) for cut in cuts)
     cause = cause_of(ours, really if stated else ours, IMAGE, made(really, IMAGE))
     assert cause.name == "transposed convolution cut elsewhere"
 
