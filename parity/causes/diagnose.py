@@ -19,6 +19,8 @@ from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 from .evidence import Evidence
 from .hypotheses import predictions
 from .precision import precision_cause
+from .rerun import run
+from .uncopied import exchanged
 from .where import error_map
 
 
@@ -40,7 +42,7 @@ def _where(evidence: Evidence) -> dict[str, Any] | None:
 
 def _diagnose(evidence: Evidence) -> Cause:
     if not difference(evidence.keras, evidence.torch).finite:
-        return Cause("NaN or infinity", evidence.path, _not_finite(evidence))
+        return _exchanged(evidence) or Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:
         narrow = _narrow_types(evidence)
         if narrow is not None:
@@ -58,6 +60,21 @@ def _diagnose(evidence: Evidence) -> Cause:
                 left = evidence.left(predicted, target)
                 return Cause(name, evidence.path, f"{what}: the gap closes from {gap} to {left:.1e}")
     return Cause("unknown", evidence.path, _unexplained(evidence))
+
+
+def _exchanged(evidence: Evidence) -> Cause | None:
+    """Tensors that have one another's place, where the layer, run so, is as little finite as Keras's output is."""
+    ours, theirs = evidence.configs
+    with np.errstate(all="ignore"):
+        found, made = exchanged(ours, theirs), run(theirs, evidence.inputs)
+    if found is None or made is None or made.shape != evidence.keras.shape:
+        return None
+    finite = np.isfinite(made)
+    if not np.array_equal(finite, np.isfinite(evidence.keras)):
+        return None
+    left = evidence.left(np.where(finite, made, 0.0), np.where(finite, evidence.keras, 0.0))
+    told = f"{np.count_nonzero(~finite)} numbers of the output are then NaN or infinity, as they are in Keras"
+    return Cause(found[0], evidence.path, f"{found[1]}: {told}") if left <= STRUCTURE_LINE else None
 
 
 def _not_finite(evidence: Evidence) -> str:

@@ -20,12 +20,22 @@ class Config:
 
 
 @dataclass(frozen=True)
+class User:
+    """The layer that takes a step's output, on either side (without weights), and torch's output of it in float64."""
+
+    configs: tuple[Config, Config]
+    torch: Array
+
+
+@dataclass(frozen=True)
 class Evidence:
     """One faulty step, run on both sides from the same input x (torch's own). Outputs are float64, (N, C, ...).
 
-    `nearby` are outputs of torch's steps just before, of the same shape: what a shortcut could carry. `low` are both
-    outputs in the asked dtype where arithmetic is at fault. `wide` is Keras's in that dtype with JAX's 64-bit types,
-    where its process has none. lost: how far off right outputs may be, where that is more than the line.
+    `nearby` are outputs of torch's steps just before, of the same shape: what a shortcut could carry. `before` are
+    those of any shape and the model's inputs, the likeliest first, where the step's own inputs are not known; `user` is
+    then the layer that takes what it gives. `low` are both outputs in the asked dtype where arithmetic is at fault.
+    `wide` is Keras's in that dtype with JAX's 64-bit types, where its process has none. lost: how far
+    off right outputs may be, where that is more than the line.
     """
 
     path: str
@@ -34,6 +44,8 @@ class Evidence:
     inputs: tuple[Array, ...]
     configs: tuple[Config, Config]
     nearby: dict[str, Array] = field(default_factory=dict)
+    before: dict[str, Array] = field(default_factory=dict)
+    user: User | None = None
     low: tuple[Array, Array] | None = None
     wide: Array | None = None
     lost: Array | None = None

@@ -11,18 +11,25 @@ from typing import Any
 from parity.models.arrays import Array
 from parity.models.attempts import attempt, attempts
 
-from .borders import border_guesses
+from .axes import ALONG_AXIS, JOIN, NORM, REDUCTION
 from .evidence import Config, Evidence, Guess
+from .functions import AFFINE, OF_ONE, OF_TWO
 from .inputs import input_guesses
 from .kernels import KERNELS
+from .margins import CROP, PAD
 from .norms import NORMS, one_pass_guesses
+from .orders import MOVE, SHUFFLE, output_order_guesses, weight_order_guesses
 from .outputs import activation_guesses, output_guesses
+from .pools import POOL, padded_before_guesses
+from .readings import reading_guesses
 from .rerun import factor, run
+from .resizing import RESIZE
 from .settings import setting_guesses
 from .uncopied import weight_guesses
 from .windows import WINDOWS
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS)
+FAMILIES = (POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
 
 Prediction = tuple[str, Array, Array, str]
 
@@ -39,15 +46,18 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
         if attempt(partial(_declared, evidence, config, target), lambda _: False):
             continue  # this output is as declared: it is the other side's that is not
         yield from _of(target, side, _transforms, evidence, config)
-    for base, (target, side), other in ((evidence.torch, keras, "torch"), (evidence.keras, torch, "Keras")):
-        yield from _of(target, side, border_guesses, evidence, base, other)
+    yield from _of(evidence.keras, "", weight_order_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", weight_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", one_pass_guesses, evidence)
     for target, side in (keras, torch):
         yield from _of(target, side, activation_guesses, evidence, target)
     for base, (target, side) in ((evidence.torch, keras), (evidence.keras, torch)):
         yield from _of(target, side, output_guesses, evidence, base, target)
+    yield from _of(evidence.keras, "", padded_before_guesses, evidence)
+    if not ours.weights and not theirs.weights:
+        yield from _of(evidence.keras, "", reading_guesses, evidence, FAMILIES)
     yield from _of(evidence.keras, "", _factor, evidence)
+    yield from _of(evidence.keras, "", output_order_guesses, evidence)
 
 
 def _of(target: Array, side: str, family: Callable[..., Iterable[Guess]], *args: Any) -> Iterator[Prediction]:

@@ -9,6 +9,12 @@ def _no_bias(evidence: Evidence, config: Config) -> Changes:
     yield {"bias": None}, "leaves the bias out"
 
 
+def _bias_elsewhere(evidence: Evidence, config: Config) -> Changes:
+    for axis in range(2, evidence.torch.ndim):
+        if "bias" in config.weights and evidence.torch.shape[axis] == config.weights["bias"].size:
+            yield {"bias_axis": axis}, f"adds the bias along axis {axis} of (N, C, ...) and not along the channels"
+
+
 def _transposed(evidence: Evidence, config: Config) -> Changes:
     kernel = config.weights["weight"]
     if kernel.ndim == 4 and kernel.shape[-1] == kernel.shape[-2] > 1:
@@ -44,6 +50,7 @@ def _has_kernel(config: Config) -> bool:
 
 KERNELS = (
     Row("missing or extra bias", _has_kernel, _no_bias),
+    Row("bias along another axis", lambda config: config.kind.sums and not config.kind.flat, _bias_elsewhere),
     Row("kernel spatially transposed", _has_kernel, _transposed),
     Row("kernel spatially flipped", _has_kernel, _flipped),
     Row("kernel in/out transposed", _has_kernel, _exchanged),

@@ -14,7 +14,7 @@ from parity.verdict.rounding import Norm
 
 from .evidence import Changes, Config, Evidence, Guess, Row
 
-EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0)
+EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-8, 0.0, 1e-2, 1e-4, 1e-7)
 ONE_PASS = "one-pass variance"
 
 

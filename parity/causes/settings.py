@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from .evidence import Config, Evidence, Guess
 from .rerun import run
 
+CUT = "transposed convolution cut elsewhere"
+
 SETTING_CAUSES = {
     "eps": "BN eps",
     "stride": "stride on the wrong convolution",
     "padding": "asymmetric padding",
+    "transposed_padding": CUT,
     "dilation": "wrong dilation",
     "slope": "activation slope",
 }

@@ -1,6 +1,7 @@
-"""A tensor that one side has and the other not: a weight that was not copied."""
+"""Both sides' tensors of one layer -> a weight that was not copied, or that has another's place."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 
@@ -8,6 +9,26 @@ from parity.models.arrays import Array
 
 from .evidence import Config, Evidence, Guess
 from .rerun import run
+
+NAMES = {  # the cause, by the tensors that have one another's place
+    frozenset({"running_mean", "running_var"}): "mean and variance swapped",
+    frozenset({"weight", "bias"}): "gamma and beta swapped",
+}
+
+
+def exchanged(ours: Config, theirs: Config) -> tuple[str, str] | None:
+    """The cause and what was found, where Keras holds two of torch's tensors as one another, number for number."""
+    names = ours.weights.keys() & theirs.weights.keys()
+    for one, other in combinations(sorted(names), 2):
+        a, b = ours.weights[one], ours.weights[other]
+        if (
+            not np.array_equal(a, b)
+            and np.array_equal(theirs.weights[one], b)
+            and np.array_equal(theirs.weights[other], a)
+        ):
+            name = NAMES.get(frozenset({one, other}), f"{one} and {other} swapped")
+            return name, f"Keras's {one} is torch's {other}, and its {other} torch's {one}, number for number"
+    return None
 
 
 def weight_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:

@@ -1,7 +1,10 @@
 """What people get wrong in a window that slides, a row a cause: padding, dilation, stride -> the changes to try."""
 
+from parity.models.kinds.formulas import MODES
+
 from .evidence import Changes, Config, Evidence, Row
 from .rerun import all_pads
+from .settings import CUT
 
 
 def _is_padded(config: Config) -> bool:
@@ -15,6 +18,18 @@ def _is_padded_otherwise(config: Config) -> bool:
 
 def _pads_zero(evidence: Evidence, config: Config) -> Changes:
     yield {"pad_value": 0.0}, "pads the max pool with 0 instead of minus infinity"
+
+
+def _pads_otherwise(evidence: Evidence, config: Config) -> Changes:
+    for mode in MODES:
+        yield {"padding_mode": mode}, f"pads its input by another padding mode, {mode}, and not with zeros"
+
+
+def _cut_elsewhere(evidence: Evidence, config: Config) -> Changes:
+    totals = [sum(cut) for cut in config.static["transposed_padding"]]
+    for cuts in all_pads([max(0, total) + 2 for total in totals]):  # from 1 before what it must be, to 1 behind
+        moved = [[before - 1, total - before + 1] for (before, _), total in zip(cuts, totals, strict=True)]
+        yield {"transposed_padding": moved}, f"cuts {moved} pixels (before, after) off its full output"
 
 
 def _pads_unevenly(evidence: Evidence, config: Config) -> Changes:
@@ -56,6 +71,8 @@ WINDOWS = (
     Row("max-pool pad value", _is_padded_otherwise, _pads_zero),
     Row("asymmetric padding", _is_padded, _pads_unevenly),
     Row("max-pool pad value", _is_padded_otherwise, _pads_zero_unevenly),
+    Row("padding mode", lambda config: _is_padded(config) and config.kind.sums, _pads_otherwise),
+    Row(CUT, lambda config: "transposed_padding" in config.static, _cut_elsewhere),
     Row("wrong dilation", lambda config: "dilation" in config.static, _dilated),
     Row("stride on the wrong convolution", lambda config: "stride" in config.static and config.kind.sums, _strided),
 )

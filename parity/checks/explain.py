@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from parity.causes.diagnose import diagnose, unsought
-from parity.causes.evidence import Config, Evidence
+from parity.causes.evidence import Config, Evidence, User
 from parity.causes.norms import momentum_cause
 from parity.causes.precision import dtype_cause
 from parity.causes.rerun import WEIGHTS
@@ -25,6 +25,7 @@ from parity.verdict.results import LayerResult, StaticDifference
 from .report import Report
 
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
+BEFORE = 6  # steps before an operation, of any shape, that it may be computed from
 
 
 def explain(
@@ -44,7 +45,7 @@ def explain(
     rows = {layer.path: layer for layer in report.layers}
     hidden = [entry for entry in report.settings if entry.field in WEIGHTS and not _at_fault(rows.get(entry.path))]
     loose = (wiring.loose[0][:NEARBY], wiring.loose[1][:NEARBY])
-    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in settings] + loose[1])
+    want = frozenset([layer.step.key for layer in faulty] + [entry.path for entry in settings] + loose[0] + loose[1])
     dtype = str(report.environment["dtype"])
     try:
         seen = _look(torch, keras, wiring, want, x, dtype)
@@ -52,7 +53,7 @@ def explain(
         found = [unsought(layer.path, error) for layer in faulty]
         return found + [_uncopied(entry) for entry in hidden[:EXPLAINED]]
     infos = ({layer.path: layer for layer in layers[0]}, {layer.path: layer for layer in layers[1]})
-    scene = _Scene(torch, keras, wiring, loose, infos, seen)
+    scene = _Scene(torch, keras, wiring, loose, infos, seen, x)
     causes = [attempt(partial(scene.cause, layer), partial(unsought, layer.path)) for layer in faulty]
     causes += [_uncopied(entry) for entry in hidden[:EXPLAINED]]
     for entry in settings:
@@ -79,6 +80,7 @@ class _Scene:
     loose: tuple[list[str], list[str]]
     infos: tuple[dict[str, LayerInfo], dict[str, LayerInfo]]
     seen: "_Seen"
+    x: Inputs
 
     def cause(self, layer: LayerResult) -> Cause:
         return diagnose(self._evidence(layer, _nearby(layer.step, self.wiring)))
@@ -96,20 +98,47 @@ class _Scene:
     def _evidence(self, layer: LayerResult, near: list[str]) -> Evidence:
         key, seen = layer.step.key, self.seen
         path = key.partition("#")[0]
-        configs = [
+        configs = self._configs(path, layer.kind)
+        nearby = {self.wiring.steps[other].path: seen.output(other) for other in near}
+        nearby |= seen.alone(self.loose, layer.step.shape)
+        before, user = ({}, None) if seen.steps[key].inputs else (self._before(layer), self._user(key))
+        low = None if "structure" in layer.faults else seen.lows(key)
+        outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
+        wide, lost = seen.wide.get(key), seen.lost(key)
+        return Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost)
+
+    def _configs(self, path: str, kind: str) -> tuple[Config, Config]:
+        ours, theirs = (
             Config(
-                named(layer.kind),
+                named(kind),
                 side.weights_of(path).result() if path in info else {},
                 info[path].static if path in info else {},
             )
             for side, info in zip((self.torch, self.keras), self.infos, strict=True)
-        ]
-        nearby = {self.wiring.steps[other].path: seen.output(other) for other in near}
-        nearby |= seen.alone(self.loose, layer.step.shape)
-        low = None if "structure" in layer.faults else seen.lows(key)
-        outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
-        wide, lost = seen.wide.get(key), seen.lost(key)
-        return Evidence(layer.path, *outputs, (configs[0], configs[1]), nearby, low, wide, lost)
+        )
+        return ours, theirs
+
+    def _user(self, key: str) -> User | None:
+        """The layer that an operation's output is an input of."""
+        name, less, _ = key.partition("<")
+        if not less or name not in self.wiring.steps:
+            return None
+        user, path = self.wiring.steps[name], name.partition("#")[0]
+        ours, theirs = (Config(named(user.kind), {}, info[path].static if path in info else {}) for info in self.infos)
+        return User((ours, theirs), self.seen.output(name))
+
+    def _before(self, layer: LayerResult) -> dict[str, Array]:
+        """What an operation between layers may have been given, the likeliest first.
+
+        That is what a step of torch's alone that made it took, the steps before it, and the model's inputs.
+        """
+        own = self.seen.steps.get(layer.path)
+        given = {} if own is None else {f"{own.path}<{i}": _wide(x) for i, x in enumerate(own.inputs)}
+        keys = list(self.wiring.steps)
+        near = keys[: keys.index(layer.step.key)][: -BEFORE - 1 : -1]
+        inputs = {name: array for name, array in self.x.arrays.items() if array.dtype.kind == "f"}
+        steps = {other: _wide(self.seen.output(other)) for other in near}
+        return given | steps | {n: a.astype(np.float64) for n, a in inputs.items()}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ LAYERS = [
     nn.Conv2d(4, 6, 3, stride=2, padding=(1, 0), dilation=(1, 2), groups=2),
     nn.Conv1d(4, 4, 3, groups=4, bias=False),
     nn.Conv3d(4, 2, (1, 2, 3), padding=1),
+    nn.ConvTranspose2d(4, 6, 3, stride=(2, 1), padding=1, output_padding=(1, 0), dilation=(1, 2)),
+    nn.ConvTranspose1d(4, 2, 2, stride=3, bias=False),
     nn.Linear(7, 3),
     nn.BatchNorm2d(4, eps=1e-3),
     nn.BatchNorm2d(4, affine=False),

@@ -272,7 +272,7 @@ def rate_allowed(recipe: Recipe, step: int, rate: float, rounding: float) -> flo
 
 
 def classes_of(layers: list[LayerInfo]) -> int:
-    """How many classes the last layer gives. Raises RecipeError where it gives no row of numbers for each input."""
+    """How many classes the last layer gives, two at least. Raises RecipeError where it gives no row of numbers."""
     last = layers[-1] if layers else None
     if last is None or not named(last.kind).flat:
         found = "no layer with weights" if last is None else f"{last.path}, a {last.kind}"
@@ -280,7 +280,13 @@ def classes_of(layers: list[LayerInfo]) -> int:
             f"training needs a classifier, a model whose last layer is a dense one, and the last is {found}; "
             "compare a model with a head"
         )
-    return last.weights["weight"][0]
+    classes = int(last.weights["weight"][0])
+    if classes < 2:
+        raise RecipeError(
+            f"training is by cross entropy, which needs two classes at least, and {last.path} gives one output, whose "
+            "loss is always 0 and proves nothing; compare the gradients instead (parity.check --gradients)"
+        )
+    return classes
 
 
 def longest_sum(layers: list[LayerInfo], positions: int) -> int:

@@ -18,10 +18,16 @@ from .kind import Formula, Static, Weights
 Pads = Sequence[tuple[int, int]]
 
 
-def pad(x: Array, pads: Pads, value: float = 0.0) -> Array:
-    """Pad the spatial axes by (before, after) pixels each; a negative number cuts."""
+MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap", "symmetric": "symmetric"}  # NumPy's names
+
+
+def pad(x: Array, pads: Pads, value: float = 0.0, mode: str = "constant") -> Array:
+    """Pad the spatial axes by (before, after) pixels each; a negative number cuts. mode: torch's name of it."""
     cut = tuple(slice(max(0, -before), x.shape[i + 2] - max(0, -after)) for i, (before, after) in enumerate(pads))
     widths = [(0, 0), (0, 0), *((max(0, before), max(0, after)) for before, after in pads)]
+    if mode in MODES:
+        filled: Array = np.pad(x[(slice(None), slice(None), *cut)], widths, MODES[mode])  # type: ignore[call-overload]
+        return filled
     return np.pad(x[(slice(None), slice(None), *cut)], widths, constant_values=value)
 
 
@@ -44,9 +50,9 @@ def windows(x: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Se
     return np.asarray(every[(slice(None), slice(None), *steps, *holes)])
 
 
-def channels(values: Array, x: Array) -> Array:
-    """Per-channel values in a shape that broadcasts over (N, C, ...)."""
-    return values.reshape(1, -1, *[1] * (x.ndim - 2))
+def channels(values: Array, x: Array, axis: int = 1) -> Array:
+    """Per-channel values in a shape that broadcasts over (N, C, ...), or over an x that has its channels elsewhere."""
+    return values.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
 
 
 def _pads(x: Array, static: Static) -> Pads:
@@ -57,17 +63,41 @@ def _pads(x: Array, static: Static) -> Pads:
 
 
 def convolution(x: Array, weights: Weights, static: Static) -> Array:
-    """A (grouped) convolution of (N, C, ...) by (out, C / groups, ...)."""
+    """A (grouped) convolution of (N, C, ...) by (out, C / groups, ...).
+
+    static: also "padding_mode", torch's; "bias_axis", along which the bias is added.
+    """
     kernel, bias, rank = weights["weight"], weights.get("bias"), x.ndim - 2
     groups = x.shape[1] // kernel.shape[1]
-    cut = windows(pad(x, _pads(x, static)), kernel.shape[2:], static["stride"], static["dilation"])
+    padded = pad(x, _pads(x, static), mode=static.get("padding_mode", "constant"))
+    cut = windows(padded, kernel.shape[2:], static["stride"], static["dilation"])
     spatial = [1, *range(2 + rank, 2 + 2 * rank)]
     parts = [
         np.tensordot(part, own, axes=(spatial, [1, *range(2, 2 + rank)]))
         for part, own in zip(np.split(cut, groups, 1), np.split(kernel, groups, 0), strict=True)
     ]
     out = np.moveaxis(np.concatenate(parts, -1), -1, 1)
-    return out if bias is None else out + channels(bias, out)
+    return out if bias is None else out + channels(bias, out, static.get("bias_axis", 1))
+
+
+def transposed_convolution(x: Array, weights: Weights, static: Static) -> Array:
+    """A transposed convolution of (N, C, ...) by (C, out, ...), one group; cut by "transposed_padding".
+
+    Every number of x adds the kernel times itself to the output, `stride` apart; then (before, after) are cut off on
+    each axis. A negative number adds zeros.
+    """
+    kernel, bias = weights["weight"], weights.get("bias")
+    if kernel.shape[0] != x.shape[1]:
+        raise ValueError(f"a kernel for {kernel.shape[0]} channels and an input of {x.shape[1]}")
+    stride, dilation, size = static["stride"], static["dilation"], kernel.shape[2:]
+    reach = [s * (n - 1) + d * (k - 1) + 1 for n, s, d, k in zip(x.shape[2:], stride, dilation, size, strict=True)]
+    out = np.zeros((len(x), kernel.shape[1], *reach))
+    for at in np.ndindex(*size):
+        product = np.moveaxis(np.tensordot(x, kernel[(slice(None), slice(None), *at)], axes=(1, 0)), -1, 1)
+        steps = zip(at, dilation, stride, x.shape[2:], strict=True)
+        out[(slice(None), slice(None), *(slice(i * d, i * d + s * (n - 1) + 1, s) for i, d, s, n in steps))] += product
+    out = pad(out, [(-before, -after) for before, after in static["transposed_padding"]])
+    return out if bias is None else out + channels(bias, out, static.get("bias_axis", 1))
 
 
 def dense(x: Array, weights: Weights, static: Static) -> Array:

@@ -54,6 +54,7 @@ PRODUCTS = (
         (("weight", "kernel", kernel), BIAS),
         (of.KERNEL_SIZE, of.STRIDE, of.TRANSPOSED_PADDING, of.DILATION, of.BIAS),
         "channels",
+        formula=formulas.transposed_convolution,
         sums=True,
         noun="transposed convolution",
     ),

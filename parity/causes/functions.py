@@ -1,0 +1,136 @@
+"""Functions of every number by itself, and of two numbers -> candidates for a reading."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.kinds import KINDS
+
+from .evidence import Evidence
+from .readings import ONE_SAMPLE, Candidate, Family, Inputs
+from .rerun import applied
+
+PLAIN: dict[str, Callable[[Array], Any]] = {
+    "x": lambda x: x,
+    "-x": np.negative,
+    "|x|": np.abs,
+    "x squared": np.square,
+    "x cubed": lambda x: x**3,
+    "square root": np.sqrt,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sign": np.sign,
+    "1/x": np.reciprocal,
+    "1/square root": lambda x: 1 / np.sqrt(x),
+    "1 - x": lambda x: 1 - x,
+    "sine": np.sin,
+    "cosine": np.cos,
+    "log(1 + exp x)": lambda x: np.logaddexp(0, x),
+    "round": np.round,
+    "floor": np.floor,
+    "ceil": np.ceil,
+}
+JOINED: dict[str, Callable[[Array, Array], Any]] = {
+    "a + b": np.add,
+    "a - b": np.subtract,
+    "b - a": lambda a, b: b - a,
+    "a * b": np.multiply,
+    "a / b": np.divide,
+    "b / a": lambda a, b: b / a,
+    "max(a, b)": np.maximum,
+    "min(a, b)": np.minimum,
+    "mean of a and b": lambda a, b: (a + b) / 2,
+}
+ACTIVATIONS = {kind.name: partial(applied, kind) for kind in KINDS if kind.activation and kind.formula}
+APPROXIMATE = {"approximate": True}
+ACTIVATIONS |= {
+    f"{kind.name}, approximate": partial(applied, kind, static=APPROXIMATE)
+    for kind in KINDS
+    if kind.formula and any(setting.name in APPROXIMATE for setting in kind.settings)
+}
+FUNCTIONS: dict[str, Callable[[Array], Any]] = PLAIN | ACTIVATIONS
+FITTED = 8  # numbers, at least, that a function with two of its own gives by no chance
+SLOPE = "slope below zero"
+
+
+def of_one(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
+    """Functions of one tensor."""
+    shape = out.shape
+    if len(inputs) == 1 and inputs[0].shape == shape:
+        for name, function in FUNCTIONS.items():
+            yield {"function": name}, function
+        yield from _fitted(inputs[0], out)
+
+
+def _fitted(x: Array, out: Array) -> Iterator[Candidate]:
+    """Functions with a number of their own, which one place of the output gives."""
+    if x.size < FITTED:
+        return
+    at = np.unravel_index(int(x.argmin()), x.shape)
+    low, high = float(out.min()), float(out.max())
+    if x[at] < 0:
+        slope, alpha = float(out[at] / x[at]), float(out[at] / np.expm1(x[at]))
+        yield {"function": "x above zero", SLOPE: f"{slope:.6g}"}, lambda x: np.where(x > 0, x, slope * x)
+        told = {"function": "x above zero, exponential below", "alpha": f"{alpha:.6g}"}
+        yield told, lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    yield {"function": "x within bounds", "bounds": f"{low:.6g} and {high:.6g}"}, lambda x: np.clip(x, low, high)
+
+
+def affine(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
+    """x times a number, and one added: the same for all, or for each channel."""
+    x = inputs[0]
+    if len(inputs) > 1 or x.shape != out.shape:
+        return
+    for axes in dict.fromkeys((None, tuple(axis for axis in range(x.ndim) if axis != 1))):
+        if x.size < FITTED * (1 if axes is None else x.shape[1]):
+            continue
+        centred, moved = (array - array.mean(axes, keepdims=True) for array in (x, out))
+        square = np.square(centred).sum(axes, keepdims=True)
+        scale = (centred * moved).sum(axes, keepdims=True) / np.where(square > 0, square, 1.0)
+        offset = out.mean(axes, keepdims=True) - scale * x.mean(axes, keepdims=True)
+        told = {"scale": _few(scale), "offset": _few(offset)}
+        yield told, partial(_scaled, scale, offset)
+
+
+def _scaled(scale: Array, offset: Array, x: Array) -> Array:
+    return np.asarray(scale * x + offset)
+
+
+def _few(numbers: Array) -> str:
+    """So many digits that rounding makes no difference of them."""
+    found = [f"{0.0 if abs(number) < 1e-9 else number:.6g}" for number in numbers.reshape(-1)]
+    return f"[{', '.join(found[:4])}{', ...' if len(found) > 4 else ''}]" if len(found) > 1 else found[0]
+
+
+def of_two(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
+    """Functions of what two tensors are joined to."""
+    shape = out.shape
+    if len(inputs) == 2 and all(_spreads(x.shape, shape) for x in inputs):
+        for (name, join), (outer, function) in product(JOINED.items(), FUNCTIONS.items()):
+            yield {"function": outer, "of x =": name}, partial(_joined, join, function)
+
+
+def _spreads(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an array of one shape can be joined to one of another, number to number."""
+    return len(small) == len(shape) and all(n in (1, size) for n, size in zip(small, shape, strict=True))
+
+
+def _joined(join: Callable[[Array, Array], Any], function: Callable[[Array], Any], a: Array, b: Array) -> Array:
+    return np.asarray(function(join(a, b)))
+
+
+ONE = {
+    "function": "another function",
+    SLOPE: "activation slope",
+    "alpha": "activation slope",
+    "bounds": "another bound",
+}
+OF_ONE = Family("a function", ONE, of_one, ONE_SAMPLE)
+AFFINE = Family("a scale and offset", {"scale": "another scale", "offset": "another offset"}, affine, ONE_SAMPLE)
+OF_TWO = Family("a function", {"of x =": "another operation", "function": "another function"}, of_two, ONE_SAMPLE)
