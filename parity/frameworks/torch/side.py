@@ -221,8 +221,8 @@ def _randomizer(seed: int) -> Any:
         square = x.square().mean()
         norm.running_mean.copy_(drawn["shift"] * square.sqrt())
         norm.running_var.copy_(drawn["spread"] * square)
-        if norm.affine:
-            norm.weight.copy_(drawn["weight"])
-            norm.bias.copy_(drawn["bias"])
+        for name in ("weight", "bias"):  # either may be missing
+            if getattr(norm, name) is not None:
+                getattr(norm, name).copy_(drawn[name])
 
     return hook

@@ -159,6 +159,8 @@ MOMENTUM = Setting(
     lambda layer: round(1 - layer.momentum, 12),  # 1 - 0.9 is not 0.1 in binary
     by_effect=False,
 )
+# Ioffe 2017, "Batch Renormalization": the same in evaluation, trained otherwise.
+RENORM = Setting("renorm", lambda layer: False, lambda layer: bool(getattr(layer, "renorm", False)), by_effect=False)
 INTERPOLATION = Setting("interpolation", _torch_interpolation, _keras_interpolation)
 SLOPE = Setting("slope", lambda layer: layer.negative_slope, _number(_of_function("negative_slope", 0.2)))
 ALPHA = Setting("alpha", lambda layer: float(layer.alpha), _number(_of_function("alpha", 1.0)))
