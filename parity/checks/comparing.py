@@ -152,6 +152,7 @@ def structure(recording: Recording, keras: Runner, wiring: Wiring, ticks: Ticks)
     for found in keras.compare(common, look):
         entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
         entry.add(recording.rounding.get(found.key), found)
+        entry.narrow = entry.narrow or recording.narrow.get(found.key)
         ticks.tick(entry.step.path)
     for added in keras.forced(common, look):
         sums[added.key].added += added.added

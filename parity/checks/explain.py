@@ -90,7 +90,7 @@ class _Scene:
             what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
             return Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")
         if entry.field == "renorm":
-            what = f"torch {entry.torch}, Keras {entry.keras}: normalises otherwise in training, and keeps other statistics"
+            what = f"torch {entry.torch}, Keras {entry.keras}: trained otherwise, with other statistics"
             return Cause("renorm", entry.path, what)
         if entry.field == "dtype":
             return dtype_cause(entry.path, entry.torch, entry.keras, self._evidence(rows[entry.path], []))

@@ -36,7 +36,8 @@ class Setting:
 class Exact:
     """A stand-in for a backend operation of Keras's that TensorFlow does not compute in float64 (see exact.py).
 
-    run: called with `keras.ops` and then as the operation is; None from it: here the operation is exact itself.
+    run: called with `keras.ops` and then as the operation is; None from it: here the operation is exact itself;
+    NotImplemented: it is not, and this stands in for none.
     """
 
     operation: str
