@@ -37,6 +37,7 @@ class KerasTrace(Trace):
         self.inexact = dtype == "float64" and keras.backend.backend() == "tensorflow"  # the others compute in it
         self.shapes: dict[tuple[int, ...], str] = {}  # the layout of the latest tensor of a shape
         self.containers = list(keras_scopes(model))
+        self.known = False  # whether a layer of a known kind runs
         paths = {entry.path for entry in found} | {path for path, _ in self.containers}
         super().__init__(visit, look, names, tape, input_layout(found), paths)
 
@@ -54,13 +55,18 @@ class KerasTrace(Trace):
 
     def _constant(self, x: Any) -> None:
         """A float32 number that is no weight was rounded by the program: the other may have one that was not."""
-        if id(x) not in self._weights and is_coarse(np.asarray(x)):
+        if not self.known and id(x) not in self._weights and is_coarse(np.asarray(x)):
             self.narrow = self.narrow or CONSTANT
 
     def _run(self, own: list[Stage], *args: Any, **kwargs: Any) -> Any:
         output = None
         for (path, kind, _), run in own:
-            output = run(*args, **kwargs) if self.running else self.layer(path, kind, run, args, kwargs)
+            if self.running:
+                output = run(*args, **kwargs)
+            else:
+                self.known = kind.known  # what such a layer has in float32 are its weights
+                output = self.layer(path, kind, run, args, kwargs)
+                self.known = False
             args, kwargs = (output,), {}
         return output
 

@@ -23,19 +23,27 @@ _told: list[Callable[[Any], None]] = []  # who is told of float32 that is made f
 def keeping_float64() -> Iterator[None]:
     """Let the backend's `cast` and `convert_to_tensor` give float64 wherever float32 is asked for."""
     core = keras.src.backend.core
-    new = {
-        core.cast: partial(_cast, core.cast, core.convert_to_tensor, core.is_tensor),
-        core.convert_to_tensor: partial(_convert, core.convert_to_tensor, core.is_tensor),
-    }
+    cast, convert = core.cast, core.convert_to_tensor
+    own = f"keras.src.backend.{keras.backend.backend()}."
     with ExitStack() as stack:
         for name, module in list(sys.modules.items()):
             if name.startswith("keras.src."):
-                for attribute in ("cast", "convert_to_tensor"):
-                    held = module.__dict__.get(attribute)
-                    if held in new:
-                        setattr(module, attribute, new[held])
-                        stack.callback(setattr, module, attribute, held)
+                asked = not name.startswith(own) or module is core
+                stack.enter_context(_patched(module, "cast", cast, partial(_cast, asked)))
+                stack.enter_context(_patched(module, "convert_to_tensor", convert, partial(_convert, asked)))
         yield
+
+
+@contextmanager
+def _patched(module: Any, name: str, held: Any, new: Callable[..., Any]) -> Iterator[None]:
+    if module.__dict__.get(name) is not held:
+        yield
+        return
+    setattr(module, name, partial(new, held))
+    try:
+        yield
+    finally:
+        setattr(module, name, held)
 
 
 @contextmanager
@@ -58,28 +66,31 @@ def telling(told: Callable[[Any], None]) -> Iterator[None]:
         _told.remove(told)
 
 
-def _cast(cast: Any, convert: Any, is_tensor: Any, x: Any, dtype: Any) -> Any:
+def _cast(asked: bool, cast: Any, x: Any, dtype: Any) -> Any:
+    """asked: by the model, and not by the backend, which knows where its kernels need float32."""
     if not _kept[0] or not _is_float(dtype):
         return cast(x, dtype)
-    array = None if is_tensor(x) else _numbers(x)
-    return cast(_seen(x, is_tensor), _wide(dtype)) if array is None else convert(_widened(array), _wide(dtype))
+    dtype = _wide(dtype) if asked else dtype
+    array = _numbers(x)
+    return cast(_seen(x), dtype) if array is None else keras.src.backend.core.convert_to_tensor(_widened(array), dtype)
 
 
-def _convert(convert: Any, is_tensor: Any, x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+def _convert(asked: bool, convert: Any, x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
     if not _kept[0] or not (dtype is None or _is_float(dtype)):
         return convert(x, dtype, *args, **kwargs)
-    if is_tensor(x):
-        narrow = keras.backend.standardize_dtype(x.dtype) == "float32"
-        dtype = "float64" if dtype is None and narrow else dtype
-        return convert(_seen(x, is_tensor), None if dtype is None else _wide(dtype), *args, **kwargs)
+    wanted = _wide(dtype) if asked and dtype is not None else dtype
     array = _numbers(x)
-    floats = array is not None and (dtype is not None or array.dtype.kind == "f")
-    return convert(_widened(array) if floats else x, None if dtype is None else _wide(dtype), *args, **kwargs)
+    if array is not None:
+        floats = dtype is not None or array.dtype.kind == "f"
+        return convert(_widened(array) if floats else x, wanted, *args, **kwargs)
+    made = convert(_seen(x), wanted, *args, **kwargs)
+    narrow = dtype is None and keras.backend.standardize_dtype(made.dtype) == "float32"
+    return convert(made, "float64") if narrow else made
 
 
-def _seen(x: Any, is_tensor: Any) -> Any:
+def _seen(x: Any) -> Any:
     """x, which is told of if it is a tensor in float32."""
-    if is_tensor(x) and keras.backend.standardize_dtype(x.dtype) == "float32":
+    if keras.src.backend.core.is_tensor(x) and keras.backend.standardize_dtype(x.dtype) == "float32":
         for told in _told:
             told(x)
     return x
