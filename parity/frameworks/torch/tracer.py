@@ -40,6 +40,7 @@ class TorchTrace(Trace):
     ) -> None:
         self.model, self.found, self.dtype = model, found, dtype
         self.buffers = {id(tensor) for tensor in model.buffers()}
+        self.used: set[int] = set()  # parameters that are computed with
         self.weights = {id(tensor) for _, tensor in torch_tensors(entry for entry in found if entry.kind.known)}
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
@@ -75,6 +76,7 @@ class TorchTrace(Trace):
     def _heard(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if self.dtype == torch.float64:
             function, args, kwargs = in_float64(function, args, kwargs)
+        self.used |= {id(x) for x in self.tensors((args, kwargs)) if isinstance(x, nn.Parameter)}
         args, kwargs = self._constants_cast(args), self._constants_cast(kwargs)
         name = getattr(function, "__name__", "glue").strip("_")
         if self.running:

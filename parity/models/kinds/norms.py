@@ -11,7 +11,7 @@ RUNNING = (("running_mean", "moving_mean", as_torch), ("running_var", "moving_va
 NORMS = (
     Kind(
         "batch_norm",
-        (*ranked("BatchNorm{}d"), "SyncBatchNorm"),
+        (*ranked("BatchNorm{}d"), "SyncBatchNorm", "FrozenBatchNorm2d"),
         ("BatchNormalization",),
         SCALE + RUNNING,
         (of.EPS, of.MOMENTUM, of.RENORM),

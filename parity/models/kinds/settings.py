@@ -9,6 +9,8 @@ from typing import Any
 
 from .kind import Setting
 
+ABSENT = "absent"  # what a layer has no such setting for: it cannot differ
+
 Getter = Callable[[Any], Any]
 
 
@@ -155,7 +157,7 @@ BIAS = Setting("bias", _has_bias, _has_bias)
 EPS = Setting("eps", lambda layer: layer.eps, lambda layer: layer.epsilon, by_effect=False)
 MOMENTUM = Setting(
     "momentum",
-    lambda layer: layer.momentum,
+    lambda layer: getattr(layer, "momentum", ABSENT),  # a frozen one has none
     lambda layer: round(1 - layer.momentum, 12),  # 1 - 0.9 is not 0.1 in binary
     by_effect=False,
 )
