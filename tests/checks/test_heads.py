@@ -82,8 +82,7 @@ def test_a_head_that_computes_otherwise_is_found_in_training() -> None:
 
 
 def test_a_head_that_one_side_runs_in_evaluation_is_no_note() -> None:
-    with pytest.raises(UnmatchedError, match="aux did not in torch"):
-        checked(Keras(always=True), False)
+    assert "runs on neither side" not in text(checked(Keras(always=True), False))
 
 
 def test_a_head_of_other_weights_is_no_note() -> None:
