@@ -34,6 +34,7 @@ class Compared:
     notes: dict[str, str] = field(default_factory=dict)
     live: bool = True
     steps: list[StepInfo] = field(default_factory=list)
+    by_value: bool = False
 
     @property
     def clean(self) -> bool:
@@ -83,7 +84,7 @@ class Comparing:
         self.keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
         # What is equal by value on one draw must be so on another.
         found = self._compared([*self.slices, redrawn(self.slices[0], self.options.seed)], None, regions)
-        return replace(ready, pairing=pairing), replace(found, notes=dict(regions.notes()))
+        return replace(ready, pairing=pairing), replace(found, notes=dict(regions.notes()), by_value=True)
 
     def _compared(
         self,
@@ -153,6 +154,7 @@ def structure(recording: Recording, keras: Runner, wiring: Wiring, ticks: Ticks)
     for found in keras.compare(common, look):
         entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
         entry.add(recording.rounding.get(found.key), found)
+        entry.narrow = entry.narrow or recording.narrow.get(found.key)
         ticks.tick(entry.step.path)
     for added in keras.forced(common, look):
         sums[added.key].added += added.added

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.keys import is_statistic
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
 from parity.models.steps import StepInfo
@@ -42,13 +43,28 @@ def copy_weights(
     found = rewritten(ours, theirs, read.__getitem__, recording.steps)
     shapes = shapes_of(ours)
     kept = {name: shape for name, shape in shapes.items() if name not in found.left}
-    check_shapes(kept | {name: array.shape for name, array in found.arrays.items()}, shapes_of(theirs), NAMES)
+    places, lone = shapes_of(theirs), _lone_statistics(ours, theirs)
+    kept, places = ({name: s for name, s in side.items() if name not in lone} for side in (kept, places))
+    check_shapes(kept | {name: array.shape for name, array in found.arrays.items()}, places, NAMES)
     keras.load(
         {name: place for name, place in recording.weights.items() if name in kept.keys() - found.arrays}
     ).result()
     if found.arrays:
         keras.assign(found.arrays).result()
     return found
+
+
+def _lone_statistics(ours: list[LayerInfo], theirs: list[LayerInfo]) -> set[str]:
+    """Running statistics that one of two partners does not keep: it normalises by its batch, or the two differ."""
+    partners = {layer.path: layer for layer in theirs}
+    both = ((layer, partners[layer.path]) for layer in ours if layer.path in partners)
+    return {
+        f"{layer.path}.{name}"
+        for layer, partner in both
+        if layer.kind == partner.kind
+        for name in layer.weights.keys() ^ partner.weights.keys()
+        if is_statistic(name)
+    }
 
 
 def rewritten(ours: list[LayerInfo], theirs: list[LayerInfo], read: Read, steps: list[StepInfo]) -> Rewritten:

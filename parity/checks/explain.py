@@ -24,6 +24,7 @@ from parity.verdict.results import LayerResult, StaticDifference
 
 from .report import Report
 
+IN_TRAINING = ("momentum", "dtype", "renorm")  # settings that no run in evaluation mode shows
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 BEFORE = 6  # steps before an operation, of any shape, that it may be computed from
 
@@ -41,7 +42,7 @@ def explain(
     The verdict stands without them: where the search fails, the cause is unknown, and why it is.
     """
     faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
-    settings = [entry for entry in report.static if entry.field in ("momentum", "dtype")][:EXPLAINED]
+    settings = [entry for entry in report.static if entry.field in IN_TRAINING][:EXPLAINED]
     rows = {layer.path: layer for layer in report.layers}
     hidden = [entry for entry in report.settings if entry.field in WEIGHTS and not _at_fault(rows.get(entry.path))]
     loose = (wiring.loose[0][:NEARBY], wiring.loose[1][:NEARBY])
@@ -90,6 +91,9 @@ class _Scene:
         if entry.path not in self.seen.steps:
             what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
             return Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")
+        if entry.field == "renorm":
+            what = f"torch {entry.torch}, Keras {entry.keras}: trained otherwise, with other statistics"
+            return Cause("renorm", entry.path, what)
         if entry.field == "dtype":
             return dtype_cause(entry.path, entry.torch, entry.keras, self._evidence(rows[entry.path], []))
         running = self.torch.weights_of(entry.path).result()["running_mean"]

@@ -4,9 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from parity.errors import UnmatchedError, few
 from parity.models.inputs import Given, Inputs, inputs_of
-from parity.models.layers import LayerInfo, check_shapes, owned, shapes_of
+from parity.models.layers import LayerInfo, check_shapes, shapes_of
 from parity.models.steps import NOTHING, Look, StepInfo
 from parity.pairs.graph import Graph
 from parity.pairs.matching import NAMES, raise_on_unknown
@@ -19,6 +18,7 @@ from .comparing import Comparing
 from .copying import Rewritten, copy_weights
 from .explain import explain
 from .gradients import add_gradients
+from .heads import in_training, resting, told_of
 from .options import Options, Progress
 from .outputs import described, introduced
 from .prepare import prepared, with_notes, with_pairing
@@ -51,7 +51,7 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     copy = partial(copied, torch, keras, progress)
     ready = prepared(torch, keras, layers, slices[0], Done(recording), options, copy)
     torch.spare_cores(0)
-    _check_used(ready.torch_layers, [*ready.recording.steps, *ready.keras_steps])
+    idle = resting(ready)
     weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
     comparing = Comparing(torch, keras, slices, options, progress)
     found = comparing.by_structure(ready)
@@ -64,16 +64,20 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     kept = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
     report = replace(report, static=(*kept, *different_weights(weights)))
     report = replace(with_notes(with_pairing(report, ready.pairing), found.notes), copied=ready.rewritten.notes)
+    report = replace(report, copied=(*report.copied, *told_of(idle, options.gradients)))
     if report.ok:
         found.raise_on_loose()
     else:
         report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
     if options.gradients:
-        look = Look(found.wiring.watch, left_out=frozenset(found.alone))
         x = replace(whole, aliases=named.aliases)
-        show_for_gradients(torch, keras, ready.pairing, found.steps)
-        merged = frozenset(found.notes)
-        report = add_gradients(report, torch, keras, found.wiring, layers, x, look, progress, merged)
+        wiring, look = found.wiring, Look(found.wiring.watch, left_out=frozenset(found.alone))
+        if idle:
+            layers, wiring, look = in_training(torch, keras, x, options)
+        else:
+            show_for_gradients(torch, keras, ready.pairing, found.steps)
+        merged = frozenset(found.notes) if found.by_value else None
+        report = add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged)
     return with_sizes(report, torch, keras, ready.pairing, whole, options)
 
 
@@ -119,15 +123,3 @@ def load_checkpoint(torch: Runner, path: str, model: str, layers: list[LayerInfo
     tensors = {name: tensor.value for name, tensor in read_source(Path(path), model).tensors.items()}
     check_shapes(shapes_of(layers), {name: array.shape for name, array in tensors.items()}, ("torch", path))
     torch.load({name: torch.shelf.put(array) for name, array in tensors.items()}).result()
-
-
-def _check_used(layers: list[LayerInfo], steps: list[StepInfo]) -> None:
-    ran = {step.path.partition("#")[0] for step in steps}
-    idle = [layer.path for layer in owned(layers) if layer.weights and layer.path not in ran]
-    if idle:
-        raise UnmatchedError(
-            f"layers that do not run: every layer with weights must, but {few(idle)} did not on this input; "
-            "remove what is not used, or give an input that reaches it",
-            idle,
-            idle,
-        )

@@ -27,6 +27,7 @@ from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.lessons import ShelfBoard, Taught
 from parity.runners.runner import Runner
+from parity.verdict.cause import Cause
 from parity.verdict.difference import Difference, structure_ok
 from parity.verdict.gradients import Gradient, TensorGradient
 from parity.verdict.measured import Measured, Name
@@ -70,17 +71,17 @@ def add_gradients(
     x: Inputs,
     look: Look,
     progress: Callable[..., None],
-    merged: frozenset[str] = frozenset(),
+    merged: frozenset[str] | None = None,
 ) -> Report:
     """The report with every layer's gradients, and what is wrong with them, on the whole batch x.
 
-    merged: steps that end a region of several: what goes into them is not the same on both sides. Raises ParityError
+    merged: where steps were paired by value, those that end a region of several: what goes into them is not the same on both sides. Raises ParityError
     where a side cannot run backward.
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
     numbers, taught = measure(torch, keras, look, layers, x, dtype, seed)
-    if merged:
+    if merged is not None:
         numbers = replace(numbers, added={k: v for k, v in numbers.added.items() if not _apart(k, v, merged)})
     board = ShelfBoard(torch.shelf, taught)
     teacher = Teacher(partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes)
@@ -88,7 +89,20 @@ def add_gradients(
     known = {cause.path for cause in judged.causes}
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
-    return replace(judged, causes=judged.causes + found)
+    return replace(judged, causes=(*judged.causes, *_fed_otherwise(judged, numbers, wiring), *found))
+
+
+def _fed_otherwise(report: Report, numbers: Numbers, wiring: Wiring) -> Iterator[Cause]:
+    """Layers that run in training alone and are fed another tensor than torch's: what evaluation mode cannot show."""
+    evaluated = {row.step.key for row in report.layers if row.weights}
+    for feeds, step in wiring.steps.items():
+        user = feeds.rpartition("<")[0]
+        measured = numbers.added.get(("output", feeds))
+        if user and user not in evaluated and measured is not None and not structure_ok(measured.error):
+            gap = f"{measured.error.greatest:.2e}{measured.error.at}"
+            made = f", {step.path}," if step.path else ""
+            what = f"in training {user} is fed another tensor in Keras than in torch{made} which differs by {gap}"
+            yield Cause("another input", step.path, what)
 
 
 def _apart(name: Name, found: Measured, merged: frozenset[str]) -> bool:
@@ -157,13 +171,23 @@ def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, x:
     tensors: dict[str, dict[str, TensorGradient]] = {}
     for key, name, tensor in _placed(numbers, wiring, teacher):
         tensors.setdefault(key, {})[name] = tensor
-    rows = [_row(row, tensors.get(row.step.key), dtype) for row in report.layers]
+    rows = [_row(row, tensors.get(row.step.key), dtype) for row in _with_trained(report.layers, wiring)]
     inputs = ((key, x.arrays[name].shape) for name, key in x.keys.items())
     first = [row for key, shape in inputs for row in _extra(key, shape, ("gradient", key), numbers)]
     last = _extra("loss", (1,), ("tensor", "loss"), numbers)
     if not any(row.faults for row in rows):  # who makes an error is at fault, not who inherits it
         last = (replace(row, faults=_faults(row, dtype)) for row in last)
     return replace(report, layers=(*first, *rows, *last))
+
+
+def _with_trained(rows: tuple[LayerResult, ...], wiring: Wiring) -> Iterator[LayerResult]:
+    """The rows, and before the outputs those of the steps that run in training alone, without numbers of evaluation."""
+    known, zero = {row.step.key for row in rows}, Difference()
+    yield from (row for row in rows if row.kind != "output")
+    for key, step in wiring.steps.items():
+        if key not in known:
+            yield LayerResult(step, {}, zero, zero, zero, zero, zero, faults=())
+    yield from (row for row in rows if row.kind == "output")
 
 
 def _faults(row: LayerResult, dtype: str) -> tuple[str, ...]:

@@ -60,7 +60,8 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> R
     if not met:
         return None
     ours, theirs = Graph(recording.steps), Graph([each.step for each in met])
-    order, partners = list(theirs.steps), _partners(met)
+    order = [key for key in theirs.steps if not is_output(key) or key in ours.steps]  # not what Keras alone gives
+    partners = _partners(met)
     if _agree(met, ours):
         cuts = free_cuts(order, partners, likely)
         unseen = _unseen(cuts, likely, ours, theirs)

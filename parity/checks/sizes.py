@@ -12,7 +12,8 @@ from parity.models.probes import probe_input
 from parity.models.steps import NOTHING, Names
 from parity.pairs.pairing import Pairing
 from parity.runners.runner import Runner
-from parity.verdict.difference import structure_ok
+from parity.verdict.difference import float32_ok, structure_ok
+from parity.verdict.measured import Compared
 from parity.verdict.sizes import AtSize
 
 from .options import Options
@@ -61,7 +62,14 @@ def _compared(torch: Runner, keras: Runner, x: Inputs, shape: tuple[int, ...], o
     other = replace(x, arrays={name: probe_input((x.batch, x.first.shape[1], *shape), options.seed)})
     recorded = torch.record(other, "float64", NOTHING)
     keras.prepare(other, "float64").result()
-    found = [each.inherited for each in keras.compare(recorded.result(), NOTHING)]
-    same = bool(found) and all(map(structure_ok, found))
-    worst = max((each.error if each.finite else float("inf") for each in found), default=float("inf"))
+    recording = recorded.result()
+    found = list(keras.compare(recording, NOTHING))
+    same = bool(found) and all(_same(each, each.narrow or recording.narrow.get(each.key)) for each in found)
+    errors = (each.inherited.error if each.inherited.finite else float("inf") for each in found)
+    worst = max(errors, default=float("inf"))
     return AtSize(shape, bool(options.shapes), same, worst)
+
+
+def _same(found: Compared, narrow: str | None) -> bool:
+    """Whether an output is the same; narrow: what in the model was in float32."""
+    return structure_ok(found.inherited) or (narrow is not None and float32_ok(found.inherited))

@@ -157,6 +157,10 @@ class SideGradients:
     def __init__(self, side: Any) -> None:
         self.side = side
 
+    def steps(self, x: Given, look: Look) -> list[StepInfo]:
+        """The steps of a run in training mode, in order of execution."""
+        raise NotImplementedError
+
     def teach(self, board: Board, x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64 and leave what every step made, and what came back to it."""
         raise NotImplementedError("torch teaches")

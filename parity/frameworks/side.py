@@ -33,6 +33,19 @@ class Tape(Protocol):
         """A tensor that goes into a layer as `feeds`, "conv1<0": what to give the layer."""
 
 
+class Watching:
+    """A Tape that changes nothing. model: a torch model's copy to be trained."""
+
+    def __init__(self, model: Any = None) -> None:
+        self.model = model
+
+    def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        return x
+
+    def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
+        return x
+
+
 class Side(Protocol):
     """A model with its framework: all the rest of the package knows of either. framework: the folder's name."""
 

@@ -36,6 +36,7 @@ class Trace:
         self.scopes: list[str] = [""]  # paths of the containers that run, innermost last
         self.running = 0  # what a layer calls is its own affair
         self.note: str | None = None
+        self.narrow: str | None = None  # what of the step that runs was in float32
         self.stack = ExitStack()
 
     # What a framework must say.
@@ -97,7 +98,7 @@ class Trace:
             )  # it lies as the model gives it
             codec = as_shaped(self._codec(made), place.shape)
             step = place.step(codec.array(x), made.key or "glue", origins([made]))
-            step.raw = self._raw(x)
+            step.raw, step.narrow = self._raw(x), made.narrow if made.key is None else None
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
@@ -207,10 +208,12 @@ class Trace:
         self.note = None
         with self.quiet():
             output = run(*args, **kwargs)
+        narrow = self._narrowed([self.of(x) for x in tensors])
         shown, *others = self.tensors(output)
         made = replace(self._after(name, kind, before, shown, args, run, kwargs), view=self.names.views.get(name))
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
+        step.narrow = narrow
         if kind.flat and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
@@ -219,6 +222,11 @@ class Trace:
         for number, x in enumerate(others):
             self._remember(x, self._fresh(f"{name}[{number + 1}]", x, made.layout))
         return self.swapped(output, {id(shown): new})
+
+    def _narrowed(self, inputs: list[Made]) -> str | None:
+        """What was in float32 of what has just run, or of glue that went into it."""
+        own, self.narrow = self.narrow, None
+        return own or next((made.narrow for made in inputs if made.key is None and made.narrow), None)
 
     def _after(self, name: str, kind: Kind, before: Made, output: Any, args: Any, run: Run, kwargs: Any) -> Made:
         if kind.moves:
@@ -249,6 +257,7 @@ class Trace:
         parent = user.rpartition(".")[0]
         path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
+        step.narrow = made.narrow if made.key is None else None
         x = self._taught(feeds, x, self.visit(step), made)
         seen = replace(self._fresh(feeds, x, made.layout), order=made.order, since=made.since, view=made.view)
         self._remember(x, seen)
@@ -278,9 +287,10 @@ class Trace:
         known = [self.of(x) for x in self.tensors(args)]
         with self.quiet():
             output = run(*args, **kwargs)
+        narrow = self._narrowed(known)
         for x in self.tensors(output) if known else ():
             layout = known[0].layout if kind.layout == "input" or kind.merges else kind.layout
-            self._remember(x, Made(None, layout, path=path, kind=kind.name, origins=origins(known)))
+            self._remember(x, Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow))
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:

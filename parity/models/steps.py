@@ -18,6 +18,7 @@ class Step:
     origins: of glue, the steps it was made of, None where that was not seen. order: of a Dense layer's input, where
     its numbers came from (see orders.py). note: what the reader must know of how the step was run. raw: the output
     with its axes as the framework has them, if a Look wants it.
+    narrow: what of it was in float32 although the run is in float64, in words.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Step:
     order: tuple[str, tuple[int, ...]] | None = None
     note: str | None = None
     raw: Array | None = None
+    narrow: str | None = None
 
     @property
     def key(self) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from difflib import SequenceMatcher
 
 from parity.errors import UnmatchedError, few
+from parity.models.keys import is_statistic
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned
 from parity.models.steps import StepInfo
@@ -35,7 +36,8 @@ class Model:
         """The kind and the weights that no layer of the kind can be without: bias, scale and centre may be missing."""
         layer = self.layers[path_of(key)]
         spare = dict(named(layer.kind).neutral)
-        own = tuple(sorted((name, shape) for name, shape in layer.weights.items() if name not in spare))
+        needed = (name for name in layer.weights if name not in spare and not is_statistic(name))
+        own = tuple(sorted((name, layer.weights[name]) for name in needed))
         return layer.kind, own or next(iter(layer.weights.values()))
 
     def idle(self, ran: set[str]) -> list[str]:

@@ -182,6 +182,10 @@ class Engine:
         self.gradients.teach_losses(ShelfBoard(self.shelf, taught), names)
         return taught
 
+    def trained_steps(self, x: Given, look: Look) -> list[StepInfo]:
+        self.given = x, "float64"
+        return self.gradients.steps(x, look)
+
     def teach(self, x: Given, seed: int, look: Look) -> Taught:
         self.given = x, "float64"
         self.shelf.clear()

@@ -2,8 +2,8 @@
 
 from parity.models.arrays import Array, View
 from parity.models.steps import Step, info
-from parity.verdict.difference import difference, structure_ok
-from parity.verdict.fingerprint import Fingerprint, fingerprint, view_of
+from parity.verdict.difference import difference, float32_ok, structure_ok
+from parity.verdict.fingerprint import COARSE, Fingerprint, fingerprint, view_of
 from parity.verdict.measured import Met, is_output
 
 from .recording import Recording, Shelf
@@ -19,6 +19,7 @@ class Meeting:
 
     def __init__(self, recording: Recording, shelf: Shelf, likely: dict[str, str]) -> None:
         self._places, self._shelf, self._likely = recording.outputs, shelf, likely
+        self._narrow = recording.narrow.keys()
         self._known: dict[int, list[tuple[str, Fingerprint]]] = {}
         for key, place in recording.outputs.items():
             print_ = fingerprint(shelf.view(place))
@@ -40,7 +41,19 @@ class Meeting:
                 found[key] = None
             elif (view := _view(step.raw, wanted)) is not None and (not is_output(key) or _plain(view)):
                 found[key] = view
+        if not found and (nearly := self.nearly(step)) is not None:
+            found[nearly] = None
         return Met(info(step), found)
+
+    def nearly(self, step: Step) -> str | None:
+        """The recorded step that a step equals but for float32, in which one of the two has computed."""
+        own = None if not (step.narrow or self._narrow) else fingerprint(step.output)
+        for key, other in self._known.get(own.length, []) if own is not None else ():
+            if (step.narrow or key in self._narrow) and own is not None and own.near(other, COARSE):
+                found = difference(step.output, self._shelf.view(self._places[key]))
+                if not structure_ok(found) and float32_ok(found):
+                    return key
+        return None
 
 
 def _plain(view: View) -> bool:

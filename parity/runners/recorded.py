@@ -192,6 +192,9 @@ class TraceRunner(Runner):
         """No run can be made."""
         return iter(())
 
+    def trained_steps(self, x: Given, look: Look) -> NoReturn:
+        self._without_gradients()
+
     def teach(self, x: Given, seed: int, look: Look) -> NoReturn:
         self._without_gradients()
 

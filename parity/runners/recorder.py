@@ -85,6 +85,7 @@ class Recorder:
         steps, lows = self._run_low(x, dtype, self.shelf)
         outputs: dict[str, Place] = {}
         notes: dict[str, str] = {}
+        narrow: dict[str, str] = {}
         rounding: dict[str, Future[Difference]] = {}
         expected = iter(lows)
 
@@ -92,13 +93,16 @@ class Recorder:
             outputs[step.key] = self.shelf.put(step.output)
             if step.note:
                 notes[step.key] = step.note
+            if step.narrow:
+                narrow[step.key] = step.narrow
             low = self._low_of(step.key, lows, expected, look)
             if low is not None:
                 rounding[step.key] = pool.submit(self._rounding, low, step.output)
 
         with ThreadPoolExecutor(1) as pool:
             self.side.trace(x, "float64", visit, look)
-        return Recording(steps, outputs, lows, {key: found.result() for key, found in rounding.items()}, tensors, notes)
+        rounded = {key: found.result() for key, found in rounding.items()}
+        return Recording(steps, outputs, lows, rounded, tensors, notes, narrow)
 
     def _rounding(self, low: Place, output: Array) -> Difference:
         return difference(self.shelf.get(low), output)
@@ -133,11 +137,13 @@ class Recorder:
         key = step.key
         inherited = difference(step.output, self.theirs.get(recording.outputs[key]))
         if place is None:
-            return Compared(key, inherited, Difference(), Difference(), step.note, None)
+            return Compared(key, inherited, Difference(), Difference(), step.note, None, step.narrow)
         low = self._own.get(place)
         theirs = recording.lows.get(key)
         between = Difference() if theirs is None else difference(low, self.theirs.get(theirs))
-        return Compared(key, inherited, difference(low, step.output), between, step.note, low if wanted else None)
+        return Compared(
+            key, inherited, difference(low, step.output), between, step.note, low if wanted else None, step.narrow
+        )
 
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
@@ -150,7 +156,7 @@ class Recorder:
             # The other side has no such step: its output stays as it is.
             return Forced(step.key, Difference(), step.output) if step.key in look.want else None
 
-        self._led(self._x, emit, told, lambda key: recording.outputs.get(key), look)
+        self._led(self._x, emit, told, lambda step: recording.outputs.get(step.key), look)
 
     def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, likely: Keys, anchors: Keys) -> None:
         """Run in float64 and emit every step with those of the recording that it equals.
@@ -159,14 +165,20 @@ class Recorder:
         the recording's, which are told by its key.
         """
         meeting = Meeting(recording, self.theirs, likely)
-        self._led(x, emit, meeting.met, lambda key: recording.outputs.get(anchors.get(key, "")), Look(raw=True))
+
+        def place_of(step: Step) -> Place | None:
+            """What a step in float32 has rounded goes no further."""
+            key = anchors.get(step.key) or meeting.nearly(step)
+            return None if key is None else recording.outputs.get(key)
+
+        self._led(x, emit, meeting.met, place_of, Look(raw=True))
 
     def _led(
         self,
         x: Given,
         emit: Emit[T],
         told: Callable[[Step], T | None],
-        place_of: Callable[[str], Place | None],
+        place_of: Callable[[Step], Place | None],
         look: Look,
     ) -> None:
         """Run in float64, steps going on with the other side's numbers where these have a place, and emit what is told.
@@ -180,7 +192,7 @@ class Recorder:
                 if step.key not in seen:
                     seen.add(step.key)
                     later.put(told, step)
-                place = place_of(step.key)
+                place = place_of(step)
                 array = None if place is None else self.theirs.get(place)
                 return None if array is None or (strict and array.shape != step.output.shape) else array
 

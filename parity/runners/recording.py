@@ -96,7 +96,8 @@ class Recording:
 
     steps: those of the run in the asked dtype, in order. outputs: where they lie in float64, `lows` in the asked
     dtype (none if that is float64 too). rounding: how the two differ. weights: every tensor of the model, in torch's
-    layout, by canonical name, if they were asked for. notes: of how steps were run.
+    layout, by canonical name, if they were asked for. notes: of how steps were run. narrow: what of
+    the float64 run was in float32, in words.
     """
 
     steps: list[StepInfo] = field(default_factory=list)
@@ -105,6 +106,7 @@ class Recording:
     rounding: dict[str, Difference] = field(default_factory=dict)
     weights: dict[str, Place] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    narrow: dict[str, str] = field(default_factory=dict)
 
     def only(self, keys: Collection[str]) -> "Recording":
         """The same for these steps alone."""

@@ -128,6 +128,9 @@ class Requests(TrainingRunner, ABC):
     def free_gradients(self, x: Given, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
         return self._stream(Engine.free_gradients, x, seed, look)
 
+    def trained_steps(self, x: Given, look: Look) -> Pending[list[StepInfo]]:
+        return self._ask(Engine.trained_steps, x, look)
+
     def teach(self, x: Given, seed: int, look: Look) -> Pending[Taught]:
         return self._ask(Engine.teach, x, seed, look)
 

@@ -144,6 +144,9 @@ class Runner(Protocol):
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""
 
+    def trained_steps(self, x: Given, look: Look) -> Pending[list[StepInfo]]:
+        """Run in training mode, and tell the steps in order of execution: they may be others than in evaluation."""
+
     def teach(self, x: Given, seed: int, look: Look) -> Pending[Taught]:
         """Run forward and backward in float64; put outputs, gradients and statistics on the shelf.
 

@@ -24,6 +24,7 @@ ROUNDED = 1e-13
 ARITHMETIC_FACTOR = 32.0
 ARITHMETIC_FLOOR = 4.0
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}  # half a unit of 1
+FLOAT32_LINE = ARITHMETIC_FACTOR * ROUNDING["float32"]  # of a step that no float64 run can have in float64
 CHUNK = 1 << 14  # numbers at a time: differences of a large array then stay in the cache
 
 
@@ -110,6 +111,17 @@ def _difference(a: Array, r: Array, start: int) -> Difference:
 def structure_ok(found: Difference) -> bool:
     """Whether two float64 results are the same function's: error <= STRUCTURE_LINE. NaN and infinity fail."""
     return found.finite and found.error <= STRUCTURE_LINE
+
+
+def float32_ok(found: Difference) -> bool:
+    """Whether two results are the same function's, of which one was computed in float32."""
+    return found.finite and found.error <= FLOAT32_LINE
+
+
+def eased(found: Difference) -> Difference:
+    """A difference judged by the line of float32: sized so that at it the structure line is met."""
+    ratio = FLOAT32_LINE / STRUCTURE_LINE
+    return replace(found, scale=found.scale * ratio, reference_square=found.reference_square * ratio**2)
 
 
 def is_rounding(found: Difference) -> bool:

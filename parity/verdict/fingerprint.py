@@ -15,6 +15,7 @@ from parity.models.arrays import Array, View
 from .difference import difference, structure_ok
 
 NEAR = 1e-8  # of a fingerprint's sums: wide enough to miss nothing that the numbers would confirm
+COARSE = 1e-4  # the same for tensors of which one was computed in float32
 MOST_AXES = 6  # of a tensor whose axes are tried in every order
 VALUES = 4  # different numbers that a tensor must hold at least to be told from another by them
 
@@ -26,10 +27,10 @@ class Fingerprint(NamedTuple):
     numbers: tuple[float, ...]
     sizes: tuple[float, ...]
 
-    def near(self, other: "Fingerprint") -> bool:
+    def near(self, other: "Fingerprint", line: float = NEAR) -> bool:
         """Whether both may be one tensor's."""
         return self.length == other.length and all(
-            abs(a - b) <= NEAR * max(size, least) or a == b
+            abs(a - b) <= line * max(size, least) or a == b
             for a, b, size, least in zip(self.numbers, other.numbers, self.sizes, other.sizes, strict=True)
         )
 

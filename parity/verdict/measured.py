@@ -34,7 +34,8 @@ class Compared:
     """One step of this side beside the other's recording, both running freely.
 
     inherited: how it differs in float64. rounding: this side's error in the asked dtype. difference: how the two sides
-    differ in that dtype. low: this side's output in it, if a Look wants it.
+    differ in that dtype. low: this side's output in it, if a Look wants it. narrow: what of the float64 run was in
+    float32, in words.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Compared:
     difference: Difference
     note: str | None
     low: Array | None
+    narrow: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Sums:
     keras: Difference = field(default_factory=Difference)
     low: Difference = field(default_factory=Difference)
     note: str | None = None
+    narrow: str | None = None  # what of the float64 runs was in float32, in words
 
     def add(self, torch: Difference | None, keras: Compared) -> None:
         """Add what one slice of the batch gave: torch's rounding, and Keras's numbers beside torch's."""
@@ -29,6 +30,7 @@ class Sums:
         self.keras += keras.rounding
         self.low += keras.difference
         self.note = keras.note
+        self.narrow = keras.narrow
 
     def __add__(self, other: "Sums") -> "Sums":
         """The numbers of two slices; the note is the first that there is."""
@@ -40,6 +42,7 @@ class Sums:
             self.keras + other.keras,
             self.low + other.low,
             self.note or other.note,
+            self.narrow or other.narrow,
         )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from .wide import keeping_float64
+
 
 @contextmanager
 def computing_in(dtype: str, wide: bool = False) -> Iterator[None]:
@@ -14,8 +16,13 @@ def computing_in(dtype: str, wide: bool = False) -> Iterator[None]:
 
     wide: JAX's 64-bit types in this run too, which asks whether they are what a run without them lacks.
     """
-    with _wide_types(wide or dtype == "float64"), _float64_kept() if dtype == "float64" else nullcontext():
+    exact = dtype == "float64"
+    with _wide_types(wide or exact), _float64_kept() if exact else nullcontext(), _casts(exact):
         yield
+
+
+def _casts(exact: bool) -> AbstractContextManager[None]:
+    return keeping_float64() if exact else nullcontext()
 
 
 def _wide_types(wanted: bool) -> AbstractContextManager[Any]:

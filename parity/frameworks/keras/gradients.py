@@ -10,11 +10,11 @@ from keras import ops
 
 from parity.errors import ParityError
 from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
-from parity.frameworks.side import Codec
+from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array, to_torch, torch_shape
 from parity.models.inputs import Given, is_input
 from parity.models.keys import is_statistic
-from parity.models.steps import Look
+from parity.models.steps import Look, StepInfo, info
 from parity.verdict.measured import Name, is_output
 
 from .dtypes import computing_in, retyped
@@ -22,6 +22,12 @@ from .dtypes import computing_in, retyped
 
 class KerasGradients(SideGradients):
     """On the backends that record as they run: tensorflow and torch."""
+
+    def steps(self, x: Given, look: Look) -> list[StepInfo]:
+        found: list[StepInfo] = []
+        with self._training("float64"):
+            self.side.trace(x, "float64", lambda step: found.append(info(step)), look, Watching())
+        return found
 
     def free(self, emit: Callable[[tuple[str, Array]], None], x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""

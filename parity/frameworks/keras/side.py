@@ -132,6 +132,7 @@ class KerasSide:
     def unknown_weights(self) -> list[str]:
         """Variables of the model that no row of the table of kinds knows."""
         known = {id(variable) for _, variable, _ in keras_variables([*self.found, *self.bare])}
+        known |= {id(getattr(entry.layer, name, None)) for entry in self.found for name in entry.kind.trained}
         return [v.path for v in self.model.weights if id(v) not in known and "seed_generator" not in v.path]
 
     def randomize(self, x: Given, seed: int) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from parity.frameworks.forcing import Board, Lesson, SideGradients, cotangent, loss_of
-from parity.frameworks.side import Codec
+from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array
 from parity.models.inputs import Given, inputs_of, is_input
 from parity.models.keys import is_statistic
@@ -26,6 +26,12 @@ from .wrappers import training_copy
 
 class TorchGradients(SideGradients):
     """Leaves on the board, after `teach`, what the other side is taught: outputs and gradients of every step."""
+
+    def steps(self, x: Given, look: Look) -> list[StepInfo]:
+        found: list[StepInfo] = []
+        tape = Watching(trained_in(self.side, "float64"))
+        self.side.trace(x, "float64", lambda step: found.append(info(step)), look, tape)
+        return found
 
     def teach(self, board: Board, x: Given, seed: int, look: Look) -> None:
         x = inputs_of(x)

@@ -115,7 +115,8 @@ class TorchRounding:
             rank = len(layer.normalized_shape)
             fits = x.shape[x.ndim - rank :] == tuple(layer.normalized_shape)
             return rounding.layer_norm(x, gamma, layer.eps, rank) if fits else None
-        channels = getattr(layer, "num_features", None) or layer.num_channels
+        channels = next((getattr(layer, n) for n in ("num_features", "num_channels") if hasattr(layer, n)), None)
+        channels = len(layer.weight) if channels is None else channels
         if x.ndim < 2 or x.shape[1] != channels:
             return None
         if kind.normalises == "batch":
@@ -161,7 +162,7 @@ class TorchRounding:
 
     def _statistic(self, calls: list[str], name: str) -> tuple[Array, Array] | None:
         """(size, what it may lose) of what a batch norm's calls add to a running statistic, (C,)."""
-        norms = [self._norm(key) for key in calls if self._kind(key).normalises == "batch"]
+        norms = [self._norm(key) for key in calls if _learns(self._kind(key), self._layer(key))]
         known = [norm for norm in norms if norm is not None]
         if not known or len(known) < len(calls):
             return None
@@ -183,10 +184,16 @@ class TorchRounding:
         return rounding.after(before, then, found[1])
 
 
+def _learns(kind: Kind, layer: Any) -> bool:
+    """Whether a layer has statistics of batches: a frozen norm has a momentum as little as a batch's mean."""
+    return kind.normalises == "batch" and hasattr(layer, "momentum")
+
+
 def takes_mean(kind: Kind, layer: Any) -> bool:
     """Whether a layer in training takes the mean of what it is given."""
     given = getattr(layer, "running_mean", None) is not None
-    return bool(kind.normalises) and (layer.training or not given)
+    frozen = kind.normalises == "batch" and not _learns(kind, layer)
+    return bool(kind.normalises) and not frozen and (layer.training or not given)
 
 
 def batch_moments(kind: Kind, layer: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

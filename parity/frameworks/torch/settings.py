@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from parity.models.kinds.settings import ABSENT
 from parity.models.layers import Found
 
 FEWEST = 32  # numbers in a kernel of which a standard deviation says something
@@ -23,7 +24,8 @@ def is_fresh(found: list[Found]) -> bool:
 
 def torch_static(found: Found) -> dict[str, Any]:
     """The settings named by the layer's kind, read off a torch layer; of a layer with weights, its dtype too."""
-    settings = {setting.name: setting.torch(found.layer) for setting in found.kind.settings}
+    stated = ((setting.name, setting.torch(found.layer)) for setting in found.kind.settings)
+    settings = {name: value for name, value in stated if value is not ABSENT}
     tensors = (getattr(found.layer, name, None) for name, _, _ in found.kind.weights)
     dtype = next((str(x.dtype).removeprefix("torch.") for x in tensors if x is not None), None)
     return settings if dtype is None or found.kind.bare else settings | {"dtype": dtype}

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from parity.errors import ParityError
 from parity.frameworks.calling import Call, call_of
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings
@@ -156,6 +157,7 @@ class TorchSide:
         with mode, uncompiled(model), _default_dtype(DTYPES[dtype]), quiet, tracer:
             started = {name: tracer.start(tensors[name], key) for name, key in x.keys.items()}
             tracer.finish(model(*filled(call.args, started), **filled(call.kwargs, started)))
+        _raise_on_foreign(tracer.used, model)
 
     def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
         x = inputs_of(x)
@@ -183,6 +185,16 @@ class TorchSide:
         tf32 = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
         wrapped = {"wrapped": self._wrapped} if self._wrapped else {}
         return torch_settings(torch) | {"device": self.device, "tf32": tf32} | wrapped | processor()
+
+
+def _raise_on_foreign(used: set[int], model: nn.Module) -> None:
+    """Raise ParityError for parameters that the model computes with and does not have: no optimizer trains them."""
+    own = used & {id(parameter) for parameter in model.parameters()}
+    if used - own:
+        raise ParityError(
+            f"{len(used)} tensors are computed with, and {len(own)} are the torch model's: the others are of another "
+            "model, or of layers in a plain list or dictionary; hold them in nn.ModuleList or nn.ModuleDict"
+        )
 
 
 def _own_dtype(model: nn.Module) -> torch.dtype:
@@ -221,8 +233,8 @@ def _randomizer(seed: int) -> Any:
         square = x.square().mean()
         norm.running_mean.copy_(drawn["shift"] * square.sqrt())
         norm.running_var.copy_(drawn["spread"] * square)
-        if norm.affine:
-            norm.weight.copy_(drawn["weight"])
-            norm.bias.copy_(drawn["bias"])
+        for name in ("weight", "bias"):  # either may be missing
+            if getattr(norm, name) is not None:
+                getattr(norm, name).copy_(drawn[name])
 
     return hook

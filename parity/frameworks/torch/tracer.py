@@ -14,10 +14,15 @@ from torch.utils import _pytree as pytree
 
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
-from parity.models.arrays import Array
+from parity.models.arrays import Array, is_coarse
 from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
+
+from .walk import torch_tensors
+from .wide import in_float64
+
+CONSTANT = "computes with numbers that torch has in float32"
 
 
 class TorchTrace(Trace):
@@ -35,6 +40,8 @@ class TorchTrace(Trace):
     ) -> None:
         self.model, self.found, self.dtype = model, found, dtype
         self.buffers = {id(tensor) for tensor in model.buffers()}
+        self.used: set[int] = set()  # parameters that are computed with
+        self.weights = {id(tensor) for _, tensor in torch_tensors(entry for entry in found if entry.kind.known)}
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
     def __enter__(self) -> "TorchTrace":
@@ -56,11 +63,21 @@ class TorchTrace(Trace):
 
     def _cast(self, module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a module with its tensors in this run's dtype: a whole model in float64 would be twice its size."""
+        if self.dtype == torch.float64 and self._has_constants(module):
+            self.narrow = CONSTANT
         with typed(module, self.dtype):
             return forward(*args, **kwargs)
 
+    def _has_constants(self, module: nn.Module) -> bool:
+        """Whether a module has buffers that are no weights, with numbers that float32 has rounded."""
+        own = (x for x in module.buffers() if id(x) not in self.weights and x.dtype == torch.float32)
+        return any(is_coarse(x.detach().cpu().numpy()) for x in own)
+
     def _heard(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        args, kwargs = self._parameters_cast(args), self._parameters_cast(kwargs)
+        if self.dtype == torch.float64:
+            function, args, kwargs = in_float64(function, args, kwargs)
+        self.used |= {id(x) for x in self.tensors((args, kwargs)) if isinstance(x, nn.Parameter)}
+        args, kwargs = self._constants_cast(args), self._constants_cast(kwargs)
         name = getattr(function, "__name__", "glue").strip("_")
         if self.running:
             return function(*args, **kwargs)
@@ -75,15 +92,21 @@ class TorchTrace(Trace):
         kind = named(kind.to_one) if one and kind.to_one else kind
         return self.function(kind, function, args, kwargs, known=one or not kind.squeezed)
 
-    def _parameters_cast(self, args: Any) -> Any:
-        """Parameters that a forward uses itself, outside of a layer, in this run's dtype."""
+    def _constants_cast(self, args: Any) -> Any:
+        """Parameters and constants that a forward uses itself, outside of a layer, in this run's dtype."""
         wrong = {id(x): x.detach().to(self.dtype) for x in self.tensors(args) if self._is_held(x)}
         return self.swapped(args, wrong) if wrong else args
 
     def _is_held(self, x: torch.Tensor) -> bool:
-        """Whether a tensor is a parameter, or a buffer of the model's, of another dtype than this run's."""
-        held = isinstance(x, nn.Parameter) or id(x) in self.buffers
-        return held and x.is_floating_point() and x.dtype != self.dtype
+        """Whether a tensor is a parameter, or a constant of the model's, of another dtype than this run's."""
+        if not x.is_floating_point() or x.dtype == self.dtype:
+            return False
+        if isinstance(x, nn.Parameter) or id(x) in self.weights:
+            return True
+        constant = self.dtype == torch.float64 and x.dtype == torch.float32
+        if constant and is_coarse(x.detach().cpu().numpy()):
+            self.narrow = CONSTANT
+        return constant or id(x) in self.buffers
 
     def _unknown(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """What is no kind of ours: glue, if it makes a tensor that is not one already known."""

@@ -62,12 +62,33 @@ def kind_of(layer: Any, framework: str) -> Kind:
     if framework == "keras" and not is_keras_layer(layer):
         name = function_of(layer)[0]
         return next((kind for kind in KINDS if name in _short(kind.operations)), Kind(name, known=False))
-    for name in names:
+    for cls in type(layer).__mro__:
         for kind in KINDS:
             classes = kind.torch if framework == "torch" else kind.keras
-            if name in classes and (kind.test is None or kind.test(layer)):
+            if cls.__name__ in classes and _is_one(layer, cls, kind, framework):
                 return kind
     return Kind(names[0].lower(), known=False)
+
+
+def _is_one(layer: Any, cls: type, kind: Kind, framework: str) -> bool:
+    """Whether a layer whose class, or base, has a name of the kind is of it.
+
+    What only is called so must have the kind's settings, and no other tensors: a "Conv2d" may be a block.
+    """
+    home = f"{cls.__module__}.".startswith(f"{framework}.")
+    if not (home and cls is type(layer)) and framework == "torch" and not _looks_like(layer, kind):
+        return False
+    return kind.test is None or bool(kind.test(layer))
+
+
+def _looks_like(layer: Any, kind: Kind) -> bool:
+    try:
+        for setting in kind.settings:
+            setting.torch(layer)
+    except (AttributeError, TypeError):
+        return False
+    own = {name for name, _ in layer.named_parameters()}
+    return own <= {name for name, _, _ in kind.weights}
 
 
 def kind_of_class(name: str, framework: str) -> Kind:

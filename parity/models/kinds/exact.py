@@ -3,11 +3,12 @@
 TensorFlow keeps LeakyReLU's slope and GELU's constants in float32 (errors of 2e-9), resizes images in float32 (1e-7),
 and has no float64 kernel of a 3-D pool, nor of what works channels first, on a CPU. In the float64 run these stand in;
 each is a sum of what Keras does exactly, differentiable, and takes `keras.ops` and the arguments of the backend's
-function that it replaces. None: nothing to replace.
+function that it replaces. None: nothing to replace. NotImplemented: it is computed in float32, and nothing stands in.
 """
 
 import inspect
 import math
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -61,23 +62,40 @@ def _windows(ops: Any, x: Any, size: Any, strides: Any, padding: str, value: flo
 
 
 def _resize(ops: Any, images: Any, size: Any, interpolation: str = "bilinear", **settings: Any) -> Any:
-    plain = not any(settings.get(name) for name in ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio"))
-    if interpolation != "bilinear" or not plain or settings.get("data_format") == "channels_first":
+    if interpolation == "nearest":
         return None
-    rows, columns = (_weights(old, int(new)) for old, new in zip(images.shape[-3:-1], size, strict=True))
+    plain = not any(settings.get(name) for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio"))
+    if interpolation not in KERNELS or not plain or settings.get("data_format") == "channels_first":
+        return NotImplemented
+    smooth = bool(settings.get("antialias"))
+    rows, columns = (
+        _weights(old, int(new), KERNELS[interpolation], smooth)
+        for old, new in zip(images.shape[-3:-1], size, strict=True)
+    )
     halfway = ops.einsum("ij,...jkc->...ikc", ops.convert_to_tensor(rows, dtype=images.dtype), images)
     return ops.einsum("lk,...ikc->...ilc", ops.convert_to_tensor(columns, dtype=images.dtype), halfway)
 
 
-def _weights(old: int, new: int) -> Any:
-    """(new, old) weights of linear interpolation between half-pixel centres; beyond the edge, the edge."""
-    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    low = np.minimum(at.astype(int), max(old - 2, 0))
-    high = np.minimum(low + 1, old - 1)
-    result = np.zeros((new, old))
-    np.add.at(result, (np.arange(new), low), 1 - (at - low))
-    np.add.at(result, (np.arange(new), high), at - low)
-    return result
+def _weights(old: int, new: int, kernel: Callable[[Any], Any], smooth: bool) -> Any:
+    """(new, old) weights of interpolation between half-pixel centres; smooth: by a filter as wide as a new pixel."""
+    centres, pixels = (np.arange(new) + 0.5) * old / new, np.arange(old) + 0.5
+    if not smooth:
+        centres = np.clip(centres, 0.5, old - 0.5) if kernel is _linear else centres
+    distances = (pixels - centres[:, None]) / (max(old / new, 1.0) if smooth else 1.0)
+    weights = kernel(np.abs(distances))
+    return weights / weights.sum(1, keepdims=True)
+
+
+def _linear(x: Any) -> Any:
+    return np.maximum(1 - x, 0)
+
+
+def _cubic(x: Any) -> Any:
+    """Keys 1981, "Cubic convolution interpolation for digital image processing", equation 15."""
+    return np.where(x <= 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))
+
+
+KERNELS = {"bilinear": _linear, "bicubic": _cubic}
 
 
 def _as_last(name: str, other: Any = None) -> Any:

@@ -36,7 +36,8 @@ class Setting:
 class Exact:
     """A stand-in for a backend operation of Keras's that TensorFlow does not compute in float64 (see exact.py).
 
-    run: called with `keras.ops` and then as the operation is; None from it: here the operation is exact itself.
+    run: called with `keras.ops` and then as the operation is; None from it: here the operation is exact itself;
+    NotImplemented: it is not, and this stands in for none.
     """
 
     operation: str
@@ -78,6 +79,7 @@ class Kind:
     flat: bool = False  # its weight has a column for every number of a vector, which may be a flattened image
     # Of weights that a layer may be without, what each is where it changes nothing; see folds.py.
     neutral: tuple[tuple[str, float], ...] = (("bias", 0.0),)
+    trained: Names = ()  # tensors of Keras's layer that training alone reads and writes: no weights
     fold: Callable[[Weights, Static, str], Weights | None] | None = None  # one that the other side has no place for
     normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"
     squeezed: bool = False  # a global pool: (N, C, 1, 1) in torch and (N, C) in Keras are the same tensor

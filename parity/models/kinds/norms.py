@@ -11,12 +11,13 @@ RUNNING = (("running_mean", "moving_mean", as_torch), ("running_var", "moving_va
 NORMS = (
     Kind(
         "batch_norm",
-        (*ranked("BatchNorm{}d"), "SyncBatchNorm"),
+        (*ranked("BatchNorm{}d"), "SyncBatchNorm", "FrozenBatchNorm2d"),
         ("BatchNormalization",),
         SCALE + RUNNING,
-        (of.EPS, of.MOMENTUM),
+        (of.EPS, of.MOMENTUM, of.RENORM),
         "channels",
         formula=formulas.batch_norm,
+        trained=("moving_stddev", "renorm_mean", "renorm_stddev"),
         neutral=NEUTRAL,
         fold=folds.batch_norm,
         normalises="batch",

@@ -9,6 +9,8 @@ from typing import Any
 
 from .kind import Setting
 
+ABSENT = "absent"  # what a layer has no such setting for: it cannot differ
+
 Getter = Callable[[Any], Any]
 
 
@@ -155,10 +157,12 @@ BIAS = Setting("bias", _has_bias, _has_bias)
 EPS = Setting("eps", lambda layer: layer.eps, lambda layer: layer.epsilon, by_effect=False)
 MOMENTUM = Setting(
     "momentum",
-    lambda layer: layer.momentum,
+    lambda layer: getattr(layer, "momentum", ABSENT),  # a frozen one has none
     lambda layer: round(1 - layer.momentum, 12),  # 1 - 0.9 is not 0.1 in binary
     by_effect=False,
 )
+# Ioffe 2017, "Batch Renormalization": the same in evaluation, trained otherwise.
+RENORM = Setting("renorm", lambda layer: False, lambda layer: bool(getattr(layer, "renorm", False)), by_effect=False)
 INTERPOLATION = Setting("interpolation", _torch_interpolation, _keras_interpolation)
 SLOPE = Setting("slope", lambda layer: layer.negative_slope, _number(_of_function("negative_slope", 0.2)))
 ALPHA = Setting("alpha", lambda layer: float(layer.alpha), _number(_of_function("alpha", 1.0)))

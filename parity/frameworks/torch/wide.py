@@ -1,0 +1,31 @@
+"""A torch function that asks for float32 goes in; the same that asks for float64 comes out, for a run in float64.
+
+Norms, softmax and rotary embeddings of others cast to float32 inside, whatever they are given ("x.float()"): what is
+compared in float64 is computed in it all the way. What asks for less than float32 is left as it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+WIDE: dict[Any, Callable[..., Any]] = {torch.Tensor.float: torch.Tensor.double}
+NAMED = {"torch.FloatTensor": "torch.DoubleTensor", "torch.cuda.FloatTensor": "torch.cuda.DoubleTensor"}
+
+
+def in_float64(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Callable[..., Any], Any, Any]:
+    """The function and its arguments with float64 wherever they have float32."""
+    if any(map(_is_narrow, (*args, *kwargs.values()))):
+        args, kwargs = pytree.tree_map(_wide, (args, kwargs))
+    return WIDE.get(function, function), args, kwargs
+
+
+def _is_narrow(x: Any) -> bool:
+    return x is torch.float32 or x is torch.FloatTensor or (isinstance(x, str) and x in NAMED)
+
+
+def _wide(x: Any) -> Any:
+    if isinstance(x, str):
+        return NAMED.get(x, x)
+    return torch.float64 if _is_narrow(x) else x
