@@ -12,10 +12,14 @@ MOST_PARTNERS = 8  # equal tensors of one run that are told of: what returns its
 
 
 class Meeting:
-    """A recording's tensors, to be found by their numbers, in time that grows with the tensors and not their pairs."""
+    """A recording's tensors, to be found by their numbers, in time that grows with the tensors and not their pairs.
 
-    def __init__(self, recording: Recording, shelf: Shelf) -> None:
-        self._places, self._shelf = recording.outputs, shelf
+    likely: the recorded step that a step is by its place or name. Such a pair needs no proof by its numbers, only that
+    they are equal: what is dead, or holds hardly any different numbers, is no reason to take it for another.
+    """
+
+    def __init__(self, recording: Recording, shelf: Shelf, likely: dict[str, str]) -> None:
+        self._places, self._shelf, self._likely = recording.outputs, shelf, likely
         self._known: dict[int, list[tuple[str, Fingerprint]]] = {}
         for key, place in recording.outputs.items():
             print_ = fingerprint(shelf.view(place))
@@ -28,16 +32,17 @@ class Meeting:
         own = fingerprint(step.output)
         candidates = [] if own is None else self._known.get(own.length, [])
         near = [key for key, other in candidates if own is not None and own.near(other)]
-        if is_output(step.key) and step.key in self._places and step.key not in near:
-            near.append(step.key)  # an output is compared whatever it holds
+        known = step.key if is_output(step.key) else self._likely.get(step.key, "")
+        if known in self._places and known not in near:
+            near.insert(0, known)  # what is one by more than its numbers is compared whatever it holds
         for key in near[: MOST_PARTNERS if not is_output(step.key) else None]:
             wanted = self._shelf.view(self._places[key])
             if structure_ok(difference(step.output, wanted)):
                 found[key] = None
-            elif (view := _view(step.raw, wanted)) is not None:
+            elif (view := _view(step.raw, wanted, is_output(step.key))) is not None:
                 found[key] = view
         return Met(info(step), found)
 
 
-def _view(raw: Array | None, wanted: Array) -> View | None:
-    return None if raw is None else view_of(raw, wanted)
+def _view(raw: Array | None, wanted: Array, last: bool) -> View | None:
+    return None if raw is None else view_of(raw, wanted, last)

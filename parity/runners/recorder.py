@@ -152,12 +152,13 @@ class Recorder:
 
         self._led(self._x, emit, told, lambda key: recording.outputs.get(key), look)
 
-    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str]) -> None:
+    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]) -> None:
         """Run in float64 and emit every step with those of the recording that it equals.
 
-        anchors: steps that go on with the numbers of one of the recording's, which are told by its key.
+        anchors: steps that go on with the numbers of one of the recording's, which are told by its key. likely: one
+        of the recording's for each of these steps that is compared with it whatever it holds.
         """
-        meeting = Meeting(recording, self.theirs)
+        meeting = Meeting(recording, self.theirs, likely)
         self._led(x, emit, meeting.met, lambda key: recording.outputs.get(anchors.get(key, "")), Look(raw=True))
 
     def _led(

@@ -20,6 +20,7 @@ NORMS = (
         neutral=NEUTRAL,
         fold=folds.batch_norm,
         normalises="batch",
+        along=True,
         probe="statistics",
     ),
     Kind(
@@ -43,6 +44,7 @@ NORMS = (
         formula=formulas.layer_norm,
         neutral=NEUTRAL,
         normalises="features",
+        along=True,
     ),
     Kind(
         "rms_norm",
@@ -51,5 +53,6 @@ NORMS = (
         (("weight", "scale", as_torch),),
         layout="equal",
         neutral=NEUTRAL[:1],
+        along=True,
     ),
 )
