@@ -36,7 +36,7 @@ def _run_chunk(start: int, stop: int) -> dict[str, list[Any]]:
     settings = os.environ | dict.fromkeys(THREADS, "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     found: dict[str, list[Any]] = json.loads(done.stdout.splitlines()[-1])
-    print(f"pairs {start} to {stop - 1}: {({name: len(items) for name, items in found.items()})}", flush=True)
+    print(f"pairs {start} to {stop - 1}: { ({name: len(items) for name, items in found.items()}) }", flush=True)
     return found
 
 

@@ -123,8 +123,11 @@ class KerasElement(keras.layers.Layer):
             setattr(self, key, layer)
         self.run = run
 
-    def call(self, *inputs: Any) -> Any:
-        return self.run(*inputs)
+    def build(self, x_shape: Shape, z_shape: Shape | None = None) -> None:
+        """Nothing: its layers are built in the first call."""
+
+    def call(self, x: Any, z: Any = None) -> Any:
+        return self.run(x) if z is None else self.run(x, z)
 
 
 class KerasNet(keras.Model):
@@ -163,7 +166,12 @@ def keras_net(
     second = [element.second for element in elements]
     if style in ("subclass", "nested"):
         model = KerasNet(kits, runs, second, ends, style == "nested")
-        model(*[np.zeros((2, *shape), np.int32 if elements[0].kind.name == "embedding" else np.float32) for shape in shapes])
+        model(
+            *[
+                np.zeros((2, *shape), np.int32 if elements[0].kind.name == "embedding" else np.float32)
+                for shape in shapes
+            ]
+        )
         return model
     if style == "sequential" and ends == "plain" and not any(second):
         return keras.Sequential([_input(elements, shapes[0]), *map(as_layer, kits, runs)])

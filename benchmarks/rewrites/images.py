@@ -35,7 +35,12 @@ def _drawn_conv(draw: np.random.Generator, shape: Shape) -> tuple[Options, Shape
 def _torch_conv(kit: Kit, e: Element) -> Run:
     o = e.options
     before, after = o["pads"]
-    base: Options = {"stride": o["stride"], "dilation": o["dilation"], "groups": o["groups"], "bias": o["bias"] == "both"}
+    base: Options = {
+        "stride": o["stride"],
+        "dilation": o["dilation"],
+        "groups": o["groups"],
+        "bias": o["bias"] == "both",
+    }
     sizes = e.before[0], o["filters"], o["kernel"]
     inside = o["stride"] == 1 and o["kernel"] % 2 and before == after == o["dilation"] * (o["kernel"] // 2)
     way = kit.one_of("own", "layer", "function", *(["same"] if inside else []))
@@ -140,7 +145,14 @@ NORM = Kind("norm", _drawn_norm, _torch_norm, _keras_norm, lambda o: {"another e
 def _drawn_pool(draw: np.random.Generator, shape: Shape) -> tuple[Options, Shape] | None:
     kernel, kind = int(draw.choice([2, 3])), str(draw.choice(["max", "avg"]))
     pad = int(draw.integers(0, 2)) if kernel == 3 and kind == "max" else 0
-    o = {"pool": kind, "kernel": kernel, "stride": int(draw.integers(1, 3)), "pads": (pad, pad), "dilation": 1, "value": -np.inf}
+    o = {
+        "pool": kind,
+        "kernel": kernel,
+        "stride": int(draw.integers(1, 3)),
+        "pads": (pad, pad),
+        "dilation": 1,
+        "value": -np.inf,
+    }
     after = (shape[0], _size(shape[1], o), _size(shape[2], o))
     return (o, after) if min(after[1:]) >= 3 else None
 
@@ -149,7 +161,9 @@ def _torch_pool(kit: Kit, e: Element) -> Run:
     o, pad = e.options, e.options["pads"][0]
     kernel, stride = o["kernel"], o["stride"]
     if o["pool"] == "avg":
-        return kit.one_of(kit.add_lazily("pool", nn.AvgPool2d, kernel, stride), lambda x: F.avg_pool2d(x, kernel, stride))
+        return kit.one_of(
+            kit.add_lazily("pool", nn.AvgPool2d, kernel, stride), lambda x: F.avg_pool2d(x, kernel, stride)
+        )
     return kit.one_of(
         kit.add_lazily("pool", nn.MaxPool2d, kernel, stride, pad),
         lambda x: F.max_pool2d(x, kernel, stride, pad),

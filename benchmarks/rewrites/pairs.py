@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import torch
 
-from . import images, shared, tokens
+from . import images, sequences, shared, tokens
 from .build import STYLES, Element, Kind, Shape, TorchNet, keras_net
 
 IMAGE = (images.CONV, images.CONV, images.NORM, images.POOL, images.UP, images.SQUEEZE, shared.ACTIVATION,
          shared.ACTIVATION, shared.SCALE, shared.RESIDUAL, shared.CONCAT, shared.GATE, tokens.FILM)  # fmt: skip
-TOKEN = (tokens.LINEAR, tokens.LINEAR, tokens.LAYER_NORM, tokens.ATTENTION, tokens.CAUSAL, tokens.LOOKBACK,
+TOKEN = (tokens.LINEAR, tokens.LINEAR, tokens.LAYER_NORM, sequences.ATTENTION, sequences.CAUSAL, tokens.LOOKBACK,
          shared.ACTIVATION, shared.SCALE, shared.RESIDUAL, shared.CONCAT, shared.GATE, tokens.FILM)  # fmt: skip
 VECTOR = (tokens.LINEAR, tokens.LINEAR, tokens.VECTOR_NORM, tokens.LAYER_NORM, shared.ACTIVATION, shared.SCALE,
           shared.RESIDUAL, shared.GATE, tokens.FILM)  # fmt: skip
@@ -121,7 +121,7 @@ def network(seed: int) -> Network:
         shape = _flatten(elements, draw, shape)
         for _ in range(int(draw.integers(1, 4))):
             shape = _add_one(elements, draw, shape)
-    if not any(e.kind in (images.CONV, tokens.LINEAR, tokens.ATTENTION) for e in elements):
+    if not any(e.kind in (images.CONV, tokens.LINEAR, sequences.ATTENTION) for e in elements):
         shape = _add(elements, images.CONV if len(shape) == 3 else tokens.LINEAR, draw, shape)
     elements = _in_one_order(elements)
     ends = str(draw.choice(["plain", "plain", "plain", "dictionary", "tuple"]))
@@ -202,7 +202,15 @@ def _back(draw: np.random.Generator, shape: Shape) -> Element:
         return Element(tokens.LINEAR, options, shape, shape)
     kernel = int(draw.choice([1, 3]))
     pads = (kernel // 2, kernel // 2)
-    options = {"kernel": kernel, "stride": 1, "pads": pads, "dilation": 1, "groups": 1, "filters": shape[0], "bias": "both"}
+    options = {
+        "kernel": kernel,
+        "stride": 1,
+        "pads": pads,
+        "dilation": 1,
+        "groups": 1,
+        "filters": shape[0],
+        "bias": "both",
+    }
     return Element(images.CONV, options, shape, shape)
 
 

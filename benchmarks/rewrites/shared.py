@@ -70,8 +70,13 @@ def _keras_ways(kit: Kit, o: Options) -> dict[str, list[Run]]:
     act = lambda name: [kit.add_lazily("act", L.Activation, name)]  # noqa: E731
     return {
         "relu": [
-            kit.add_lazily("relu", L.ReLU), ops.relu, kit.add_lazily("relu", OwnRelu), lambda x: ops.maximum(x, 0),
-            kit.add_lazily("relu", L.Lambda, ops.relu), *act("relu"), lambda x: keras.activations.relu(x),
+            kit.add_lazily("relu", L.ReLU),
+            ops.relu,
+            kit.add_lazily("relu", OwnRelu),
+            lambda x: ops.maximum(x, 0),
+            kit.add_lazily("relu", L.Lambda, ops.relu),
+            *act("relu"),
+            lambda x: keras.activations.relu(x),
         ],
         "leaky": [
             kit.add_lazily("leaky", L.LeakyReLU, negative_slope=slope),
@@ -79,10 +84,16 @@ def _keras_ways(kit: Kit, o: Options) -> dict[str, list[Run]]:
             lambda x: ops.maximum(x, slope * x),
             lambda x: ops.relu(x) - slope * ops.relu(-x),
         ],
-        "softplus": [*act("softplus"), ops.softplus, lambda x: ops.log(1 + ops.exp(x)), lambda x: ops.log1p(ops.exp(x))],
+        "softplus": [
+            *act("softplus"),
+            ops.softplus,
+            lambda x: ops.log(1 + ops.exp(x)),
+            lambda x: ops.log1p(ops.exp(x)),
+        ],
         "silu": [*act("silu"), ops.silu, lambda x: x * ops.sigmoid(x), lambda x: ops.sigmoid(x) * x],
         "gelu": [
-            *act("gelu"), lambda x: ops.gelu(x, approximate=False),
+            *act("gelu"),
+            lambda x: ops.gelu(x, approximate=False),
             lambda x: 0.5 * x * (1 + ops.erf(x / math.sqrt(2))),
         ],
         "gelu_tanh": [
@@ -137,16 +148,23 @@ def _torch_scale(kit: Kit, e: Element) -> Run:
 
 def _keras_scale(kit: Kit, e: Element) -> Run:
     a, b = e.options["scale"], e.options["shift"]
-    exact = float(np.float32(a)) == a and float(np.float32(b)) == b  # Keras's Rescaling rounds them to float32 on TensorFlow
+    exact = (
+        float(np.float32(a)) == a and float(np.float32(b)) == b
+    )  # Keras's Rescaling rounds them to float32 on TensorFlow
     return kit.one_of(
-        lambda x: x * a + b, *([kit.add_lazily("scale", L.Rescaling, a, b)] if exact else []), kit.add_lazily("f", L.Lambda, lambda x: x * a + b),
+        lambda x: x * a + b,
+        *([kit.add_lazily("scale", L.Rescaling, a, b)] if exact else []),
+        kit.add_lazily("f", L.Lambda, lambda x: x * a + b),
         lambda x: ops.add(ops.multiply(x, a), b), lambda x: (x + b / a) * a,
     )  # fmt: skip
 
 
 SCALE = Kind(
     "scale",
-    lambda draw, shape: ({"scale": float(draw.choice([0.5, 2.0, 0.1, 1 / 3])), "shift": float(draw.choice([0, 0.25, -0.7]))}, shape),
+    lambda draw, shape: (
+        {"scale": float(draw.choice([0.5, 2.0, 0.1, 1 / 3])), "shift": float(draw.choice([0, 0.25, -0.7]))},
+        shape,
+    ),
     _torch_scale,
     _keras_scale,
     lambda o: {"another scale": o | {"scale": o["scale"] * 1.001}, "another shift": o | {"shift": o["shift"] + 1e-4}},

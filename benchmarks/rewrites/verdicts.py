@@ -47,7 +47,9 @@ def has_effect(net: Network, fault: Fault) -> bool:
     for model in (right, wrong):
         model.set_weights(weights)
         single = isinstance(model, keras.Sequential) or getattr(model, "_inputs", None) is not None
-        made = model(given[0] if len(given) == 1 else given, training=False) if single else model(*given, training=False)
+        made = (
+            model(given[0] if len(given) == 1 else given, training=False) if single else model(*given, training=False)
+        )
         outputs.append([keras.ops.convert_to_numpy(leaf) for leaf in keras.tree.flatten(made)])
     return any(_apart(a, b) for a, b in zip(*outputs, strict=True))
 
@@ -60,5 +62,3 @@ def planted(net: Network) -> Fault | None:
     """One of the network's faults, by its seed."""
     faults = list(net.faults())
     return faults[int(np.random.default_rng([net.seed, 9]).integers(len(faults)))] if faults else None
-
-

@@ -107,4 +107,6 @@ def _matters(keras: Runner, x: Inputs, recording: Recording, unseen: Found, torc
     """
     pairs = list(unseen.items())
     trials = [[pair] for pair in pairs] if len(pairs) <= ALONE else [pairs]
-    return all(not _agree(list(keras.find_equal(x, recording, {k: t for t, k in trial}, {})), torch) for trial in trials)
+    return all(
+        not _agree(list(keras.find_equal(x, recording, {k: t for t, k in trial}, {})), torch) for trial in trials
+    )

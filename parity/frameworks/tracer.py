@@ -233,7 +233,11 @@ class Trace:
             return Made(name, self.layout if grid else before.layout, self._moved(before.order, x, run, args, kwargs))
         if kind.layout == "input" and not kind.weights:
             inputs = self.tensors(args)
-            if len(inputs) == 1 and math.prod(inputs[0].shape) == math.prod(output.shape) and not same(inputs[0], output):
+            if (
+                len(inputs) == 1
+                and math.prod(inputs[0].shape) == math.prod(output.shape)
+                and not same(inputs[0], output)
+            ):
                 return Made(name, before.layout, self._own_moved(name, before, inputs[0], output, run, args, kwargs))
             if before.key is None or not inputs or not same(inputs[0], output):
                 return self._fresh(name, output, before.layout)  # what changes the shape has new axes of its own

@@ -1,6 +1,7 @@
 """The steps of one model, and the search for the partner of each in the other. See pairing.py for the rules."""
 
 from collections import Counter
+from collections.abc import Collection
 from difflib import SequenceMatcher
 
 from parity.errors import UnmatchedError, few
@@ -108,14 +109,29 @@ def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists
     both = [key for key in same if ours.weights(key) and theirs.weights(key)]
     by_path = {key: key for key in both if ours.signature(key) == theirs.signature(key)}
     named = {key: key for key in by_path if not path_of(key).endswith(NUMBERED)}
-    for anchors in (certain | by_path, certain | named, certain):
+    alone = certain | _alone(ours, theirs, taken)
+    ways = [(certain, certain | by_path), (certain, certain | named), (certain, certain), (alone, alone)]
+    for known, anchors in ways:
         for order in orders:
-            found = _aligned(ours, theirs, _weighted(ours, theirs, order), certain, anchors)
+            found = _aligned(ours, theirs, _weighted(ours, theirs, order), known, anchors)
             if found is not None and _one_to_one(found):
                 _raise_on_ties(ours, theirs, found, anchors)
                 _raise_on_idle(ours, theirs, found)
                 return found, order
     raise _unmatched(ours, theirs, certain | named, _weighted(ours, theirs, orders[0]))
+
+
+def _alone(ours: Model, theirs: Model, taken: Collection[str]) -> Found:
+    """Layers of a kind and weight shapes that either model has but once: certain, in whatever order they run."""
+    sides: list[dict[object, list[str]]] = []
+    for side in (ours, theirs):
+        looks: dict[object, list[str]] = {}
+        for key in side.steps:
+            if side.weights(key) and key not in taken:
+                looks.setdefault(side.signature(key), []).append(key)
+        sides.append(looks)
+    shared = (look for look in sides[0] if len(sides[0][look]) == 1 == len(sides[1].get(look, ())))
+    return {sides[0][look][0]: sides[1][look][0] for look in shared}
 
 
 def _weighted(ours: Model, theirs: Model, order: Lists) -> Lists:

@@ -146,7 +146,9 @@ class Engine:
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         self._recorder.forced(emit, recording, look)
 
-    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]) -> None:
+    def find_equal(
+        self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]
+    ) -> None:
         self._recorder.find_equal(emit, x, recording, anchors, likely)
 
     def losses(self, recording: Recording, keys: list[str]) -> dict[str, Place]:

@@ -198,7 +198,9 @@ class TraceRunner(Runner):
     def teach_rounding(self, taught: Taught, x: Given, dtype: str, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]) -> Iterator[Met]:
+    def find_equal(
+        self, x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]
+    ) -> Iterator[Met]:
         """A trace's steps have been paired when it was captured."""
         return iter(())
 

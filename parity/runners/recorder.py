@@ -152,7 +152,9 @@ class Recorder:
 
         self._led(self._x, emit, told, lambda key: recording.outputs.get(key), look)
 
-    def find_equal(self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]) -> None:
+    def find_equal(
+        self, emit: Emit[Met], x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]
+    ) -> None:
         """Run in float64 and emit every step with those of the recording that it equals.
 
         anchors: steps that go on with the numbers of one of the recording's, which are told by its key. likely: one

@@ -110,7 +110,9 @@ class Requests(TrainingRunner, ABC):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         return self._stream(Engine.forced, recording, look)
 
-    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]) -> Iterator[Met]:
+    def find_equal(
+        self, x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]
+    ) -> Iterator[Met]:
         return self._stream(Engine.find_equal, x, recording, anchors, likely)
 
     def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:

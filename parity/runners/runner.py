@@ -123,7 +123,9 @@ class Runner(Protocol):
     def forced(self, recording: Recording, look: Look) -> Iterator[Forced]:
         """Run in float64, every step on the other side's numbers: what each adds, as it is made."""
 
-    def find_equal(self, x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]) -> Iterator[Met]:
+    def find_equal(
+        self, x: Given, recording: Recording, anchors: dict[str, str], likely: dict[str, str]
+    ) -> Iterator[Met]:
         """Run on x in float64: every step, with those of the other side's recording that it equals, as they are made.
 
         anchors: by this side's steps, those of the recording with whose numbers they go on.

@@ -1,9 +1,9 @@
 """Pairs that compute the same and are written differently: a few here, five hundred in benchmarks/rewritten.py."""
 
 import pytest
+
 from benchmarks.rewrites.pairs import check, network
 from benchmarks.rewrites.verdicts import names_the_place, planted
-
 from parity.reports.terminal.check import text
 
 # A pool that moves, attention, weights along a flattened axis, channels first between transposes, norms without scale.
