@@ -73,6 +73,9 @@ class Comparing:
         regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0])
         if regions is None:
             return ready, replace(found, live=False)
+        if not regions.agree and regions.orders != ready.pairing.orders:
+            ready = ready.reordered(self.torch, self.keras, self.slices[0], regions.orders)
+            regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0]) or regions
         ready, found = self._by_regions(ready, regions)
         if found.faults:
             ready, found = self._by_regions(ready, regions.opened(found.faults))

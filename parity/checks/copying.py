@@ -72,12 +72,15 @@ def rewritten(ours: list[LayerInfo], theirs: list[LayerInfo], read: Read, steps:
     partners = {layer.path: layer for layer in theirs}
     found = Rewritten()
     for layer in ours:
-        partner = partners.get(layer.path)
-        if partner is None or partner.kind != layer.kind or not layer.weights:
+        partner = partners.pop(layer.path, None)
+        if partner is None or partner.kind != layer.kind:
             continue
         found = _filled(found, layer, partner)
         for name in [name for name in layer.weights if name not in partner.weights]:
             found = _folded(found, layer, name, read) or _carried(found, layer, name, read, steps, ours) or found
+    for partner in partners.values():  # norms that torch has without weights, or writes by hand
+        if partner.weights and partner.weights.keys() <= dict(named(partner.kind).neutral).keys():
+            found = _filled(found, replace(partner, weights={}), partner)
     return replace(found, notes=_told(found.notes))
 
 

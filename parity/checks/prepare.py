@@ -8,7 +8,7 @@ from parity.models.inputs import Inputs
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, StepInfo
 from parity.pairs.name_map import NameMap
-from parity.pairs.pairing import Margins, Pair, Pairing, pair, same_paths
+from parity.pairs.pairing import Margins, Orders, Pair, Pairing, pair, same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Recording
 from parity.runners.runner import Pending, Runner
@@ -33,6 +33,18 @@ class Prepared:
     keras_layers: list[LayerInfo]
     pairing: Pairing
     rewritten: Rewritten = field(default_factory=Rewritten)  # what was copied otherwise than tensor for tensor
+    copy: Copy | None = None  # how torch's weights come into Keras, if they are to
+
+    def reordered(self, torch: Runner, keras: Runner, x: Inputs, orders: Orders) -> "Prepared":
+        """The same with weights along flattened images in other orders, and copied anew."""
+        pairing = replace(self.pairing, orders=orders)
+        torch.rename(pairing.torch, {}, {}).result()
+        keras.rename(pairing.keras, pairing.layers, orders).result()
+        ready = replace(self, pairing=pairing)
+        if self.copy is None:
+            return ready
+        recording = torch.record(x, "float64", NOTHING, True).result()
+        return replace(ready, rewritten=self.copy(recording, self.torch_layers, self.keras_layers))
 
 
 def prepared(
@@ -69,7 +81,7 @@ def prepared(
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
     pairing = replace(pairing, pairs=pairing.pairs + joints).without(rewritten.moved)
-    return Prepared(recording, keras_steps, *padded, pairing, rewritten)
+    return Prepared(recording, keras_steps, *padded, pairing, rewritten, copy if copying else None)
 
 
 def named_alike(

@@ -8,7 +8,7 @@ from parity.models.inputs import Inputs
 from parity.models.steps import Names
 from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, is_output, opened, with_cuts
 from parity.pairs.graph import Graph
-from parity.pairs.pairing import Pairing
+from parity.pairs.pairing import Orders, Pairing, orders_of
 from parity.runners.recording import Recording
 from parity.runners.runner import Runner
 from parity.verdict.measured import Met
@@ -24,6 +24,14 @@ class Regions:
     torch: Graph
     keras: Graph
     pairing: Pairing  # by structure
+    partners: Partners
+    agree: bool  # whether the outputs do
+
+    @property
+    def orders(self) -> Orders:
+        """Those of the weights along flattened images, that equal numbers show beside names and places."""
+        equal = {key: [t for t, view in found.items() if view is None] for key, found in self.partners.items()}
+        return self.pairing.orders | orders_of(self.torch.steps, self.keras.steps, self.pairing.found, equal)
 
     @property
     def pairing_by_value(self) -> Pairing:
@@ -66,11 +74,11 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> R
         cuts = free_cuts(order, partners, likely)
         unseen = _unseen(cuts, likely, ours, theirs)
         if not unseen or _matters(keras, x, recording, unseen, ours):
-            return Regions(cuts, ours, theirs, pairing)
+            return Regions(cuts, ours, theirs, pairing, partners, True)
     anchors = {t: k for t, k in pairing.anchors.items() if _like(t, k, ours, theirs)}
     anchored = _partners(keras.find_equal(x, recording, back, {k: t for t, k in anchors.items()}))
     both = {key: anchored.get(key, {}) | partners.get(key, {}) for key in order}
-    return Regions(anchored_cuts(order, both, likely, anchors), ours, theirs, pairing)
+    return Regions(anchored_cuts(order, both, likely, anchors), ours, theirs, pairing, both, False)
 
 
 def _partners(met: "Iterator[Met] | list[Met]") -> Partners:

@@ -6,7 +6,7 @@ goes into the next step. Layers that compute nothing, and moves of numbers that 
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -21,6 +21,12 @@ from .outputs import as_shaped, given
 from .side import Codec
 
 Run = Callable[..., Any]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two tensors have one shape."""
+    return tuple(one.shape) == tuple(other.shape)
+
 
 Lies = Callable[[], Order | None]  # where numbers lie, computed when it is asked for
 
@@ -214,7 +220,7 @@ class Trace:
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
         step.narrow = narrow
-        if kind.flat and len(tensors[0].shape) == 2:
+        if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
         new = self._taught(name, shown, self.visit(step), made, kind.squeezed)
@@ -235,10 +241,31 @@ class Trace:
             return Made(name, self.layout if grid else before.layout, self._moved(before.order, x, run, args, kwargs))
         if kind.layout == "input" and not kind.weights:
             inputs = self.tensors(args)
-            if before.key is None or not inputs or tuple(inputs[0].shape) != tuple(output.shape):
+            if (
+                len(inputs) == 1
+                and math.prod(inputs[0].shape) == math.prod(output.shape)
+                and not same(inputs[0], output)
+            ):
+                return Made(name, before.layout, self._own_moved(name, before, inputs[0], output, run, args, kwargs))
+            if before.key is None or not inputs or not same(inputs[0], output):
                 return self._fresh(name, output, before.layout)  # what changes the shape has new axes of its own
             return Made(name, before.layout, before.order, since=before.since)
+        if kind.along and before.key is not None and len(output.shape) == 2:
+            return Made(name, kind.layout, before.order)
         return self._fresh(name, output, before.layout if kind.layout == "input" else kind.layout)
+
+    def _own_moved(self, name: str, before: Made, x: Any, output: Any, run: Run, args: Any, kwargs: Any) -> Lies:
+        """The order after a layer of the model's own that gives as many numbers: its input's if it but moves them."""
+        fresh_one = self._fresh(name, output, before.layout).order
+        carried = self._moved(before.order, x, run, args, kwargs)
+
+        def order() -> Order | None:
+            with suppress(Exception):  # it need not take positions for numbers
+                found = carried()
+                return fresh_one() if found is None else found
+            return fresh_one()
+
+        return cache(order)
 
     def _fed(self, name: str, args: Any) -> Any:
         """The arguments as the tape wants them fed."""
@@ -258,12 +285,15 @@ class Trace:
         path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
         step.narrow = made.narrow if made.key is None else None
-        x = self._taught(feeds, x, self.visit(step), made)
-        seen = replace(self._fresh(feeds, x, made.layout), order=made.order, since=made.since, view=made.view)
-        self._remember(x, seen)
-        if made.order() is None:
-            self._remember(x, self._fresh(feeds, x, made.layout))
-        return x
+        new = self._taught(feeds, x, self.visit(step), made)
+        seen, lies = self._fresh(feeds, x, made.layout), made.displaced(tuple(x.shape[1:]))
+        if made.order() is None and lies is not None:  # it was moved, and what moved it has no name
+            seen = replace(seen, order=lambda: replace(lies, origin=feeds), since=made.since, view=made.view)
+        elif made.order() is not None:
+            seen = replace(seen, order=made.order, since=made.since, view=made.view)
+        for tensor in (x, new):  # what else works on the one that is not gone on with knows it too
+            self._remember(tensor, seen)
+        return new
 
     def _unseen(self, raw: str, kind: Kind, path: str, run: Run, args: Any, kwargs: Any) -> Any:
         """Run a step that is not to be shown: its output is a part of what comes after."""

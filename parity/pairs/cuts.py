@@ -40,7 +40,9 @@ class Cuts:
     def names(self, passed: tuple[frozenset[str], frozenset[str]]) -> tuple[Names, Names]:
         """What to tell each side; `passed` are padding layers told as the padding of what they feed."""
         back = {k: t for t, k in self.pairs.items()}
-        kept = passed[0] & self.shown[0], passed[1] & self.shown[1]
+        cut = self.pairs.keys(), set(self.pairs.values())
+        fed = [{key for key in pads if f"{key}<0" in keys} for pads, keys in zip(passed, cut, strict=True)]
+        kept = passed[0] & self.shown[0] - fed[0], passed[1] & self.shown[1] - fed[1]  # a cut point must be seen
         only = frozenset(self.pairs) | self.shown[0], frozenset(back) | self.shown[1]
         aliases = {k: t for k, t in back.items() if k != t}
         clashing = (key for key in self.shown[1] if key not in back and key in self.pairs.keys() | self.shown[0])

@@ -97,8 +97,9 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
         if key not in theirs:
             continue
         for i, (source, other) in enumerate(zip(step.sources, theirs[key].sources, strict=False)):
-            if source != other and step.kind != "output" and (doubtful is None or key in doubtful):
-                feeds = f"{key}<{i}"
+            feeds = f"{key}<{i}"
+            seen = feeds in ours and feeds in theirs  # as what another step of Keras's makes: no name for two tensors
+            if source != other and not seen and step.kind != "output" and (doubtful is None or key in doubtful):
                 watch.add(feeds)
                 only_theirs = other in loose[1] and source not in loose[0]
                 makers = (theirs, other) if only_theirs else (ours, source)

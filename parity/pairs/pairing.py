@@ -7,17 +7,19 @@ must then be the same list of kinds and weight shapes. Nothing else is accepted:
 could be exchanged are told apart by a guess. Steps without weights are paired within the gaps between these.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from parity.errors import UnmatchedError
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned, without_spares
-from parity.models.steps import Names
+from parity.models.steps import Names, StepInfo
 
 from .bare import pair_bare
 from .name_map import NameMap
-from .partners import Found, Model, Steps, by_place, by_weights, path_of
+from .partners import Found, Lists, Model, Steps, by_place, by_weights, dispensable, path_of, raise_on_unpaired
 
+Orders = dict[str, tuple[int, ...]]  # by torch's path
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
 
 
@@ -34,7 +36,7 @@ class Pair:
 class Pairing:
     """What to tell the sides, and the reader, so that both call their steps by torch's names.
 
-    layers: Keras's layer paths by torch's. orders: for the kernel of a Dense layer that is fed by a flattened image,
+    layers: Keras's layer paths by torch's. orders: for the weights of a layer that is fed by a flattened image,
     the input of torch's that each of Keras's rows is for. margins: of torch's and of Keras's layers, by torch's paths,
     the padding that a layer before them does, which the other model has in the layer itself. found: Keras's steps by
     torch's, by each side's own names; anchors: those of layers with weights; apart: those
@@ -45,7 +47,7 @@ class Pairing:
     layers: dict[str, str] = field(default_factory=dict)
     torch: Names = field(default_factory=Names)
     keras: Names = field(default_factory=Names)
-    orders: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    orders: Orders = field(default_factory=dict)
     margins: tuple[Margins, Margins] = ({}, {})
     found: Found = field(default_factory=dict)
     anchors: Found = field(default_factory=dict)
@@ -110,9 +112,22 @@ def pair(
         if flows[0] is not None and flows[1] is not None:
             order = flows[0], flows[1]
     else:
-        found, order = by_weights(ours, theirs, certain)
+        ours, theirs, found, order = _by_weights(ours, theirs, certain)
     found = by_place(ours, theirs, found | mapped, order, agree)
+    raise_on_unpaired(ours, theirs, found)
     return _pairing(ours, theirs, found, set(mapped)).with_bare(bare, shapes)
+
+
+def _by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Model, Model, Found, Lists]:
+    """`by_weights`, if need be without a look at norms that torch may have without scale and centre."""
+    try:
+        return ours, theirs, *by_weights(ours, theirs, certain)
+    except UnmatchedError:
+        kinds = dispensable(ours, theirs)
+        if not kinds:
+            raise
+    ours, theirs = ours.leaner(kinds), theirs.leaner(kinds)
+    return ours, theirs, *by_weights(ours, theirs, certain)
 
 
 def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pairing:
@@ -134,7 +149,8 @@ def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pair
     margins = dict(m for _, users in folded[0] for m in users), dict(m for _, users in folded[1] for m in users)
     names = Names({}, free[0], passed=passed[0]), Names(aliases, free[1], passed=passed[1])
     anchors = {t: k for t, k in found.items() if ours.weights(t) and theirs.weights(k)}
-    return Pairing(pairs, layers, *names, dict(_orders(ours, theirs, found)), margins, found, anchors)
+    orders = orders_of(ours.steps, theirs.steps, found, {})
+    return Pairing(pairs, layers, *names, orders, margins, found, anchors)
 
 
 def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[list[int]]]]]]:
@@ -163,18 +179,25 @@ def _layers(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, str
             yield path, f"keras:{path}"
 
 
-def _orders(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Which of torch's inputs each row of a Dense kernel is for, where both sides' numbers have the same origin."""
+def orders_of(
+    ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], found: Found, equal: Mapping[str, Collection[str]]
+) -> Orders:
+    """Which of torch's numbers each row of a Dense kernel, or each number of a norm, is for, by torch's path.
+
+    Known where both sides' numbers have the same origin: steps that are paired, or `equal`, torch's by Keras's.
+    """
+    orders = {}
     for t, k in found.items():
-        one, other = ours.steps[t].order, theirs.steps[k].order
+        one, other = ours[t].order if t in ours else None, theirs[k].order if k in theirs else None
         if one is None or other is None or sorted(one[1]) != sorted(other[1]):
             continue
-        if not _same_origin(one[0], other[0], found):
+        if not (_same_origin(one[0], other[0], found) or one[0] in equal.get(other[0], ())):
             continue
         column = {position: i for i, position in enumerate(one[1])}
         order = tuple(column[position] for position in other[1])
         if order != tuple(range(len(order))):
-            yield path_of(t), order
+            orders[path_of(t)] = order
+    return orders
 
 
 def _same_origin(torch: str, keras: str, found: Found) -> bool:

@@ -1,6 +1,7 @@
 """The steps of one model, and the search for the partner of each in the other. See pairing.py for the rules."""
 
 from collections import Counter
+from collections.abc import Collection
 from difflib import SequenceMatcher
 
 from parity.errors import UnmatchedError, few
@@ -20,9 +21,10 @@ NUMBERED = tuple("0123456789")
 
 
 class Model:
-    """One model's steps, with what is known of them."""
+    """One model's steps, with what is known of them. lean: kinds of layers whose weights are not looked at."""
 
-    def __init__(self, layers: list[LayerInfo], steps: Steps) -> None:
+    def __init__(self, layers: list[LayerInfo], steps: Steps, lean: frozenset[str] = frozenset()) -> None:
+        self._given, self._lean = (layers, steps), lean
         self.layers = {layer.path: layer for layer in layers}
         self.steps = {step.key: step for step in steps if "<" not in step.key and step.kind != "output"}
         self.flow = Flow(steps, {key: self.signature(key) for key in self.steps if self.weights(key)})
@@ -30,7 +32,19 @@ class Model:
 
     def weights(self, key: str) -> bool:
         layer = self.layers.get(path_of(key))
-        return layer is not None and bool(layer.weights) and not self.steps[key].function
+        return layer is not None and self._counts(layer) and not self.steps[key].function
+
+    def _counts(self, layer: LayerInfo) -> bool:
+        return bool(layer.weights) and layer.kind not in self._lean
+
+    def lean(self, key: str) -> bool:
+        """Whether a step has weights that are not looked at."""
+        layer = self.layers.get(path_of(key))
+        return layer is not None and bool(layer.weights) and layer.kind in self._lean
+
+    def leaner(self, kinds: frozenset[str]) -> "Model":
+        """The same without a look at the weights of these kinds."""
+        return Model(*self._given, kinds)
 
     def signature(self, key: str) -> tuple[object, ...]:
         """The kind and the weights that no layer of the kind can be without: bias, scale and centre may be missing."""
@@ -42,7 +56,7 @@ class Model:
 
     def idle(self, ran: set[str]) -> list[str]:
         """The layers with weights that did not run."""
-        return [path for path, layer in self.layers.items() if layer.weights and path not in ran]
+        return [path for path, layer in self.layers.items() if self._counts(layer) and path not in ran]
 
     def kind(self, key: str) -> str:
         """The kind of a step, or of a layer that has not run."""
@@ -62,10 +76,24 @@ def path_of(key: str) -> str:
 
 def raise_on_other_layers(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
     """Raise UnmatchedError if no pairing can be complete, whatever runs: the layers with weights differ in number."""
-    sides = [Model(owned(layers), []) for layers in (torch, keras)]
-    looks = [Counter(side.signature(path) for path in side.idle(set())) for side in sides]
+    ours, theirs = Model(owned(torch), []), Model(owned(keras), [])
+    spare = dispensable(ours, theirs)
+    ours, theirs = ours.leaner(spare), theirs.leaner(spare)
+    looks = [Counter(side.signature(path) for path in side.idle(set())) for side in (ours, theirs)]
     if looks[0] != looks[1]:
         raise _unmatched(Model(torch, []), Model(keras, []), {}, ([], []))
+
+
+def dispensable(ours: Model, theirs: Model) -> frozenset[str]:
+    """Kinds whose layers do without all of their weights (a norm's scale and centre), if Keras has more with some."""
+    counts = [Counter(layer.kind for layer in side.layers.values() if layer.weights) for side in (ours, theirs)]
+    more = {kind for kind, count in counts[1].items() if count > counts[0][kind]}
+    return frozenset(kind for kind in more if _neutral(kind, theirs))
+
+
+def _neutral(kind: str, side: Model) -> bool:
+    spare = dict(named(kind).neutral)
+    return all(layer.weights.keys() <= spare.keys() for layer in side.layers.values() if layer.kind == kind)
 
 
 def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists]:
@@ -83,14 +111,29 @@ def by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Found, Lists
     both = [key for key in same if ours.weights(key) and theirs.weights(key)]
     by_path = {key: key for key in both if ours.signature(key) == theirs.signature(key)}
     named = {key: key for key in by_path if not path_of(key).endswith(NUMBERED)}
-    for anchors in (certain | by_path, certain | named, certain):
+    alone = certain | _alone(ours, theirs, taken)
+    ways = [(certain, certain | by_path), (certain, certain | named), (certain, certain), (alone, alone)]
+    for known, anchors in ways:
         for order in orders:
-            found = _aligned(ours, theirs, _weighted(ours, theirs, order), certain, anchors)
+            found = _aligned(ours, theirs, _weighted(ours, theirs, order), known, anchors)
             if found is not None and _one_to_one(found):
                 _raise_on_ties(ours, theirs, found, anchors)
                 _raise_on_idle(ours, theirs, found)
                 return found, order
     raise _unmatched(ours, theirs, certain | named, _weighted(ours, theirs, orders[0]))
+
+
+def _alone(ours: Model, theirs: Model, taken: Collection[str]) -> Found:
+    """Layers of a kind and weight shapes that either model has but once: certain, in whatever order they run."""
+    sides: list[dict[object, list[str]]] = []
+    for side in (ours, theirs):
+        looks: dict[object, list[str]] = {}
+        for key in side.steps:
+            if side.weights(key) and key not in taken:
+                looks.setdefault(side.signature(key), []).append(key)
+        sides.append(looks)
+    shared = (look for look in sides[0] if len(sides[0][look]) == 1 == len(sides[1].get(look, ())))
+    return {sides[0][look][0]: sides[1][look][0] for look in shared}
 
 
 def _weighted(ours: Model, theirs: Model, order: Lists) -> Lists:
@@ -129,6 +172,13 @@ def _raise_on_ties(ours: Model, theirs: Model, found: Found, anchors: Found) -> 
                 keys,
                 [found[key] for key in keys if key in found],
             )
+
+
+def raise_on_unpaired(ours: Model, theirs: Model, found: Found) -> None:
+    """Raise UnmatchedError if a layer of torch's that was paired without a look at its weights has found no partner."""
+    lost = {path_of(t) for t in ours.steps if ours.lean(t)} - {path_of(t) for t, k in found.items() if theirs.lean(k)}
+    if lost:
+        raise _unmatched(ours.leaner(frozenset()), theirs.leaner(frozenset()), found, (sorted(lost), []))
 
 
 def _raise_on_idle(ours: Model, theirs: Model, found: Found) -> None:

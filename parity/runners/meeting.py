@@ -14,7 +14,8 @@ MOST_PARTNERS = 8  # equal tensors of one run that are told of: what returns its
 class Meeting:
     """A recording's tensors, to be found by their numbers, in time that grows with the tensors and not their pairs.
 
-    likely: the recording's steps that steps of the other side are by name or place.
+    likely: the recorded step that a step is by its place or name. Such a pair needs no proof by its numbers, only that
+    they are equal: what is dead, or holds hardly any different numbers, is no reason to take it for another.
     """
 
     def __init__(self, recording: Recording, shelf: Shelf, likely: dict[str, str]) -> None:
@@ -32,14 +33,14 @@ class Meeting:
         own = fingerprint(step.output)
         candidates = [] if own is None else self._known.get(own.length, [])
         near = [key for key, other in candidates if own is not None and own.near(other)]
-        named = step.key if is_output(step.key) else self._likely.get(step.key, "")
-        if named in self._places and named not in near:
-            near.insert(0, named)  # what is paired by more than its numbers is compared whatever it holds
+        known = step.key if is_output(step.key) else self._likely.get(step.key, "")
+        if known in self._places and known not in near:
+            near.insert(0, known)  # what is one by more than its numbers is compared whatever it holds
         for key in near[: MOST_PARTNERS if not is_output(step.key) else None]:
             wanted = self._shelf.view(self._places[key])
             if structure_ok(difference(step.output, wanted)):
                 found[key] = None
-            elif (view := _view(step.raw, wanted)) is not None and (not is_output(key) or _plain(view)):
+            elif (view := _view(step.raw, wanted, is_output(step.key))) is not None:
                 found[key] = view
         if not found and (nearly := self.nearly(step)) is not None:
             found[nearly] = None
@@ -56,14 +57,5 @@ class Meeting:
         return None
 
 
-def _plain(view: View) -> bool:
-    """Whether a user of the output need not exchange axes, but for channels that stand last in Keras.
-
-    What goes on inside a model may lie as it likes, as long as what reads it reads it so; an output is what it is.
-    """
-    axes = view.axes
-    return axes in (tuple(range(len(axes))), (0, len(axes) - 1, *range(1, len(axes) - 1)))
-
-
-def _view(raw: Array | None, wanted: Array) -> View | None:
-    return None if raw is None else view_of(raw, wanted)
+def _view(raw: Array | None, wanted: Array, last: bool) -> View | None:
+    return None if raw is None else view_of(raw, wanted, last)

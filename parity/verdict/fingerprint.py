@@ -56,10 +56,11 @@ def _poor(flat: Array) -> bool:
     return len(np.unique(few)) < min(VALUES, flat.size)
 
 
-def view_of(raw: Array, wanted: Array) -> View | None:
+def view_of(raw: Array, wanted: Array, last: bool = False) -> View | None:
     """How `raw` must be seen to be `wanted`, within the line; None where no order of its axes is.
 
-    Axes that could be exchanged, as they are of one length, are told apart by the numbers alone.
+    Axes that could be exchanged, as they are of one length, are told apart by the numbers alone. last: of the model's
+    own output, whose axes nothing behind it puts in order again: as they are, or channels last for channels first.
     """
     if raw.size != wanted.size or raw.ndim > MOST_AXES or not wanted.ndim or not len(raw.shape):
         return None
@@ -67,7 +68,7 @@ def view_of(raw: Array, wanted: Array) -> View | None:
         return None
     few = _start(wanted)
     scale = float(np.abs(few).max(initial=0.0)) or 1.0
-    for axes in _orders(raw.shape):
+    for axes in _plain_orders(raw.ndim) if last else _orders(raw.shape):
         moved = raw.transpose(axes)
         if np.allclose(_start(moved), few, rtol=0, atol=1e-7 * scale):
             seen = moved.reshape(wanted.shape)
@@ -83,6 +84,12 @@ def _orders(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     firsts = [(0, *order, *single) for order in permutations(moving)]
     yield from firsts
     yield from (order for order in permutations(range(len(shape))) if order not in set(firsts))
+
+
+def _plain_orders(rank: int) -> Iterator[tuple[int, ...]]:
+    yield tuple(range(rank))
+    if rank > 2:
+        yield (0, rank - 1, *range(1, rank - 1))
 
 
 def _start(array: Array) -> Array:

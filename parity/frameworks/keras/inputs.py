@@ -89,30 +89,56 @@ def _flat(form: Any) -> list[Any]:
 def layouts(model: Any, found: list[Found], x: Inputs, call: Call) -> dict[str, str]:
     """How each input lies in Keras: "channels" where its last axis is torch's second, else as in torch.
 
-    Told by the declared shape where only one of the two fits it, else by the first layer behind it that works on axes.
+    Told by the declared shape, or the one that the model was built for, where only one of the two fits it, else by the
+    first layer behind it that works on axes.
     """
-    declared = declared_of(model, call)
+    declared, built = declared_of(model, call), built_of(model, call)
     graph = functional(model)
     kinds = {id(entry.layer): entry for entry in reversed(found)}
     made: dict[str, str] = {}
     for name in arrays_of((call.args, call.kwargs)):
         array, tensor = x.arrays[name], declared.get(name)
-        lies = None if tensor is None else _by_shape(array, tuple(tensor.shape))
+        shape = built.get(name) if tensor is None else tuple(tensor.shape)
+        lies = None if shape is None else _by_shape(array, shape)
         if lies is None and tensor is not None and len(declared) > 1:
             lies = _by_consumers(graph, tensor, kinds)
         made[name] = lies or _by_rank(found, array)
     return made
 
 
-def _by_shape(array: Array, declared: tuple[Any, ...]) -> str | None:
-    """The layout that alone fits a declared shape."""
-    if array.ndim < 3 or len(declared) != array.ndim:
+def built_of(model: Any, call: Call) -> dict[str, tuple[Any, ...]]:
+    """The shape of each array, by its name, that a model without declared inputs was built for; of its first input."""
+    shapes = list((getattr(model, "_build_shapes_dict", None) or {}).values())
+    first = call.args[0] if call.args else next(iter(call.kwargs.values()), None)
+    if functional(model) is not None or not shapes:
+        return {}
+    leaves = zip(_flat(first), _flat_shapes(shapes[0]), strict=False)
+    return {leaf.name: shape for leaf, shape in leaves if isinstance(leaf, Leaf)}
+
+
+def _flat_shapes(shapes: Any) -> list[tuple[Any, ...]]:
+    """Shapes of a structure of inputs, in the order of `_flat`."""
+    if isinstance(shapes, dict):
+        return [shape for entry in shapes.values() for shape in _flat_shapes(entry)]
+    if isinstance(shapes, tuple | list) and any(isinstance(entry, tuple | list | dict) for entry in shapes):
+        return [shape for entry in shapes for shape in _flat_shapes(entry)]
+    return [tuple(shapes)]
+
+
+def _by_shape(array: Array, known: tuple[Any, ...]) -> str | None:
+    """The layout that alone fits a shape; where none does, as the model takes other sizes, its last axis alone."""
+    if array.ndim < 3 or len(known) != array.ndim:
         return None
     shapes = {"equal": array.shape[1:], "channels": (*array.shape[2:], array.shape[1])}
-    fits = [
-        name for name, shape in shapes.items() if all(b in (None, a) for a, b in zip(shape, declared[1:], strict=True))
-    ]
-    return fits[0] if len(fits) == 1 else None
+    for start in (1, -1):
+        fits = [name for name, shape in shapes.items() if _fits(shape[min(start, 0) :], known[start:])]
+        if fits:
+            return fits[0] if len(fits) == 1 else None
+    return None
+
+
+def _fits(shape: tuple[int, ...], known: tuple[Any, ...]) -> bool:
+    return all(b in (None, a) for a, b in zip(shape, known, strict=True))
 
 
 def _by_consumers(graph: Any, tensor: Any, kinds: dict[int, Found]) -> str | None:

@@ -89,12 +89,14 @@ class KerasSide:
 
     def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
         """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
-        for name, variable, axes in keras_variables([*self.found, *self.bare] if found is None else found):
+        entries = [*self.found, *self.bare] if found is None else found
+        along = {entry.path for entry in entries if entry.kind.along}
+        for name, variable, axes in keras_variables(entries):
             path, _, tensor = name.rpartition(".")
             if path in self.names.shapes:
                 axes = fitting(self.names.shapes[path], tuple(variable.shape)) or None
-            if path in self._orders and tensor == "weight" and isinstance(axes, tuple):
-                axes = reordered(axes, tuple(variable.shape), self._orders[path])
+            if path in self._orders and (path in along or (tensor == "weight" and isinstance(axes, tuple))):
+                axes = reordered(axes if isinstance(axes, tuple) else (0,), tuple(variable.shape), self._orders[path])
             yield name, variable, axes
 
     def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:

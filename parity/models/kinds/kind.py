@@ -77,6 +77,7 @@ class Kind:
     commutes: bool = False  # of merges: the order of what it joins does not matter
     sums: bool = False  # is linear, but for its bias: sums of products with its weights
     flat: bool = False  # its weight has a column for every number of a vector, which may be a flattened image
+    along: bool = False  # its weights have a number for every number of a vector, which may be a flattened image
     # Of weights that a layer may be without, what each is where it changes nothing; see folds.py.
     neutral: tuple[tuple[str, float], ...] = (("bias", 0.0),)
     trained: Names = ()  # tensors of Keras's layer that training alone reads and writes: no weights

@@ -21,6 +21,7 @@ NORMS = (
         neutral=NEUTRAL,
         fold=folds.batch_norm,
         normalises="batch",
+        along=True,
         probe="statistics",
     ),
     Kind(
@@ -44,6 +45,7 @@ NORMS = (
         formula=formulas.layer_norm,
         neutral=NEUTRAL,
         normalises="features",
+        along=True,
     ),
     Kind(
         "rms_norm",
@@ -52,5 +54,6 @@ NORMS = (
         (("weight", "scale", as_torch),),
         layout="equal",
         neutral=NEUTRAL[:1],
+        along=True,
     ),
 )
