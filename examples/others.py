@@ -15,7 +15,7 @@ def torchvision_resnet50() -> Any:
         from torchvision.models import resnet50
     except RuntimeError:  # its compiled operators are not of this torch; no ResNet uses any, so names are enough
         for name in ("nms", "qnms"):
-            LIBRARY.append(torch.library.Library("torchvision", "FRAGMENT"))
+            LIBRARY.append(torch.library.Library("torchvision", "FRAGMENT"))  # type: ignore[no-untyped-call]
             LIBRARY[-1].define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
         from torchvision.models import resnet50
     return resnet50(weights=None)

@@ -5,22 +5,18 @@ goes into the next step. Layers that compute nothing, and moves of numbers that 
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache, partial
 from typing import Any
 
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, move_to
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
+from .known import Known, Run
 from .made import Made, origins
-from .orders import Order, canonical, fresh, is_vector, moved, restored, settled, unsettled
+from .orders import is_vector
 from .outputs import as_shaped, given
-from .side import Codec
-
-Run = Callable[..., Any]
 
 
 def same(one: Any, other: Any) -> bool:
@@ -28,55 +24,18 @@ def same(one: Any, other: Any) -> bool:
     return tuple(one.shape) == tuple(other.shape)
 
 
-Lies = Callable[[], Order | None]  # where numbers lie, computed when it is asked for
-
-
-class Trace:
+class Trace(Known):
     """One run of a model. A framework's subclass wraps its layers and functions so that they come through here."""
 
     def __init__(self, visit: Visit, look: Look, names: Names, tape: Any, layout: str, paths: set[str]) -> None:
+        super().__init__()
         self.visit, self.look, self.names, self.tape = visit, look, names, tape
         self.layout, self.paths = layout, paths
         self.calls: dict[str, int] = {}
-        self.made: dict[int, tuple[Any, Made]] = {}  # id -> (what recognises the tensor, what is known of it)
         self.scopes: list[str] = [""]  # paths of the containers that run, innermost last
-        self.running = 0  # what a layer calls is its own affair
         self.note: str | None = None
         self.narrow: str | None = None  # what of the step that runs was in float32
         self.stack = ExitStack()
-
-    # What a framework must say.
-
-    def tensors(self, args: Any) -> list[Any]:
-        raise NotImplementedError
-
-    def swapped(self, args: Any, new: dict[int, Any]) -> Any:
-        """The arguments with tensors exchanged, by id."""
-        raise NotImplementedError
-
-    def mark(self, x: Any) -> Any:
-        """What recognises this very tensor, unchanged."""
-        raise NotImplementedError
-
-    def is_marked(self, mark: Any, x: Any) -> bool:
-        raise NotImplementedError
-
-    def to_array(self, x: Any, layout: str, squeezed: bool) -> Array:
-        """(N, C, ...), on the host."""
-        raise NotImplementedError
-
-    def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
-        raise NotImplementedError
-
-    def of_positions(self, array: Array) -> Any:
-        """Whole numbers as a tensor, axes as they are."""
-        raise NotImplementedError
-
-    @property
-    def channels_last(self) -> bool:
-        raise NotImplementedError
-
-    # What happens.
 
     def __enter__(self) -> "Trace":
         return self
@@ -137,58 +96,6 @@ class Trace:
             return run(*args, **kwargs)
         finally:
             self.scopes.pop()
-
-    @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """What runs in here is nobody's step."""
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
-
-    def of(self, x: Any) -> Made:
-        """What is known of a tensor: of an unknown one, that it is glue."""
-        mark, made = self.made.get(id(x), (None, None))
-        return made if made is not None and self.is_marked(mark, x) else Made(None, self.layout)
-
-    def _remember(self, x: Any, made: Made) -> None:
-        self.made[id(x)] = (self.mark(x), made)
-
-    def _fresh(self, key: str | None, x: Any, layout: str, shape: tuple[int, ...] | None = None) -> Made:
-        last = self.channels_last and layout == "channels"
-        sample = tuple(x.shape[1:]) if shape is None else shape
-        return Made(key, layout, cache(partial(fresh, str(key), sample, last)))
-
-    def _raw(self, x: Any) -> Array | None:
-        with self.quiet():
-            return self.to_array(x, "equal", False) if self.look.raw else None
-
-    def _array(self, x: Any, made: Made, squeezed: bool = False) -> Array:
-        if made.view is not None:
-            with self.quiet():
-                return made.view.seen(self.to_array(x, "equal", False))
-        order = made.displaced(tuple(x.shape[1:]))
-        with self.quiet():
-            if order is not None:
-                return settled(self.to_array(x, "equal", False), order)
-            array = self.to_array(x, made.layout, squeezed)
-            return canonical(array, made.order() if array.ndim == 2 else None)
-
-    def _tensor(self, array: Array, x: Any, made: Made) -> Any:
-        if array.size != math.prod(x.shape) and array.ndim != len(x.shape):
-            return x  # the other side's is another kind of tensor, which has been noted: this run goes on with its own
-        if made.view is not None:
-            with self.quiet():
-                return self.to_tensor(made.view.put_back(array, tuple(x.shape)), x, "equal")
-        order = made.displaced(tuple(x.shape[1:]))
-        with self.quiet():
-            if order is not None and array.size == math.prod(x.shape):
-                return self.to_tensor(unsettled(array, order), x, "equal")
-            return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
-
-    def _codec(self, made: Made, squeezed: bool = False) -> Codec:
-        return Codec(lambda x: self._array(x, made, squeezed), lambda array, x: self._tensor(array, x, made))
 
     def _taught(self, key: str, x: Any, array: Array | None, made: Made, squeezed: bool = False) -> Any:
         """What to go on with: x, or what the visitor or the tape has for it."""
@@ -253,19 +160,6 @@ class Trace:
         if kind.along and before.key is not None and len(output.shape) == 2:
             return Made(name, kind.layout, before.order)
         return self._fresh(name, output, before.layout if kind.layout == "input" else kind.layout)
-
-    def _own_moved(self, name: str, before: Made, x: Any, output: Any, run: Run, args: Any, kwargs: Any) -> Lies:
-        """The order after a layer of the model's own that gives as many numbers: its input's if it but moves them."""
-        fresh_one = self._fresh(name, output, before.layout).order
-        carried = self._moved(before.order, x, run, args, kwargs)
-
-        def order() -> Order | None:
-            with suppress(Exception):  # it need not take positions for numbers
-                found = carried()
-                return fresh_one() if found is None else found
-            return fresh_one()
-
-        return cache(order)
 
     def _fed(self, name: str, args: Any) -> Any:
         """The arguments as the tape wants them fed."""
@@ -355,21 +249,3 @@ class Trace:
         orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
         self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1], view=None))
         return output
-
-    def _moved(self, before: Lies, x: Any, run: Run, args: Any, kwargs: Any) -> Lies:
-        """The order after a move, computed when it is asked for; the tensor itself is not kept for that."""
-        if len(x.shape) == 0:
-            return lambda: None  # one number has no order
-        place, batch = object(), int(x.shape[0])
-        slots = tuple(place if argument is x else argument for argument in args)
-
-        def run_on(positions: Array) -> Array:
-            tensor = self.of_positions(positions)
-            with self.quiet():
-                return self.to_array(run(*(tensor if s is place else s for s in slots), **kwargs), "equal", False)
-
-        def order() -> Order | None:
-            known = before()
-            return None if known is None else moved(known, batch, run_on)
-
-        return cache(order)

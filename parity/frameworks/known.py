@@ -1,0 +1,142 @@
+"""A tensor of either framework's -> what a run knows of it, and the array that it is in torch's axes, and back."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from typing import Any
+
+from parity.models.arrays import Array
+from parity.models.steps import Look
+
+from .made import Made
+from .orders import Order, canonical, fresh, moved, restored, settled, unsettled
+from .side import Codec
+
+Run = Callable[..., Any]
+Lies = Callable[[], Order | None]  # where numbers lie, computed when it is asked for
+
+
+class Known:
+    """The tensors of one run. A framework's subclass says what a tensor is."""
+
+    look: Look
+    layout: str  # of the model's input
+
+    def __init__(self) -> None:
+        self.made: dict[int, tuple[Any, Made]] = {}  # id -> (what recognises the tensor, what is known of it)
+        self.running = 0  # what a layer calls is its own affair
+
+    # What a framework must say.
+
+    def tensors(self, args: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def swapped(self, args: Any, new: dict[int, Any]) -> Any:
+        """The arguments with tensors exchanged, by id."""
+        raise NotImplementedError
+
+    def mark(self, x: Any) -> Any:
+        """What recognises this very tensor, unchanged."""
+        raise NotImplementedError
+
+    def is_marked(self, mark: Any, x: Any) -> bool:
+        raise NotImplementedError
+
+    def to_array(self, x: Any, layout: str, squeezed: bool) -> Array:
+        """(N, C, ...), on the host."""
+        raise NotImplementedError
+
+    def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
+        raise NotImplementedError
+
+    def of_positions(self, array: Array) -> Any:
+        """Whole numbers as a tensor, axes as they are."""
+        raise NotImplementedError
+
+    @property
+    def channels_last(self) -> bool:
+        raise NotImplementedError
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """What runs in here is nobody's step."""
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def of(self, x: Any) -> Made:
+        """What is known of a tensor: of an unknown one, that it is glue."""
+        mark, made = self.made.get(id(x), (None, None))
+        return made if made is not None and self.is_marked(mark, x) else Made(None, self.layout)
+
+    def _remember(self, x: Any, made: Made) -> None:
+        self.made[id(x)] = (self.mark(x), made)
+
+    def _fresh(self, key: str | None, x: Any, layout: str, shape: tuple[int, ...] | None = None) -> Made:
+        last = self.channels_last and layout == "channels"
+        sample = tuple(x.shape[1:]) if shape is None else shape
+        return Made(key, layout, cache(partial(fresh, str(key), sample, last)))
+
+    def _raw(self, x: Any) -> Array | None:
+        with self.quiet():
+            return self.to_array(x, "equal", False) if self.look.raw else None
+
+    def _array(self, x: Any, made: Made, squeezed: bool = False) -> Array:
+        if made.view is not None:
+            with self.quiet():
+                return made.view.seen(self.to_array(x, "equal", False))
+        order = made.displaced(tuple(x.shape[1:]))
+        with self.quiet():
+            if order is not None:
+                return settled(self.to_array(x, "equal", False), order)
+            array = self.to_array(x, made.layout, squeezed)
+            return canonical(array, made.order() if array.ndim == 2 else None)
+
+    def _tensor(self, array: Array, x: Any, made: Made) -> Any:
+        if array.size != math.prod(x.shape) and array.ndim != len(x.shape):
+            return x  # the other side's is another kind of tensor, which has been noted: this run goes on with its own
+        if made.view is not None:
+            with self.quiet():
+                return self.to_tensor(made.view.put_back(array, tuple(x.shape)), x, "equal")
+        order = made.displaced(tuple(x.shape[1:]))
+        with self.quiet():
+            if order is not None and array.size == math.prod(x.shape):
+                return self.to_tensor(unsettled(array, order), x, "equal")
+            return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
+
+    def _codec(self, made: Made, squeezed: bool = False) -> Codec:
+        return Codec(lambda x: self._array(x, made, squeezed), lambda array, x: self._tensor(array, x, made))
+
+    def _own_moved(self, name: str, before: Made, x: Any, output: Any, run: Run, args: Any, kwargs: Any) -> Lies:
+        """The order after a layer of the model's own that gives as many numbers: its input's if it but moves them."""
+        fresh_one = self._fresh(name, output, before.layout).order
+        carried = self._moved(before.order, x, run, args, kwargs)
+
+        def order() -> Order | None:
+            with suppress(Exception):  # it need not take positions for numbers
+                found = carried()
+                return fresh_one() if found is None else found
+            return fresh_one()
+
+        return cache(order)
+
+    def _moved(self, before: Lies, x: Any, run: Run, args: Any, kwargs: Any) -> Lies:
+        """The order after a move, computed when it is asked for; the tensor itself is not kept for that."""
+        if len(x.shape) == 0:
+            return lambda: None  # one number has no order
+        place, batch = object(), int(x.shape[0])
+        slots = tuple(place if argument is x else argument for argument in args)
+
+        def run_on(positions: Array) -> Array:
+            tensor = self.of_positions(positions)
+            with self.quiet():
+                return self.to_array(run(*(tensor if s is place else s for s in slots), **kwargs), "equal", False)
+
+        def order() -> Order | None:
+            known = before()
+            return None if known is None else moved(known, batch, run_on)
+
+        return cache(order)
