@@ -64,7 +64,7 @@ def norms(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]
     shape = out.shape
     x = inputs[0]
     if len(inputs) == 1 and x.shape == shape:
-        for axes, eps in product([axes for axes in _some(x.ndim) if 0 not in axes], EPSILONS):
+        for axes, eps in product(_of_samples(x.ndim), EPSILONS):
             yield {"axis": list(axes), "epsilon": eps}, partial(_standard, axis=axes, eps=eps)
 
 
@@ -75,11 +75,11 @@ def reductions(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candi
         return
     joins = {"x": _first} if len(inputs) == 1 else {f"x = {name}": join for name, join in JOINED.items()}
     for (of, join), (inner, first) in product(joins.items(), INNER.items()):
-        for (name, function), axes in product(REDUCED.items(), _some(x.ndim)):
+        for (name, function), axes in product(REDUCED.items(), _of_samples(x.ndim)):
             if _fits(x.shape, axes, shape):
                 told = {"function": name, "axis": list(axes), "of": inner, "where": of}
                 yield told, partial(_reduced, partial(function, axis=axes), first, join, shape)
-    for (name, function), axis in product(FOUND.items(), range(x.ndim)):
+    for (name, function), axis in product(FOUND.items(), range(1, x.ndim)):
         if len(inputs) == 1 and _fits(x.shape, (axis,), shape):
             told = {"function": name, "axis": [axis], "of": "x", "where": "x"}
             yield told, partial(_reduced, partial(function, axis=axis), _first, _first, shape)
@@ -95,11 +95,12 @@ def _fits(before: tuple[int, ...], axes: tuple[int, ...], shape: tuple[int, ...]
 
 
 def _reduced(function: Any, first: Any, join: Any, shape: tuple[int, ...], *inputs: Array) -> Array:
-    return np.asarray(function(first(join(*inputs))), float).reshape(shape)
+    return np.asarray(function(first(join(*inputs))), float).reshape(-1, *shape[1:])
 
 
-def _some(ndim: int) -> list[tuple[int, ...]]:
-    return [axes for count in range(1, ndim + 1) for axes in combinations(range(ndim), count)]
+def _of_samples(ndim: int) -> list[tuple[int, ...]]:
+    """Axes, one or several, but the batch's."""
+    return [axes for count in range(1, ndim) for axes in combinations(range(1, ndim), count)]
 
 
 def joins(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
@@ -121,5 +122,6 @@ REDUCTION = Family(
     "a reduction",
     {"where": "another operation", "of": "another function", "function": "another function", "axis": "another axis"},
     reductions,
+    ONE_SAMPLE,
 )
 JOIN = Family("a concatenation", {"axis": "another axis", "order": "order of what is concatenated"}, joins)

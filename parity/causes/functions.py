@@ -11,7 +11,7 @@ from parity.models.arrays import Array
 from parity.models.kinds import KINDS
 
 from .evidence import Evidence
-from .readings import ONE_SAMPLE, Candidate, Family, Inputs
+from .readings import FEW_PLACES, Candidate, Family, Inputs
 from .rerun import applied
 
 PLAIN: dict[str, Callable[[Array], Any]] = {
@@ -76,7 +76,8 @@ def _fitted(x: Array, out: Array) -> Iterator[Candidate]:
     low, high = float(out.min()), float(out.max())
     if x[at] < 0:
         slope, alpha = float(out[at] / x[at]), float(out[at] / np.expm1(x[at]))
-        yield {"function": "x above zero", SLOPE: f"{slope:.6g}"}, lambda x: np.where(x > 0, x, slope * x)
+        if slope != 1:
+            yield {"function": "x above zero", SLOPE: f"{slope:.6g}"}, lambda x: np.where(x > 0, x, slope * x)
         told = {"function": "x above zero, exponential below", "alpha": f"{alpha:.6g}"}
         yield told, lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
     yield {"function": "x within bounds", "bounds": f"{low:.6g} and {high:.6g}"}, lambda x: np.clip(x, low, high)
@@ -87,14 +88,15 @@ def affine(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate
     x = inputs[0]
     if len(inputs) > 1 or x.shape != out.shape:
         return
-    for axes in dict.fromkeys((None, tuple(axis for axis in range(x.ndim) if axis != 1))):
-        if x.size < FITTED * (1 if axes is None else x.shape[1]):
+    of_channels = tuple(axis for axis in range(x.ndim) if axis != 1)
+    for axes, names in ((None, ("scale", "offset")), (of_channels, ("scales", "offsets"))):
+        if x.size < FITTED * (1 if axes is None else x.shape[1] if x.ndim > 1 else x.size):
             continue
         centred, moved = (array - array.mean(axes, keepdims=True) for array in (x, out))
         square = np.square(centred).sum(axes, keepdims=True)
         scale = (centred * moved).sum(axes, keepdims=True) / np.where(square > 0, square, 1.0)
         offset = out.mean(axes, keepdims=True) - scale * x.mean(axes, keepdims=True)
-        told = {"scale": _few(scale), "offset": _few(offset)}
+        told = dict(zip(names, (_few(scale), _few(offset)), strict=True))
         yield told, partial(_scaled, scale, offset)
 
 
@@ -131,6 +133,16 @@ ONE = {
     "alpha": "activation slope",
     "bounds": "another bound",
 }
-OF_ONE = Family("a function", ONE, of_one, ONE_SAMPLE)
-AFFINE = Family("a scale and offset", {"scale": "another scale", "offset": "another offset"}, affine, ONE_SAMPLE)
-OF_TWO = Family("a function", {"of x =": "another operation", "function": "another function"}, of_two, ONE_SAMPLE)
+OF_ONE = Family("a function", ONE, of_one, FEW_PLACES, {"function": "x"})
+AFFINE = Family(
+    "a scale and offset",
+    {
+        "scale": "constant factor",
+        "offset": "another offset",
+        "scales": "another scale of each channel",
+        "offsets": "another offset of each channel",
+    },
+    affine,
+    FEW_PLACES,
+)
+OF_TWO = Family("a function", {"of x =": "another operation", "function": "another function"}, of_two, FEW_PLACES)

@@ -118,21 +118,20 @@ def _within(ours: Array, theirs: Array) -> str:
 
 
 def weight_order_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator[Guess]:
-    """torch's layer with Keras's weights, where these are torch's numbers in another order."""
-    for name in ours.weights.keys() & theirs.weights.keys():
-        a, b = ours.weights[name], theirs.weights[name]
-        told = _order(a, b) if a.size == b.size and a.ndim > 0 and not np.array_equal(a, b) else ""
-        made = run(ours, evidence.inputs, **{name: b}) if told else None
+    """torch's layer with Keras's weights, where these are torch's numbers in another order: one of them, then all."""
+    both = {name: (a, theirs.weights[name]) for name, a in ours.weights.items() if name in theirs.weights}
+    found = {name: told for name, (a, b) in both.items() if (told := _order(a, b))}
+    for chosen in [[name] for name in found] + ([list(found)] if len(found) > 1 else []):
+        made = run(ours, evidence.inputs, **{name: both[name][1] for name in chosen})
         if made is not None:
-            yield (
-                "order of a weight",
-                made,
-                f"torch's layer run with Keras's {name}, which holds torch's numbers {told}",
-            )
+            held = ", ".join(f"{name} (torch's numbers {found[name]})" for name in chosen)
+            yield "order of a weight", made, f"torch's layer run with Keras's {held}"
 
 
 def _order(a: Array, b: Array) -> str:
     """In which order b holds the numbers of a; "" if it has others, or too few to tell."""
+    if a.size != b.size or a.ndim == 0 or np.array_equal(a, b):
+        return ""
     if len(np.unique(a)) < max(DISTINCT, a.size // 2) or not np.array_equal(np.sort(a, None), np.sort(b, None)):
         return ""
     if a.shape != b.shape:

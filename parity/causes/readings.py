@@ -21,6 +21,7 @@ from .evidence import Evidence, Guess
 Inputs = tuple[Array, ...]
 Settings = dict[str, Any]
 Candidate = tuple[Settings, Callable[..., Array]]
+MISSING = "missing or extra activation"
 OTHER_LAYER = "another kind of layer"
 TELLING = 8  # whole numbers, at least, that no other function gives by chance
 PAIRED = 6  # steps before an operation of two inputs that may be these
@@ -33,17 +34,23 @@ class Family:
 
     name: in a sentence. causes: by setting, the name of the cause if the two sides differ in it; the first that they
     differ in names it. candidates: settings and functions of the inputs that may give an output. cut: the part
-    of the inputs that a part of the output is made from alone.
+    of the inputs that a part of the output is made from alone. idle: the settings of what returns its input.
     """
 
     name: str
     causes: dict[str, str]
     candidates: Callable[[Evidence, Inputs, Array], Iterator[Candidate]]
     cut: tuple[slice, ...] = ()
+    idle: Settings | None = None
+
+    def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
+        """The name of the cause, where two readings differ in these settings."""
+        return MISSING if self.idle in (one, other) else self.causes[differing[0]]
 
 
 ONE_SAMPLE = (slice(1),)
 ONE_CHANNEL = (slice(1), slice(1))
+FEW_PLACES = (slice(1), slice(None), *[slice(4)] * 3)
 
 
 class Reading(NamedTuple):
@@ -64,7 +71,7 @@ def reading_guesses(evidence: Evidence, families: tuple[Family, ...]) -> Iterato
         differing = [(pair, _differing(*pair)) for pair in alike]
         for (one, other), settings in sorted(differing, key=lambda entry: len(entry[1])):
             if settings:
-                yield one.family.causes[settings[0]], other.made, _told(one, other, settings)
+                yield one.family.cause(one.settings, other.settings, settings), other.made, _told(one, other, settings)
         first = next(chain(*ours), None), next(chain(*theirs), None)
         if first[0] is not None and first[1] is not None and first[0].family is not first[1].family:
             what = f"torch's output is {_words(first[0])} of what goes in, and Keras's {_words(first[1])}"

@@ -112,7 +112,7 @@ FAULTS = {
     "bounds": fault("another bound", "0 and 1", np.clip, [0, 2], [0, 1], X),
     "approximate": fault("another function", "approximate", gelu, [False], [True], X),
     "offset": fault("another offset", "-0.5", lambda x, c: x / 2 + c, [-1], [-0.5], X),
-    "scale": fault("another scale", "[2, 4, 8, 1]", lambda x, s: x * s + 1, [1], [SCALES], X),
+    "scale": fault("another scale of each channel", "[2, 4, 8, 1]", lambda x, s: x * s + 1, [1], [SCALES], X),
     "sum of squares": fault(
         "another function", "squared", lambda a, b, f: f(a - b).sum(2), [np.abs], [np.square], A, B
     ),

@@ -59,6 +59,15 @@ def test_a_kernel_in_another_order(change: Any, word: str) -> None:
     assert word in cause.evidence
 
 
+def test_all_weights_of_a_layer_in_another_order() -> None:
+    order = [3, 1, 0, 2, 5, 4]
+    theirs = Config(CONV.kind, {"weight": KERNEL[order], "bias": BIAS[order]}, WINDOW)
+    cause = cause_of(CONV, theirs, IMAGE, made(theirs, IMAGE))
+    assert cause.name == "order of a weight"
+    assert "weight (" in cause.evidence
+    assert "bias (" in cause.evidence
+
+
 def test_other_weights_are_not_told_as_an_order() -> None:
     theirs = Config(CONV.kind, {"weight": DRAW.permutation(KERNEL.reshape(-1)).reshape(KERNEL.shape) + 1e-3}, WINDOW)
     theirs.weights["bias"] = BIAS
