@@ -140,3 +140,10 @@ def test_copying_without_an_input_asks_for_one() -> None:
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 1)])
     with pytest.raises(UnmatchedError, match=r"nearest to conv is 0 .*; pass an input x, so that"):
         parity.copy_weights(Torch(lambda x: x), model)
+
+
+def test_weight_norm_in_a_model() -> None:
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)))
+    with pytest.raises(UnmatchedError, match="remove_parametrizations first") as caught:
+        parity.check(model, keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), np.zeros((1, 4)))
+    assert len(str(caught.value)) <= 600

@@ -1,10 +1,7 @@
 """Refusals are one sentence of at most 600 characters: the kind of reason, the nearest candidates, one next step."""
 
-import numpy as np
 import pytest
-from torch import nn
 
-import parity
 from parity.errors import MOST, UnmatchedError
 from parity.models.layers import LayerInfo, check_shapes
 from parity.models.steps import StepInfo
@@ -111,12 +108,3 @@ def test_tensors_that_one_side_lacks_or_has_in_another_shape() -> None:
         check_shapes(biases, dict.fromkeys(biases, (5,)), NAMES)
     refused(caught)
     assert len(caught.value.torch) == MANY
-
-
-def test_weight_norm_in_a_model() -> None:
-    import keras
-
-    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)))
-    with pytest.raises(UnmatchedError, match="remove_parametrizations first") as caught:
-        parity.check(model, keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), np.zeros((1, 4)))
-    refused(caught)

@@ -25,8 +25,8 @@ def bare_tensors(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
     seen = {id(tensor) for _, tensor in torch_tensors(known)}
     inside = tuple(f"{entry.path}." if entry.path else "" for entry in known)
     for path, module in model.named_modules():
-        if inside and f"{path}.".startswith(inside):
-            continue
+        if (inside and f"{path}.".startswith(inside)) or "parametrizations" in path.split("."):
+            continue  # what a parametrization holds is no weight until it is removed
         for weight, tensors in ((True, module._parameters), (False, module._buffers)):
             for name, tensor in tensors.items():
                 if tensor is not None and id(tensor) not in seen:
