@@ -46,7 +46,7 @@ def has_effect(net: Network, fault: Fault) -> bool:
     ours, theirs = net.models(fault)
     x = net.inputs()
     TorchSide(ours).randomize(inputs_of(x), net.seed)
-    parity.copy_weights(ours, theirs, x)
+    parity.check(ours, theirs, x, weights="copy")  # which copies all that it knows a place for
     given = x if isinstance(x, tuple) else (x,)
     with torch.no_grad():
         outputs = keras.tree.flatten(ours(*map(torch.as_tensor, given)))
