@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 COUNT = 500
-CHUNK = 25  # networks in one process: TensorFlow keeps what it has compiled for each
+CHUNK = 10  # networks in one process: TensorFlow keeps what it has compiled for each
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 FIELDS = ("alarms", "refused", "missed", "elsewhere", "found", "idle")
 

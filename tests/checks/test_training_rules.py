@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from parity.causes.optimizers import Before, update
+from parity.checks.training.lockstep import classes_of
 from parity.checks.training.rules import matches
 from parity.frameworks.keras import optimizers as keras_optimizers, twins as keras_twins
 from parity.frameworks.torch import optimizers as torch_optimizers
 from parity.models.keys import slots
+from parity.models.layers import LayerInfo
 from parity.models.recipe import OPTIMIZERS, SCHEDULES, Recipe, RecipeError, made
 from parity.verdict.training import Band, Number, Run, Step
 
@@ -109,3 +111,10 @@ def test_verdict_of_line_and_band() -> None:
     assert list(run_of(float("nan"), 0.0, band).faults())
     assert list(run_of(0.0, float("nan"), None).faults())
     assert band.allowed(0.0) == 2.0**-23
+
+
+def test_cross_entropy_of_one_output_proves_nothing() -> None:
+    head = LayerInfo("out", "dense", {"weight": (1, 100), "bias": (1,)}, {})
+    with pytest.raises(RecipeError, match="two classes at least, and out gives one output, whose loss is always 0"):
+        classes_of([head])
+    assert classes_of([LayerInfo("out", "dense", {"weight": (2, 100)}, {})]) == 2
