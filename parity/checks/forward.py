@@ -14,20 +14,48 @@ from parity.runners.recording import Recording
 from parity.runners.runner import Done, Runner
 from parity.verdict.forward import different_weights
 
-from .comparing import Comparing
+from .comparing import Compared, Comparing
 from .copying import Rewritten, copy_weights
 from .explain import explain
 from .gradients import add_gradients
 from .heads import in_training, resting, told_of
 from .options import Options, Progress
 from .outputs import described, introduced
-from .prepare import prepared, with_notes, with_pairing
+from .prepare import Prepared, prepared, with_notes, with_pairing
 from .report import Report, make_report
 from .sizes import at_sizes, other_parity
 
 
 def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
     """Compare both sides on the inputs x, the batch first. Raises ParityError where that cannot be done."""
+    ready, slices, whole, options = _made_ready(x, torch, keras, options, progress)
+    idle = resting(ready)
+    weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
+    comparing = Comparing(torch, keras, slices, options, progress)
+    found = comparing.by_structure(ready)
+    if not found.clean:
+        ready, found = comparing.by_value(ready, found)
+    layers = ready.torch_layers, ready.keras_layers
+    environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
+    environment |= described(whole, found.alone)
+    report = make_report(target, whole.first.shape, options, found.sums, found.wiring, *layers, environment)
+    kept = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
+    report = replace(report, static=(*kept, *different_weights(weights)))
+    report = with_notes(with_pairing(report, ready.pairing), found.notes)
+    report = replace(report, copied=(*ready.rewritten.notes, *told_of(idle, options.gradients)))
+    if report.ok:
+        found.raise_on_loose()
+    else:
+        report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
+    if options.gradients:
+        report = _with_gradients(report, torch, keras, ready, found, bool(idle), whole, options, progress)
+    return with_sizes(report, torch, keras, ready.pairing, whole, options)
+
+
+def _made_ready(
+    x: Given, torch: Runner, keras: Runner, options: Options, progress: Progress
+) -> tuple[Prepared, list[Inputs], Inputs, Options]:
+    """Both sides built, paired and with the same weights; the inputs in slices, and whole; the options for the rest."""
     progress("starting both frameworks", 0, 0)
     starting = torch.start(options.seed), keras.start(options.seed, options.weights == "copy")
     torch_layers = starting[0].result()
@@ -44,41 +72,36 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     keras.require_onednn(options.onednn).result()
     keras_layers = keras.meet(slices[0]).result()
     raise_on_unknown([*unknown, keras.unknown_weights().result()], NAMES)
-    layers = torch_layers, keras_layers
     recording = recorded.result()
     named, options = introduced(keras, slices[0], recording, options)
-    slices = [replace(each, aliases=named.aliases) for each in slices]
+    slices, whole = [replace(each, aliases=named.aliases) for each in slices], replace(whole, aliases=named.aliases)
     copy = partial(copied, torch, keras, progress)
+    layers = torch_layers, keras_layers
     ready = prepared(torch, keras, layers, slices[0], Done(recording), options, copy)
     torch.spare_cores(0)
-    idle = resting(ready)
-    weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
-    comparing = Comparing(torch, keras, slices, options, progress)
-    found = comparing.by_structure(ready)
-    if not found.clean:
-        ready, found = comparing.by_value(ready, found)
-    layers = ready.torch_layers, ready.keras_layers
-    environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
-    environment |= described(whole, found.alone)
-    report = make_report(target, whole.first.shape, options, found.sums, found.wiring, *layers, environment)
-    kept = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
-    report = replace(report, static=(*kept, *different_weights(weights)))
-    report = replace(with_notes(with_pairing(report, ready.pairing), found.notes), copied=ready.rewritten.notes)
-    report = replace(report, copied=(*report.copied, *told_of(idle, options.gradients)))
-    if report.ok:
-        found.raise_on_loose()
+    return ready, slices, whole, options
+
+
+def _with_gradients(
+    report: Report,
+    torch: Runner,
+    keras: Runner,
+    ready: Prepared,
+    found: Compared,
+    idle: bool,
+    x: Inputs,
+    options: Options,
+    progress: Progress,
+) -> Report:
+    """The report with a training step. idle: whether layers run in training alone: then its steps are its own."""
+    layers, wiring = (ready.torch_layers, ready.keras_layers), found.wiring
+    look = Look(wiring.watch, left_out=frozenset(found.alone))
+    if idle:
+        layers, wiring, look = in_training(torch, keras, x, options)
     else:
-        report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
-    if options.gradients:
-        x = replace(whole, aliases=named.aliases)
-        wiring, look = found.wiring, Look(found.wiring.watch, left_out=frozenset(found.alone))
-        if idle:
-            layers, wiring, look = in_training(torch, keras, x, options)
-        else:
-            show_for_gradients(torch, keras, ready.pairing, found.steps)
-        merged = frozenset(found.notes) if found.by_value else None
-        report = add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged)
-    return with_sizes(report, torch, keras, ready.pairing, whole, options)
+        show_for_gradients(torch, keras, ready.pairing, found.steps)
+    merged = frozenset(found.notes) if found.by_value else None
+    return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged)
 
 
 def show_for_gradients(torch: Runner, keras: Runner, pairing: Pairing, steps: list[StepInfo]) -> None:
