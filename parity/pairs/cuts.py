@@ -72,18 +72,25 @@ def by_value(order: Iterable[str], partners: Partners, likely: Found) -> tuple[F
             found[back[key]] = key
     taken = set(found.values())
     for key in keys:
-        mine = [t for t in partners.get(key, {}) if t not in found and not is_output(t)]
+        mine = {t: view for t, view in partners.get(key, {}).items() if t not in found and not is_output(t)}
         if key not in taken and mine:
             found[_nearest(key, mine, likely)] = key
     views = ((t, partners[key][t]) for t, key in found.items())
     return found, {t: view for t, view in views if view is not None}
 
 
-def _nearest(key: str, mine: list[str], likely: Found) -> str:
-    """A tensor that several steps hold (what returns its input makes one) goes to one that is promised to nobody."""
-    free = [t for t in mine if t not in likely]
-    same = [t for t in free if ("<" in t) == ("<" in key)]
-    return (same or free or mine)[0]
+def _nearest(key: str, mine: dict[str, View | None], likely: Found) -> str:
+    """Of the equal tensors that several steps hold (what returns its input makes one), the one that a step is.
+
+    One that is promised to nobody, of as many axes (what flattens is another step), and made as this one is.
+    """
+
+    def apart(t: str) -> tuple[bool, bool, bool]:
+        view = mine[t]
+        reshaped = view is not None and len(view.axes) != len(view.sample) + 1
+        return t in likely, reshaped, ("<" in t) != ("<" in key)
+
+    return min(mine, key=apart)
 
 
 def is_output(key: str) -> bool:

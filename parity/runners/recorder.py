@@ -183,28 +183,36 @@ class Recorder:
     ) -> None:
         """Run in float64, steps going on with the other side's numbers where these have a place, and emit what is told.
 
-        Numbers of another shape may be more than the model can go on with: then it runs again without those.
+        Numbers of another shape, or in an order that a flattened tensor's user reads otherwise, may be more than the
+        model can go on with: then it runs again without those of another shape, and then without any.
         """
         seen: set[str] = set()
 
-        def run(strict: bool) -> None:
+        def run(fits: Callable[[Array, Step], bool]) -> None:
             def visit(step: Step) -> Array | None:
                 if step.key not in seen:
                     seen.add(step.key)
                     later.put(told, step)
                 place = place_of(step)
                 array = None if place is None else self.theirs.get(place)
-                return None if array is None or (strict and array.shape != step.output.shape) else array
+                return array if array is not None and fits(array, step) else None
 
             with _Later(lambda item: None if item is None else emit(item)) as later:
                 self.side.trace(x, "float64", visit, look)
 
-        try:
-            run(strict=False)
-        except ParityError:
-            raise
-        except Exception:  # noqa: BLE001  whatever a framework says of shapes that do not fit
-            run(strict=True)
+        ways: tuple[Callable[[Array, Step], bool], ...] = (
+            lambda array, step: True,
+            lambda array, step: array.shape == step.output.shape,
+        )
+        for fits in ways:
+            try:
+                run(fits)
+                return
+            except ParityError:
+                raise
+            except Exception:  # noqa: BLE001  whatever a framework says of shapes that do not fit
+                continue
+        run(lambda array, step: False)
 
     def _forced(self, step: Step, theirs: Array, wanted: bool) -> Forced:
         added = difference(step.output, theirs)
