@@ -36,7 +36,7 @@ class KerasAdapter(Adapter):
 
         keras.backend.clear_session()
         self._dtypes.close()
-        self._dtypes.enter_context(computing_in(dtype))
+        self._dtypes.enter_context(computing_in(dtype, casts=False))
         set_dtype(dtype)
         keras.utils.set_random_seed(seed)
         return KerasTrainer(KerasSide(build(spec, "keras")))

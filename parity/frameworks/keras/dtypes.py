@@ -11,13 +11,14 @@ from .wide import keeping_float64
 
 
 @contextmanager
-def computing_in(dtype: str, wide: bool = False) -> Iterator[None]:
+def computing_in(dtype: str, wide: bool = False, casts: bool = True) -> Iterator[None]:
     """Let float64 be float64 if that is the dtype; any other is left as the process has it, unless `wide`.
 
-    wide: JAX's 64-bit types in this run too, which asks whether they are what a run without them lacks.
+    wide: JAX's 64-bit types in this run too, which asks whether they are what a run without them lacks. casts: whether
+    what asks for float32 by name gets float64 too; a training run is what its user would train.
     """
     exact = dtype == "float64"
-    with _wide_types(wide or exact), _float64_kept() if exact else nullcontext(), _casts(exact):
+    with _wide_types(wide or exact), _float64_kept() if exact else nullcontext(), _casts(exact and casts):
         yield
 
 
