@@ -24,6 +24,7 @@ Candidate = tuple[Settings, Callable[..., Array]]
 MISSING = "missing or extra activation"
 OTHER_LAYER = "another kind of layer"
 TELLING = 8  # whole numbers, at least, that no other function gives by chance
+FEWEST = 6  # numbers of an output that a reading is believed for: of fewer, one of many may come by chance
 PAIRED = 6  # steps before an operation of two inputs that may be these
 NEAR = 1e-6  # of the scale: what a candidate's first numbers must be near, before all of them are computed
 
@@ -80,7 +81,7 @@ def reading_guesses(evidence: Evidence, families: tuple[Family, ...]) -> Iterato
 
 def read(evidence: Evidence, family: Family, inputs: Inputs, out: Array) -> Iterator[Reading]:
     """What of a family makes an output of these inputs; nothing where too few numbers could tell."""
-    if not out.any() or (out.size < TELLING and np.array_equal(out, np.round(out))):
+    if out.size < FEWEST or not out.any() or (out.size < TELLING and np.array_equal(out, np.round(out))):
         return
     few, wanted = tuple(x[family.cut[: x.ndim]] for x in inputs), out[family.cut[: out.ndim]]
     for settings, function in family.candidates(evidence, inputs, out):

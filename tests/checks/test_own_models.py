@@ -76,7 +76,7 @@ def test_a_computing_layer_without_partner_differs() -> None:
     assert report.first.startswith("rescaling")
     assert report.cause is not None
     assert (report.cause.name, report.cause.path) == ("constant factor", report.first)
-    assert "Keras's output is 2 times torch's" in report.cause.evidence
+    assert "Keras's one with scale 2" in report.cause.evidence
 
 
 def test_fused_activations_are_steps_with_the_same_bits() -> None:
