@@ -1,103 +1,24 @@
 """Both frameworks' processes, step beside step: one asks, compares and judges; see recipe.py, names.py, result.py."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from parity.causes.stepping import tensor_of
 from parity.checks.options import Progress
-from parity.checks.prepare import named_alike
 from parity.models.arrays import Array
-from parity.models.inputs import inputs_of
 from parity.models.keys import SQUARES, STATISTICS, Key, keys, slots
 from parity.models.kinds import named
-from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
-from parity.models.probes import probe_input
+from parity.models.layers import LayerInfo, shapes_of
 from parity.models.recipe import Recipe, RecipeError
-from parity.models.targets import Target
-from parity.pairs.matching import NAMES, raise_on_unknown
-from parity.pairs.pairing import same_paths
-from parity.pairs.partners import raise_on_other_layers
 from parity.runners.recording import Place
-from parity.runners.runner import Distances, TrainingRunner
+from parity.runners.runner import Distances
 from parity.verdict.difference import ROUNDING
 from parity.verdict.training import LINE, Band, Number, Run, Step
 
+from .building import Batches, Sides
+
 SIZED = ("bias", *STATISTICS)  # tensors whose scale is not their own: see _floor, and TorchRun._added
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Both processes, and how each is to train: the same, unless a fault is planted."""
-
-    torch: TrainingRunner
-    keras: TrainingRunner
-    recipes: tuple[Recipe, Recipe]
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.recipes[0]
-
-
-@dataclass(frozen=True)
-class Batches:
-    """x (E * N, C, ...) in torch's order and labels y (E * N,): an epoch of E batches of N."""
-
-    x: Array
-    y: Array
-
-    @classmethod
-    def drawn(cls, recipe: Recipe, shape: tuple[int, ...], classes: int) -> "Batches":
-        """Standard normal inputs and labels evenly out of all classes."""
-        count = min(recipe.epoch_steps, recipe.steps) * recipe.batch_size
-        draw = np.random.default_rng([recipe.seed, 1])
-        return cls(probe_input((count, *shape), recipe.seed), draw.integers(0, classes, count))
-
-    def of(self, step: int, recipe: Recipe) -> "Batches":
-        """The batch of a step, the first being 1."""
-        start = (step - 1) % recipe.epoch_steps * recipe.batch_size
-        batch = slice(start, start + recipe.batch_size)
-        return Batches(self.x[batch], self.y[batch])
-
-
-def built(
-    sides: Sides,
-    target: Target,
-    dtype: str,
-    x: Array,
-    weights: str = "copy",
-    name_map: Any = None,
-    onednn: str = "as-is",
-) -> list[LayerInfo]:
-    """Build both models in `dtype` with the same weights, paired as for a check by one run of each on x (N, C, ...).
-
-    Raises ParityError where they have not the same layers.
-    """
-    seed = sides.recipe.seed
-    building = sides.torch.build(target.torch, seed, dtype), sides.keras.build(target.keras, seed, dtype)
-    layers = building[0].result(), building[1].result()
-    sides.keras.require_onednn(onednn).result()
-    x = with_ids(sides.torch, x, seed)
-    layers = layers[0], sides.keras.meet(inputs_of(x)).result()
-    raise_on_unknown([side.unknown_weights().result() for side in (sides.torch, sides.keras)], NAMES)
-    if weights == "copy":
-        sides.torch.randomize(x, seed).result()
-    if not same_paths(*layers):
-        raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
-    running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
-    layers, _ = named_alike(sides.torch, sides.keras, layers, (running[0].result(), running[1].result()), name_map)
-    if weights == "copy":
-        ours, theirs = map(shapes_of, without_spares(*layers))
-        check_shapes(ours, theirs, NAMES)
-        sides.keras.load(sides.torch.put_weights().result()).result()
-    return [layer for layer in layers[0] if layer.weights]
-
-
-def with_ids(torch: TrainingRunner, x: Array, seed: int) -> Array:
-    """x, or, for a model that embeds its input, token ids of x's shape."""
-    given = inputs_of(x)
-    return torch.fitted(replace(given, open=frozenset(given.names)), seed).result().first
 
 
 class LockStep:
@@ -297,6 +218,3 @@ def longest_sum(layers: list[LayerInfo], positions: int) -> int:
         if len(shape) > 1:
             sizes += [int(np.prod(shape[1:])), int(np.prod(shape)) // shape[1]]
     return max(sizes)
-
-
-__all__ = ["Batches", "LockStep", "Sides", "built", "classes_of", "longest_sum", "with_ids"]

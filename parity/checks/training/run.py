@@ -19,7 +19,8 @@ from parity.runners.runner import TrainingRunner
 from parity.verdict.cause import Cause
 from parity.verdict.training import Fault, Run, TrainingReport
 
-from .lockstep import Batches, LockStep, Sides, built, classes_of, longest_sum, with_ids
+from .building import Batches, Sides, built, with_ids
+from .lockstep import LockStep, classes_of, longest_sum
 from .rules import matches
 
 if TYPE_CHECKING:
