@@ -5,7 +5,7 @@ from typing import Any
 
 from parity.frameworks.outputs import name_of
 from parity.models.inputs import Inputs
-from parity.models.steps import Expected, StepInfo
+from parity.models.steps import Expected, StepInfo, is_output
 from parity.pairs.matching import Wiring
 from parity.pairs.name_map import NameMap
 from parity.runners.recording import Recording
@@ -44,9 +44,9 @@ def outputs_of(steps: list[StepInfo]) -> list[StepInfo]:
 def without_lone_outputs(wiring: Wiring, steps: list[StepInfo] | None = None) -> tuple[Wiring, Alone]:
     """The wiring without outputs that one side alone gives, which are no step that lacks a partner; and these."""
     paths = {step.key: name_of(step.path) or step.path for step in steps or []}
-    loose = tuple([key for key in keys if not _is_output(key)] for keys in wiring.loose)
+    loose = tuple([key for key in keys if not is_output(key)] for keys in wiring.loose)
     sides = zip(("torch", "keras"), wiring.loose, strict=True)
-    alone = {key: (side, paths.get(key, key)) for side, keys in sides for key in keys if _is_output(key)}
+    alone = {key: (side, paths.get(key, key)) for side, keys in sides for key in keys if is_output(key)}
     return replace(wiring, loose=(loose[0], loose[1])), alone
 
 
@@ -56,7 +56,3 @@ def described(x: Inputs, alone: Alone) -> dict[str, Any]:
     found: dict[str, Any] = {"inputs": inputs} if len(inputs) > 1 else {}
     outputs = {side: [name for own, name in alone.values() if own == side] for side in ("torch", "keras")}
     return found | ({"outputs": outputs} if alone else {})
-
-
-def _is_output(key: str) -> bool:
-    return key.partition("#")[0] == "output"

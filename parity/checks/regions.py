@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from parity.models.inputs import Inputs
-from parity.models.steps import Names
-from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, is_output, opened, with_cuts
+from parity.models.steps import Names, is_output
+from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, opened, with_cuts
 from parity.pairs.graph import Graph
 from parity.pairs.pairing import Orders, Pairing, orders_of
 from parity.runners.recording import Recording

@@ -108,5 +108,10 @@ def info(step: Step) -> StepInfo:
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 
+def is_output(key: str) -> bool:
+    """Whether a step is one of the model's own outputs."""
+    return key.partition("#")[0] == "output"
+
+
 Visit = Callable[[Step], Array | None]
 NOTHING = Look()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from parity.models.arrays import View
-from parity.models.steps import Names
+from parity.models.steps import Names, is_output
 
 from .graph import Graph
 from .pairing import Pair, Pairing
@@ -91,11 +91,6 @@ def _nearest(key: str, mine: dict[str, View | None], likely: Found) -> str:
         return t in likely, reshaped, ("<" in t) != ("<" in key)
 
     return min(mine, key=apart)
-
-
-def is_output(key: str) -> bool:
-    """Whether a key is one of the model's own outputs."""
-    return key.partition("#")[0] == "output"
 
 
 def _with_outputs(found: Found, views: dict[str, View], order: Iterable[str], partners: Partners) -> Cuts:

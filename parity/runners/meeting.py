@@ -1,10 +1,10 @@
 """One side's recording, and a step of the other -> the recorded steps whose tensors it equals, and how it lies."""
 
 from parity.models.arrays import Array, View
-from parity.models.steps import Step, info
+from parity.models.steps import Step, info, is_output
 from parity.verdict.difference import difference, float32_ok, structure_ok
 from parity.verdict.fingerprint import COARSE, Fingerprint, fingerprint, view_of
-from parity.verdict.measured import Met, is_output
+from parity.verdict.measured import Met
 
 from .recording import Recording, Shelf
 

@@ -24,11 +24,6 @@ class Measured:
     array: Array | None = None
 
 
-def is_output(key: str) -> bool:
-    """Whether a step is one of the model's own outputs."""
-    return key.partition("#")[0] == "output"
-
-
 @dataclass(frozen=True)
 class Compared:
     """One step of this side beside the other's recording, both running freely.

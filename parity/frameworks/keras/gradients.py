@@ -14,8 +14,8 @@ from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array, to_torch, torch_shape
 from parity.models.inputs import Given, is_input
 from parity.models.keys import is_statistic
-from parity.models.steps import Look, StepInfo, info
-from parity.verdict.measured import Name, is_output
+from parity.models.steps import Look, StepInfo, info, is_output
+from parity.verdict.measured import Name
 
 from .dtypes import computing_in, retyped
 

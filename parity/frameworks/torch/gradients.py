@@ -15,9 +15,9 @@ from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array
 from parity.models.inputs import Given, inputs_of, is_input
 from parity.models.keys import is_statistic
-from parity.models.steps import Look, Step, StepInfo, info
+from parity.models.steps import Look, Step, StepInfo, info, is_output
 from parity.verdict.difference import size_of
-from parity.verdict.measured import Measured, Name, is_output
+from parity.verdict.measured import Measured, Name
 
 from .rounding import TorchRounding
 from .walk import torch_tensors
