@@ -21,7 +21,7 @@ from .options import Options
 SCHEMA = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a check found. `ok` is the verdict; `first` the first layer in execution order that is at fault.
 
@@ -67,6 +67,13 @@ class Report:
             if layer.path in differing or any(not fault.startswith("gradient") for fault in layer.faults):
                 return layer
         return next((layer for layer in reversed(self.layers) if layer.faults), None)
+
+    def __str__(self) -> str:
+        """The verdict and the first layer's cause, each a sentence; `parity.assert_parity` has the whole text."""
+        cause = self.cause
+        return headline(self) + (f"\ncause: {cause.name} at {cause.path}: {cause.evidence}" if cause else "")
+
+    __repr__ = __str__  # a notebook shows it, and the fields hold thousands of numbers
 
     def to_json(self) -> dict[str, Any]:
         """The document that `--json` writes (schema 1). NaN and infinity become null: JSON has neither."""

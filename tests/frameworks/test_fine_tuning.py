@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 from torch import nn
 
@@ -258,6 +259,28 @@ def test_a_model_is_left_as_it_was(make: Callable[[], nn.Module]) -> None:
         assert "call" not in vars(layer)
     wrapped = make in (compiled, compiled_in_place, compiled_inside, parallel)
     assert any("is compared as it is inside" in note for note in found.to_json()["notes"]) == wrapped
+
+
+def drawn(model: keras.Model) -> dict[str, Any]:
+    """The states of all that draws numbers for a Keras model: its layers' generators, Keras's and TensorFlow's own."""
+    generators = [layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")]
+    generators.append(keras.src.backend.common.global_state.get_global_attribute("global_seed_generator"))
+    states = [keras.ops.convert_to_numpy(generator.state).tolist() for generator in generators]
+    return {"keras": states, "tensorflow": tf.random.get_global_generator().state.numpy().tolist()}
+
+
+def test_what_draws_numbers_is_left_as_it_was() -> None:
+    """A dropout is called in training by --gradients; the next number that its user draws is not another one for it."""
+    model, x = nn.Sequential(nn.Linear(6, 5), nn.Dropout(0.5), nn.Linear(5, 3)), np.ones((4, 6))
+    dense, dropout = keras.layers.Dense, keras.layers.Dropout
+    other = keras.Sequential([keras.Input((6,)), dense(5), dropout(0.5), dense(3)])
+    keras.random.normal((2,))  # makes Keras's own generator
+    other(x, training=True)
+    before, torchs = drawn(other), torch.get_rng_state().tolist()
+    assert parity.check(model, other, x, weights="copy", gradients=True).ok
+    assert (drawn(other), torch.get_rng_state().tolist()) == (before, torchs)
+    other(x, training=True)
+    assert drawn(other) != before
 
 
 def test_a_closure_on_a_module_cannot_be_copied() -> None:
