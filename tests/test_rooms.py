@@ -29,7 +29,6 @@ FRAMEWORKS = ("torch", "keras", "tensorflow", "jax", "resnet_torch", "resnet_ker
 THEIR_OWN = {
     "parity/checkpoints/keras_archive.py": ("keras", "resnet_keras"),  # a .keras file is made by Keras
     "parity/checkpoints/torch_pickle.py": ("torch",),  # a .pth file is read and written by torch
-    "parity/checks/conversion.py": ("resnet_torch", "resnet_keras"),  # builds both networks
     "parity/reports/sidebyside/forms.py": FRAMEWORKS,  # two forms of a block that no variant is made of
 }
 

@@ -178,19 +178,11 @@ def test_verify_proves_and_refuses(
     said = capsys.readouterr().out
     assert "as written here, compute the same" in said
     assert "the model that saved the source was not run" in said
-    from parity.checks import conversion as convert_verify
+    from parity.frameworks.keras.side import KerasSide
 
-    load = convert_verify._load
+    load = KerasSide.load
     monkeypatch.setattr(
-        convert_verify,
-        "_load",
-        lambda side, held: load(
-            side,
-            {
-                name: Tensor(name, tensor.value * 2) if name == "fc.bias" and side.framework == "keras" else tensor
-                for name, tensor in held.items()
-            },
-        ),
+        KerasSide, "load", lambda self, name, array: load(self, name, array * 2 if name == "fc.bias" else array)
     )
     assert convert(source, tmp_path / f"wrong{suffix}", "--verify") == 1
     text = capsys.readouterr().err
