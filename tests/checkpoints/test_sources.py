@@ -167,8 +167,15 @@ def keras_output(model: keras.Model) -> np.ndarray:
     return np.asarray(model(image().transpose(0, 2, 3, 1), training=False))
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".h5", ".keras"])
-@pytest.mark.parametrize("top", [True, False])
+@pytest.mark.parametrize(
+    ("suffix", "top"),
+    [
+        (".weights.h5", True),
+        (".keras", False),
+        *(pytest.param(*rest, marks=pytest.mark.slow) for rest in ((".weights.h5", False), (".keras", True))),
+        *(pytest.param(".h5", top, marks=pytest.mark.slow) for top in (True, False)),
+    ],
+)
 def test_keras_applications(suffix: str, top: bool, tmp_path: Path) -> None:
     def build() -> keras.Model:
         options: dict[str, Any] = {"weights": None, "input_shape": (64, 64, 3), "include_top": top}

@@ -27,7 +27,8 @@ from tests.causes.faults import (
 ROWS = resnet_torch.VARIANTS
 FOUR = {"depths": (1, 1, 1, 1)}
 CONFIGS = {
-    "basic": (ROWS["cifar_resnet20"], (32, 32)),
+    "basic": (replace(ROWS["cifar_resnet20"], depths=(1, 2, 1)), (32, 32)),
+    "deeper": (ROWS["cifar_resnet20"], (32, 32)),
     "bottleneck": (replace(ROWS["resnet50_v1"], depths=(1, 1, 1), widths=(16, 32, 64)), (32, 32)),
     "resnext": (replace(ROWS["resnext50_32x4d"], depths=(1, 1, 1), widths=(64, 64, 64), groups=8), (64, 64)),
     "imagenet": (replace(ROWS["resnet18"], **FOUR, widths=(16, 16, 32, 32)), (64, 64)),

@@ -23,13 +23,13 @@ def test_a_match_names_the_devices_and_counts_layers_of_both() -> None:
     assert not any("─" in line for line in lines)  # a table without a row is no table
     assert " on cpu, Keras " in lines[-2]
     assert " on cpu, arithmetic in float32" in lines[-2]
-    assert "in float64 their 71 layers differ" in lines[-1]
+    assert "in float64 their 36 layers differ" in lines[-1]
 
 
 def test_one_line_stays_one_line() -> None:
     lines = planted("not copied", "layer2.1.conv1")
     assert (
-        lines[-1] == "MISMATCH: ResNet and ResNet differ in 1 of 71 layers and 1 setting; the first is layer2.1.conv1"
+        lines[-1] == "MISMATCH: ResNet and ResNet differ in 1 of 36 layers and 1 setting; the first is layer2.1.conv1"
     )
     assert len([line for line in lines if line.startswith("first failure: ")]) == 1
     assert max(map(len, lines)) > 120
@@ -66,7 +66,7 @@ def test_a_weight_that_was_not_copied_is_sized_on_both_sides() -> None:
 
 
 def test_of_many_faults_the_rest_are_counted() -> None:
-    torch_model, keras_model, x = make("basic")
+    torch_model, keras_model, x = make("deeper")
     for module in torch_model.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.normal_(module.weight, std=0.1)

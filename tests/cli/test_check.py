@@ -61,27 +61,38 @@ def test_json_has_every_layer(match: subprocess.CompletedProcess[str]) -> None:
         assert 0 <= layer["arithmetic"]["difference"] < 1e-5
 
 
-def test_terminal_report_says_the_verdict_last() -> None:
-    result = run("cifar_resnet20", "--batch-size", "1", "--dtype", "float64")
-    assert result.returncode == 0
-    assert result.stdout.splitlines()[-1].startswith("MATCH: cifar_resnet20 computes the same function")
-    assert "worst layer" in result.stdout
-    assert result.stderr == ""
-
-
-def test_progress_on_a_terminal_only() -> None:
+@pytest.fixture(scope="module")
+def on_a_terminal() -> tuple[list[str], bytes]:
+    """What the command prints (and then which frameworks its own process has), and what it shows on a terminal."""
+    code = (
+        "import sys, importlib; check = importlib.import_module('parity.check');"
+        "check.main(['cifar_resnet20', '--batch-size', '1', '--dtype', 'float64']);"
+        "print([m for m in ('torch', 'keras', 'tensorflow') if m in sys.modules])"
+    )
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "parity.check", "cifar_resnet20", "--batch-size", "1"]
-    environment = ENVIRONMENT | {"TERM": "xterm-256color"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    environment = ENVIRONMENT | {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True)
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
         while piece := os.read(ours, 1 << 16):
             shown += piece
     os.close(ours)
-    assert process.wait(timeout=300) == 0
-    assert b"100%" in shown
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    return printed.splitlines(), shown
+
+
+def test_terminal_report_says_the_verdict_last(on_a_terminal: tuple[list[str], bytes]) -> None:
+    *lines, verdict, _ = on_a_terminal[0]
+    assert verdict.startswith("MATCH: cifar_resnet20 computes the same function")
+    assert any(line.startswith("worst layer") for line in lines)
+
+
+def test_progress_on_a_terminal_only(on_a_terminal: tuple[list[str], bytes]) -> None:
+    """`test_match` has none in a pipe."""
+    assert b"100%" in on_a_terminal[1]
 
 
 def test_help_imports_no_framework() -> None:
@@ -92,15 +103,9 @@ def test_help_imports_no_framework() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_the_command_itself_imports_no_framework() -> None:
+def test_the_command_itself_imports_no_framework(on_a_terminal: tuple[list[str], bytes]) -> None:
     """Two processes have one framework each; a third that loaded either would cost its time and memory again."""
-    code = (
-        "import sys, importlib; check = importlib.import_module('parity.check');"
-        "check.main(['cifar_resnet20', '--batch-size', '1', '--quiet']);"
-        "print([m for m in ('torch', 'keras', 'tensorflow') if m in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines()[-1] == "[]"
+    assert on_a_terminal[0][-1] == "[]"
 
 
 ERRORS = {

@@ -114,9 +114,18 @@ def test_float64_is_lifted_for_a_float64_run_alone(backend: str, held: str, outs
     assert printed[5:] == outside.split()
 
 
-@pytest.mark.parametrize("backend", ["torch", "jax"])
+MOMENTUM = ["--optimizer", "momentum", "--schedule", "cosine"]
+ADAM = ["--optimizer", "adam", "--dtype", "float64"]
+
+
 @pytest.mark.parametrize(
-    "options", [["--optimizer", "momentum", "--schedule", "cosine"], ["--optimizer", "adam", "--dtype", "float64"]]
+    ("backend", "options"),
+    [
+        ("jax", MOMENTUM),
+        ("torch", ADAM),
+        pytest.param("jax", ADAM, marks=pytest.mark.slow),
+        pytest.param("torch", MOMENTUM, marks=pytest.mark.slow),
+    ],
 )
 def test_training_on_other_backends(backend: str, options: list[str]) -> None:
     require(backend)
@@ -129,7 +138,7 @@ def test_training_on_other_backends(backend: str, options: list[str]) -> None:
     assert len(set(document["runs"][0]["loss"]["keras"])) == 6  # each batch's own
 
 
-@pytest.mark.parametrize("fault", ["biased_variance", "gradient_stopped"])
+@pytest.mark.parametrize("fault", ["biased_variance", pytest.param("gradient_stopped", marks=pytest.mark.slow)])
 def test_a_fault_in_training_on_jax(fault: str) -> None:
     require("jax")
     faulty = [f"tests.checks.training_models:{fault}" if word.endswith("keras_basic") else word for word in TRAINED]

@@ -171,10 +171,10 @@ def test_a_planted_fault_reaches_the_page() -> None:
     from tests.checks.families import layer_at, make
 
     torch_model, keras_model, x = make("basic")
-    keras_conv(layer_at(keras_model, "layer3.2.conv2"), pads=lambda x: [2, 0, 1, 1])
+    keras_conv(layer_at(keras_model, "layer3.0.conv2"), pads=lambda x: [2, 0, 1, 1])
     document = json.loads(json.dumps(parity.check(torch_model, keras_model, x).to_json(), allow_nan=False))
     text = text_of(report_page(document))
-    assert "First failure layer3.2.conv2 conv, output 2" in text
+    assert "First failure layer3.0.conv2 conv, output 2" in text
     assert "float64 outputs differ by at most" in text
     assert "The square is the image" in text
 

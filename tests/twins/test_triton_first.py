@@ -134,7 +134,13 @@ torch.export.export(model, (torch.ones(1, 2),))
 """
 
 
-@pytest.mark.parametrize(("code", "found"), ENTRIES.values(), ids=ENTRIES)
+USUAL = ("torch, then Keras", "Keras, then torch", "parity last")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [pytest.param(*ENTRIES[name], id=name, marks=() if name in USUAL else pytest.mark.slow) for name in ENTRIES],
+)
 def test_an_entry_point(code: str, found: str, tmp_path: Path) -> None:
     """With triton itself where it is installed, elsewhere with a stand-in, which can be looked for and not used."""
     if importlib.util.find_spec("triton") is None:
