@@ -63,7 +63,9 @@ class Trace(Known):
             )  # it lies as the model gives it
             codec = as_shaped(self._codec(made), place.shape)
             step = place.step(codec.array(x), made.key or "glue", origins([made]))
-            step.raw, step.narrow = self._raw(x), made.narrow if made.key is None else None
+            step.raw = self._raw(x)
+            if made.key is None:
+                step.narrow, step.maker = made.narrow, made.kind
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)

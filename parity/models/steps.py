@@ -18,7 +18,8 @@ class Step:
     origins: of glue, the steps it was made of, None where that was not seen. order: of a Dense layer's input, where
     its numbers came from (see orders.py). note: what the reader must know of how the step was run. raw: the output
     with its axes as the framework has them, if a Look wants it.
-    narrow: what of it was in float32 although the run is in float64, in words.
+    narrow: what of it was in float32 although the run is in float64, in words. maker: of an output that is glue, the
+    kind of that.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Step:
     note: str | None = None
     raw: Array | None = None
     narrow: str | None = None
+    maker: str = ""
 
     @property
     def key(self) -> str:
@@ -100,11 +102,12 @@ class StepInfo:
     origins: tuple[str, ...] | None = None
     order: tuple[str, tuple[int, ...]] | None = None
     note: str | None = None
+    maker: str = ""
 
 
 def info(step: Step) -> StepInfo:
     """A step without its numbers."""
-    described = step.function, step.free, step.origins, step.order, step.note
+    described = step.function, step.free, step.origins, step.order, step.note, step.maker
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 

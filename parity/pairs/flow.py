@@ -21,8 +21,9 @@ class Flow:
         self.known = all(self._children(key) is not None for key in self.steps)
         self._order: list[str] = []
         self._ties: list[list[list[str]]] = []
+        self.told: dict[str, str] = {}  # layers of branches that their activations alone tell apart: what these are
         if self.known:
-            self._heights, self._marks = {}, {}  # type: dict[str, int], dict[str, str]
+            self._heights, self._marks, self._looks = {}, {}, {}  # type: dict[str, int], dict[str, str], dict[str, str]
             for key in self.steps:
                 self._measure(key)
             for key in reversed(self.steps):
@@ -35,7 +36,7 @@ class Flow:
         return [key for key in self._order if "<" not in key and self.steps[key].kind != "output"]
 
     def ties(self) -> list[list[list[str]]]:
-        """Branches of sums that have layers with weights, and the same ones: nothing tells them apart."""
+        """Branches of sums that have layers with weights, and the same ones: at most `told` tells them apart."""
         return self._ties
 
     def _children(self, key: str) -> list[str] | None:
@@ -49,15 +50,19 @@ class Flow:
     def _measure(self, key: str) -> None:
         """Steps come in the order of execution: what they work on is measured already."""
         children = [child for child in self._children(key) or () if child in self._heights]
-        own = self.signatures.get(key)
+        own, kind, commutes = self.signatures.get(key), named(self.steps[key].kind), self._commutes(key)
         self._heights[key] = max((self._heights[child] for child in children), default=0) + (own is not None)
-        marks = list(dict.fromkeys(self._marks[child] for child in children))
-        if named(self.steps[key].kind).commutes:
-            marks = sorted(marks)
-        if own is None and len(marks) == 1:
-            self._marks[key] = marks[0]  # a step without weights more or less makes no difference
-        else:
-            self._marks[key] = sha256(repr((own, marks)).encode()).hexdigest()
+        # A step without weights more or less makes no difference; an activation tells equal branches apart.
+        for marks, mark in ((self._marks, own), (self._looks, own or (kind.name if kind.activation else None))):
+            below = list(dict.fromkeys(marks[child] for child in children))
+            below = sorted(below) if commutes else below
+            alone = mark is None and len(below) == 1
+            marks[key] = below[0] if alone else sha256(repr((mark, below)).encode()).hexdigest()
+
+    def _commutes(self, key: str) -> bool:
+        """Whether it does not matter in which order a step, or what makes a model's output, takes its inputs."""
+        step = self.steps[key]
+        return named(step.maker or step.kind).commutes
 
     def _append(self, last: str) -> None:
         """A step behind all that it works on, if it is not in the list yet."""
@@ -75,9 +80,9 @@ class Flow:
 
     def _sorted(self, key: str) -> list[str]:
         children = list(dict.fromkeys(self._children(key) or ()))
-        if not named(self.steps[key].kind).commutes:
+        if not self._commutes(key):
             return children
-        children.sort(key=lambda child: (-self._heights[child], self._marks[child]))
+        children.sort(key=lambda child: (-self._heights[child], self._marks[child], self._looks[child]))
         for one, other in pairwise(children):
             if (self._heights[one], self._marks[one]) == (self._heights[other], self._marks[other]):
                 self._tie(one, other)
@@ -85,8 +90,11 @@ class Flow:
 
     def _tie(self, one: str, other: str) -> None:
         a, b = self._weighted_before(one), self._weighted_before(other)
-        if a - b and b - a:
-            self._ties.append([[key for key in self.steps if key in part] for part in (a - b, b - a)])
+        if not (a - b and b - a):
+            return
+        if self._looks[one] != self._looks[other]:
+            self.told |= dict.fromkeys(a - b, self._looks[one]) | dict.fromkeys(b - a, self._looks[other])
+        self._ties.append([[key for key in self.steps if key in part] for part in (a - b, b - a)])
 
     def _weighted_before(self, key: str) -> set[str]:
         seen, waiting = set(), [key]

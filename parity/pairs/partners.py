@@ -160,8 +160,10 @@ def _one_to_one(found: Found) -> bool:
 
 
 def _raise_on_ties(ours: Model, theirs: Model, found: Found, anchors: Found) -> None:
+    looks = theirs.flow.told
+    told = {key for key, look in ours.flow.told.items() if key in found and looks.get(found[key]) == look}
     for branches in ours.flow.ties():
-        loose = [[key for key in branch if key not in anchors] for branch in branches]
+        loose = [[key for key in branch if key not in anchors.keys() | told] for branch in branches]
         if sum(map(bool, loose)) > 1:
             keys = [key for branch in loose for key in branch]
             lists = [[ours.named(key) for key in keys], [theirs.named(found[key]) for key in keys if key in found]]
