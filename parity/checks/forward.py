@@ -100,7 +100,8 @@ def _with_gradients(
         layers, wiring, look = in_training(torch, keras, x, options)
     else:
         show_for_gradients(torch, keras, ready.pairing, found.steps)
-    merged = frozenset(found.notes) if found.by_value else None
+    padded = frozenset(path for margins in ready.pairing.margins for path in margins)
+    merged = frozenset(found.notes) if found.by_value else padded or None
     return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged)
 
 

@@ -75,8 +75,8 @@ def add_gradients(
 ) -> Report:
     """The report with every layer's gradients, and what is wrong with them, on the whole batch x.
 
-    merged: where steps were paired by value, those that end a region of several: what goes into them is not the same
-    on both sides. Raises ParityError where a side cannot run backward.
+    merged: steps of which what goes in is not the same on both sides: those that end a region of several, where steps
+    were paired by value, and those that one side pads before. Raises ParityError where a side cannot run backward.
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)

@@ -199,3 +199,32 @@ def test_what_draws_in_training_draws_nothing(layer: Any) -> None:
     report = parity.check(torch_model, keras_model, x, weights="copy", gradients=True)
     assert report.ok, report.causes
     assert layer.get_config() == before
+
+
+class Doubled(keras.layers.Layer):
+    """Returns its input, and twice the gradient."""
+
+    def call(self, x: Any) -> Any:
+        return 2 * x - keras.ops.stop_gradient(x)
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_padding_in_front_of_layers_that_the_other_side_has_inside(doubled: bool) -> None:
+    """What goes into the layer is padded on one side alone; what comes before has the gradient of both."""
+    ours = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, stride=2, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(4, 4, 3, padding=2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 10 * 10, 5),
+    )
+    layers = keras.layers
+    inputs = keras.Input((15, 16, 3))
+    x = layers.Conv2D(4, 3, strides=2, activation="relu")(layers.ZeroPadding2D(1)(inputs))
+    x = Doubled()(x) if doubled else x
+    x = layers.Flatten()(layers.Conv2D(4, 3)(layers.ZeroPadding2D(2)(x)))
+    theirs = keras.Model(inputs, layers.Dense(5)(x))
+    images = np.random.default_rng(0).standard_normal((2, 3, 15, 16))
+    report = parity.check(ours, theirs, images, weights="copy", gradients=True)
+    assert report.ok is not doubled
+    assert report.first == ("2" if doubled else None), report  # who sends it back
