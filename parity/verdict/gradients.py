@@ -16,6 +16,7 @@ class TensorGradient:
     added: Keras's against torch's, both from torch's own input and upstream gradient. torch, keras: the rounding of
     the asked dtype on either side, from the same. difference: between the two in that dtype. absent: whose gradient
     is missing, or zero, where the other's is not. summed: how many numbers a batch statistic in it is a sum of.
+    absorbed: no weight's gradient and no input's differs for it, so it trains nothing otherwise.
     """
 
     added: Difference
@@ -25,6 +26,7 @@ class TensorGradient:
     difference: Difference = field(default_factory=Difference)
     absent: str = ""
     summed: int = 0
+    absorbed: bool = False
 
     def allowed(self, dtype: str) -> float:
         """The greatest rms error allowed on the coarser side: see `compare.arithmetic_bound`, and for sums below.
@@ -42,6 +44,8 @@ class TensorGradient:
 
     def faults(self, dtype: str) -> tuple[str, ...]:
         """ "gradient", "gradient arithmetic", or nothing."""
+        if self.absorbed:
+            return ()
         if not structure_ok(self.added):
             return ("gradient",)
         if dtype != "float64" and not self._rounds_alike(dtype):

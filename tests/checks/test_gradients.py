@@ -228,3 +228,21 @@ def test_padding_in_front_of_layers_that_the_other_side_has_inside(doubled: bool
     report = parity.check(ours, theirs, images, weights="copy", gradients=True)
     assert report.ok is not doubled
     assert report.first == ("2" if doubled else None), report  # who sends it back
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_a_choice_between_zeros_that_an_activation_takes_back(doubled: bool) -> None:
+    """Zeros padded in front of a max pool may win against a ReLU's: the ReLU sends nothing back for either."""
+    pool = torch.nn.MaxPool2d(3, 2, padding=1)
+    ours = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), pool, torch.nn.Conv2d(4, 5, 1))
+    layers = keras.layers
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(4, 3, activation="relu")(inputs)
+    x = Doubled()(x) if doubled else x
+    x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
+    theirs = keras.Model(inputs, layers.Conv2D(5, 1)(x))
+    images = np.random.default_rng(0).standard_normal((2, 3, 12, 12)) - 2  # many windows of zeros alone
+    report = parity.check(ours, theirs, images, weights="copy", gradients=True)
+    assert report.ok is not doubled, report
+    tensors = [each for row in report.layers if row.gradient for each in row.gradient.tensors.values()]
+    assert any(each.absorbed for each in tensors) is not doubled
