@@ -22,13 +22,14 @@ from .orders import MOVE, SHUFFLE, output_order_guesses, weight_order_guesses
 from .outputs import activation_guesses, output_guesses
 from .pools import POOL, padded_before_guesses
 from .readings import reading_guesses
+from .recurrent import RECURRENT
 from .rerun import factor, run
 from .resizing import RESIZE
 from .settings import setting_guesses
 from .uncopied import weight_guesses
 from .windows import WINDOWS
 
-ROWS = (*KERNELS, *NORMS, *WINDOWS)
+ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
 FAMILIES = (POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
 
 Prediction = tuple[str, Array, Array, str]

@@ -22,6 +22,7 @@ def run(config: Config, inputs: tuple[Array, ...], **changes: Any) -> Array | No
     """
     if not inputs:
         return None
+    changes = {"inputs": inputs[1:]} | changes
     weights = config.weights | {k: v for k, v in changes.items() if k in WEIGHTS}
     static = config.static | {k: v for k, v in changes.items() if k not in WEIGHTS}
     return applied(config.kind, inputs[0], {k: v for k, v in weights.items() if v is not None}, static)

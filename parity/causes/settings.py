@@ -14,6 +14,9 @@ SETTING_CAUSES = {
     "transposed_padding": CUT,
     "dilation": "wrong dilation",
     "slope": "activation slope",
+    "activation": "recurrent activation",
+    "recurrent_activation": "recurrent activation",
+    "reverse": "direction of the sequence",
 }
 
 NO_SETTINGS = {"momentum", "bias"}  # it shows in training alone; a bias more or less is a weight more or less

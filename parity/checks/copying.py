@@ -103,7 +103,7 @@ def _folded(found: Rewritten, layer: LayerInfo, name: str, read: Read) -> Rewrit
     if rest is None:
         return None
     arrays = {held[key]: array for key, array in rest.items()}
-    note = f"{name} that Keras lacks is folded into the statistics: {layer.path}"
+    note = f"{name} that Keras lacks is folded into {named(layer.kind).folded}: {layer.path}"
     gone = f"{layer.path}.{name}"
     arrays = {key: array for key, array in (found.arrays | arrays).items() if key != gone}
     return replace(found, arrays=arrays, left=found.left | {gone}, notes=(*found.notes, note))

@@ -12,8 +12,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layout:
-    """A Keras array that is not merely torch's transposed: torch's, seen as `split`, transposed by `axes`, seen as
-    `keras`, and then its rows taken in `order`. Each step has an inverse, so no number is lost or used twice.
+    """A Keras array that is not merely torch's transposed: torch's, seen as `split`, whose first axis is taken in the
+    order of `blocks`, transposed by `axes`, seen as `keras`, and then its rows taken in `order`. Each step has an
+    inverse, so no number is lost or used twice. row: of Keras's array it is that row alone.
     """
 
     torch: tuple[int, ...]
@@ -21,6 +22,8 @@ class Layout:
     axes: tuple[int, ...]
     keras: tuple[int, ...]
     order: tuple[int, ...] | None = None
+    blocks: tuple[int, ...] | None = None
+    row: int | None = None
 
 
 Axes = tuple[int, ...] | Layout | None
@@ -81,7 +84,9 @@ class View:
 def to_keras(array: Array, axes: Axes) -> Array:
     """torch's layout to Keras's."""
     if isinstance(axes, Layout):
-        moved = array.reshape(axes.split).transpose(axes.axes).reshape(axes.keras)
+        wide = array.reshape(axes.split)
+        wide = wide if axes.blocks is None else wide[list(axes.blocks)]
+        moved = wide.transpose(axes.axes).reshape(axes.keras)
         return np.ascontiguousarray(moved if axes.order is None else moved[list(axes.order)])
     return array if axes is None else np.ascontiguousarray(array.transpose(axes))
 
@@ -89,8 +94,10 @@ def to_keras(array: Array, axes: Axes) -> Array:
 def to_torch(array: Array, axes: Axes) -> Array:
     """Keras's layout to torch's."""
     if isinstance(axes, Layout):
+        array = array if axes.row is None else array[axes.row]
         moved = array if axes.order is None else array[np.argsort(axes.order)]
         wide = moved.reshape([axes.split[axis] for axis in axes.axes]).transpose(np.argsort(axes.axes))
+        wide = wide if axes.blocks is None else wide[np.argsort(axes.blocks)]
         return np.ascontiguousarray(wide.reshape(axes.torch))
     return array if axes is None else np.ascontiguousarray(array.transpose(np.argsort(axes)))
 

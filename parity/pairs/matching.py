@@ -106,9 +106,10 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
                 glue = ours.get(feeds) or theirs.get(feeds)
                 steps[feeds] = _watched(feeds, makers[0].get(makers[1]), theirs.get(other), glue, step)
         steps[key] = step
-    if len(steps) < 2:  # the model's output alone is no layer
+    if not steps:
         raise ParityError(
-            "at least one layer must run in both models, and none did; check that they are made of layers"
+            "both models must give something that can be compared, and no layer of one runs in the other, nor have they "
+            "an output in common; check that both return what they compute"
         )
     return Wiring(steps, frozenset(watch), loose)
 

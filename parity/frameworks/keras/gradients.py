@@ -14,6 +14,7 @@ from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array, to_torch, torch_shape
 from parity.models.inputs import Given, is_input
 from parity.models.keys import is_statistic
+from parity.models.kinds import holder
 from parity.models.steps import Look, StepInfo, info, is_output
 from parity.verdict.measured import Name
 
@@ -72,7 +73,7 @@ class KerasGradients(SideGradients):
         model = self.side.model
         trained = {id(variable) for variable in model.trainable_variables}
         before = [(v, ops.convert_to_numpy(v).copy()) for v in model.variables if id(v) not in trained]
-        drawing = [(found.layer, name) for found in self.side.found for name in found.kind.draws]
+        drawing = [holder(found.layer, name) for found in self.side.found for name in found.kind.draws]
         rates = [(layer, name, getattr(layer, name)) for layer, name in drawing if hasattr(layer, name)]
         try:
             for layer, name, _ in rates:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from parity.models.kinds import held
 from parity.models.layers import Found
 
 from .dtypes import real_dtype
@@ -15,7 +16,7 @@ def keras_initial(found: Found) -> dict[str, Any] | None:
     layer = getattr(found.layer, "owner", found.layer)
     names = [name for torch, name, _ in found.kind.weights if torch == "weight"]
     for name in names:
-        kernel = getattr(layer, name, None)
+        kernel = held(layer, name)
         initializer = getattr(layer, f"{name.removesuffix('_kernel')}_initializer", None)
         if kernel is not None and initializer is not None and len(kernel.shape) > 1:
             std = _std(initializer, tuple(kernel.shape))

@@ -13,8 +13,9 @@ from keras import ops
 from parity.frameworks.calling import Call
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
-from parity.models.arrays import Array, Axes, fitting, reordered, to_keras, to_torch, torch_shape
+from parity.models.arrays import Array, Axes, Layout, fitting, reordered, to_keras, to_torch, torch_shape
 from parity.models.inputs import Given, Inputs, filled, inputs_of
+from parity.models.kinds import held
 from parity.models.layers import Found, LayerInfo
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
@@ -125,16 +126,21 @@ class KerasSide:
 
     def load(self, name: str, array: Array) -> None:
         variable, axes = self._variables[name]
+        before = self.exact.pop(id(variable), None)
         moved = to_keras(array, axes)
+        if isinstance(axes, Layout) and axes.row is not None:
+            whole = ops.convert_to_numpy(variable) if before is None else before
+            whole = np.array(whole, np.result_type(whole, moved))
+            whole[axes.row] = moved
+            moved = whole
         variable.assign(moved)
-        self.exact.pop(id(variable), None)
         if moved.dtype == np.float64 and not np.array_equal(np.asarray(ops.convert_to_numpy(variable)), moved):
             self.exact[id(variable)] = moved  # what float64 runs have, as the variable cannot hold it
 
     def unknown_weights(self) -> list[str]:
         """Variables of the model that no row of the table of kinds knows."""
         known = {id(variable) for _, variable, _ in keras_variables([*self.found, *self.bare])}
-        known |= {id(getattr(entry.layer, name, None)) for entry in self.found for name in entry.kind.trained}
+        known |= {id(held(entry.layer, name)) for entry in self.found for name in entry.kind.trained}
         return [v.path for v in self.model.weights if id(v) not in known and "seed_generator" not in v.path]
 
     def randomize(self, x: Given, seed: int) -> None:

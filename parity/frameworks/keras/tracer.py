@@ -13,10 +13,11 @@ from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array, is_coarse
-from parity.models.kinds import Kind, is_global
+from parity.models.kinds import SEQUENCE, Kind, is_global
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
+from . import recurrent
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS
 from .inputs import layout_of
 from .operations import listening, replaced
@@ -44,6 +45,9 @@ class KerasTrace(Trace):
     def __enter__(self) -> "KerasTrace":
         for owner, own in _stages(self.found):
             self.stack.callback(patch(owner, "call", partial(self._run, own)))
+        for _, layer in self.containers:
+            for name in recurrent.FUSED if hasattr(layer, recurrent.FUSED[0]) else ():
+                self.stack.callback(patch(layer, name, lambda *args, **kwargs: False))
         for path, layer in self.containers:
             self.stack.callback(patch(layer, "call", partial(self.enter, path, layer.call)))
         self.stack.enter_context(listening(self._heard))
@@ -65,10 +69,31 @@ class KerasTrace(Trace):
                 output = run(*args, **kwargs)
             else:
                 self.known = kind.known  # what such a layer has in float32 are its weights
-                output = self.layer(path, kind, run, args, kwargs)
+                output = self._layer(path, kind, run, args, kwargs)
                 self.known = False
             args, kwargs = (output,), {}
         return output
+
+    def _layer(self, path: str, kind: Kind, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        layer = getattr(run, "__self__", None)
+        if kind.recurs != SEQUENCE or layer is None or not recurrent.takes(layer, kwargs):
+            return self.layer(path, kind, run, args, kwargs)
+        return self._over_time(path, kind, layer, run, args, kwargs)
+
+    def _over_time(self, path: str, kind: Kind, layer: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run a layer that goes over a sequence as a step that gives all its outputs, and take from them what it gives."""
+        kwargs = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
+        x, states = kwargs.pop("sequences"), recurrent.states_of(kwargs)
+        every = recurrent.outputs_of(layer, run, kwargs)
+        sequence, *cells = self.layer(path, kind, every, (x, *states), {})
+
+        def taken(take: Callable[[Any, Any], Any]) -> Any:
+            return self._merge(Kind("getitem"), path, partial(take, layer), (sequence,), {})
+
+        last = taken(recurrent.last_of) if layer.return_state or not layer.return_sequences else None
+        every = sequence if not layer.go_backwards else taken(recurrent.as_made)
+        output = every if layer.return_sequences else last
+        return (output, last, *cells) if layer.return_state else output
 
     def _heard(self, name: str, kind: Kind, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         run = partial(self._exactly, name, function) if self.inexact and name in EXACT else function

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.models.arrays import Axes
-from parity.models.kinds import Kind, bare, is_keras_layer, kind_of, kind_of_class
+from parity.models.kinds import Kind, bare, held, is_keras_layer, kind_of, kind_of_class
 from parity.models.layers import Found
 
 
@@ -86,7 +86,7 @@ def _with_parts(found: Found) -> Iterator[Found]:
 
 def fused_activation(found: Found) -> Any:
     """The `activation=` of a Keras layer that has weights; None where it has none, or the linear one."""
-    if not (found.kind.weights or found.kind.parts):
+    if found.kind.recurs or not (found.kind.weights or found.kind.parts):
         return None
     activation = getattr(found.layer, "activation", None)
     return None if activation is None or kind_of(activation, "keras").idle else activation
@@ -141,6 +141,6 @@ def keras_variables(layers: Iterable[Found]) -> Iterator[tuple[str, Any, Axes]]:
     """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
     for path, kind, layer in layers:
         for torch_name, keras_name, layout in kind.weights:
-            variable = getattr(layer, keras_name, None)
+            variable = held(layer, keras_name)
             if variable is not None:
                 yield f"{path}.{torch_name}", variable, layout(tuple(variable.shape))

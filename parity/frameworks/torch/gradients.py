@@ -19,6 +19,7 @@ from parity.models.steps import Look, Step, StepInfo, info, is_output
 from parity.verdict.difference import size_of
 from parity.verdict.measured import Measured, Name
 
+from .recurrent import on
 from .rounding import TorchRounding
 from .walk import torch_tensors
 from .wrappers import training_copy
@@ -128,15 +129,15 @@ def trained_in(side: Any, dtype: str) -> nn.Module:
     """
     model = training_copy(side.model).to(side.device, getattr(torch, dtype))
     model.zero_grad(set_to_none=True)
-    for path, kind, _ in side.found:
-        if kind.draws:
-            model.get_submodule(path).eval()
+    for entry in side.found:
+        if entry.kind.draws:
+            on(model, entry).layer.eval()
     return model
 
 
 def _tensors(side: Any, model: nn.Module) -> Iterator[tuple[str, Array]]:
     """Every parameter's gradient (zeros for none) and every running statistic of the copy, by name, in float64."""
-    found = [entry._replace(layer=model.get_submodule(entry.path)) for entry in side.found]
+    found = [on(model, entry) for entry in side.found]
     for name, tensor in torch_tensors(found):
         if not isinstance(tensor, nn.Parameter):
             yield name, tensor.detach().cpu().double().numpy().copy()
@@ -227,7 +228,7 @@ class _Pupil:
         self.model = trained_in(side, dtype)
         self.targets: dict[str, tuple[torch.Tensor, Codec]] = {}
         self.sources: dict[Name, tuple[torch.Tensor, Codec]] = {}
-        layers = [entry._replace(layer=self.model.get_submodule(entry.path)) for entry in side.found]
+        layers = [on(self.model, entry) for entry in side.found]
         self.parameters = {name: p for name, p in torch_tensors(layers) if isinstance(p, nn.Parameter)}
 
     def made(self, key: str, x: torch.Tensor, taught: torch.Tensor | None, codec: Codec) -> torch.Tensor:

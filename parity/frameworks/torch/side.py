@@ -20,10 +20,11 @@ from parity.models.probes import probe_bias, probe_norm, probe_scale
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .embedded import fitted
+from .recurrent import on
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, torch_tensors, walk_torch
-from .wrappers import training_copy, uncompiled, unwrapped
+from .wrappers import seated, training_copy, uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 
@@ -41,6 +42,7 @@ class TorchSide:
 
     def __init__(self, model: nn.Module, device: str = "cpu") -> None:
         model, self._wrapped = unwrapped(model)
+        model = seated(model)
         self.model = model.to(device)
         self.device = device
         self.found = list(walk_torch(model))
@@ -77,11 +79,8 @@ class TorchSide:
 
     def unknown_weights(self) -> list[str]:
         """Tensors of the model that no row of the table of kinds knows."""
-        return [name for name, _ in self.model.named_parameters(remove_duplicate=True) if name not in self._known()]
-
-    def _known(self) -> set[str]:
-        bare = {entry.path for entry in self.bare}
-        return bare | {name for name, _ in torch_tensors(self.found)}
+        known = {id(tensor) for _, tensor in torch_tensors([*self.found, *self.bare])}
+        return [name for name, x in self.model.named_parameters(remove_duplicate=True) if id(x) not in known]
 
     def fitted(self, x: Inputs, seed: int) -> Inputs:
         """The inputs by the names that `forward` gives them, with token ids where embeddings want some; see Side."""
@@ -148,7 +147,7 @@ class TorchSide:
         x = inputs_of(x)
         call = self._call(x)
         model = self.model if tape is None else tape.model
-        found = [Found(path, kind, model.get_submodule(path)) for path, kind, _ in self.found]
+        found = [on(model, entry) for entry in self.found]
         tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
         tensors = self._tensors_of(x, DTYPES[dtype])
         # Inference mode would not count in-place changes, so gradients are only switched off.

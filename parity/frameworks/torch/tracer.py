@@ -19,6 +19,7 @@ from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
+from .recurrent import owner_of, run_through, takes
 from .walk import torch_tensors
 from .wide import in_float64
 
@@ -45,21 +46,39 @@ class TorchTrace(Trace):
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
     def __enter__(self) -> "TorchTrace":
-        leaves = {id(entry.layer) for entry in self.found}
-        inside = tuple(f"{entry.path}." for entry in self.found)
+        leaves = {id(owner_of(entry.layer)) for entry in self.found}
+        inside = tuple(f"{path}." for path, _, _ in self.found if path)
         for path, module in self.model.named_modules():
             if id(module) not in leaves and not path.startswith(inside):
                 self.stack.callback(patch(module, "forward", partial(self.enter, path, module.forward)))
+        parts: dict[int, list[Found]] = {}
         for entry in self.found:
-            cast = partial(self._cast, entry.layer, entry.layer.forward)
-            self.stack.callback(patch(entry.layer, "forward", partial(self._run, entry, cast)))
+            parts.setdefault(id(owner_of(entry.layer)), []).append(entry)
+        for entries in parts.values():
+            owner = owner_of(entries[0].layer)
+            cast = partial(self._cast, owner, owner.forward)
+            run = self._run if owner is entries[0].layer else self._run_parts
+            self.stack.callback(patch(owner, "forward", partial(run, entries, cast)))
         self.stack.enter_context(_Ear(self._heard))
         return self
 
-    def _run(self, found: Found, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _run(self, found: list[Found], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.running:
             return forward(*args, **kwargs)
-        return self.layer(found.path, found.kind, forward, args, kwargs)
+        return self.layer(found[0].path, found[0].kind, forward, args, kwargs)
+
+    def _run_parts(self, found: list[Found], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a module of several layers one after another; where that cannot be done, as one step."""
+        owner = owner_of(found[0].layer)
+        given = dict(zip(("input", "hx"), args, strict=False)) | kwargs
+        x, states = given["input"], given.get("hx")
+        if self.running or not takes(owner, x, states):
+            return self._run(found, forward, *args, **kwargs)
+
+        def layer(entry: Found, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+            return self.layer(entry.path, entry.kind, partial(self._cast, owner, run), args, {})
+
+        return run_through(found, x, states, layer)
 
     def _cast(self, module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a module with its tensors in this run's dtype: a whole model in float64 would be twice its size."""

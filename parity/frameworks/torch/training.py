@@ -20,6 +20,7 @@ from parity.models.recipe import Recipe
 from parity.verdict.training import LINE
 
 from .optimizers import Schedule, make_optimizer, state_of
+from .recurrent import on
 from .rounding import batch_moments, channel_shape, takes_mean
 from .walk import torch_tensors
 from .wrappers import training_copy
@@ -62,7 +63,7 @@ class TorchRun:
     def __init__(self, side: Any, dtype: str, recipe: Recipe, nudges: int = 0, units: float = 1.0) -> None:
         self.dtype, self.recipe, self.units = dtype, recipe, units
         self.model = training_copy(side.model).to(torch.float64 if dtype == "float64" else torch.float32)
-        found = [entry._replace(layer=self.model.get_submodule(entry.path)) for entry in side.found]
+        found = [on(self.model, entry) for entry in side.found]
         self.tensors = dict(torch_tensors(found))
         self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
         _without_draws(found)

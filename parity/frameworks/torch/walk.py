@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from parity.models.kinds import bare, kind_of
+from parity.models.kinds import SEQUENCE, bare, kind_of
 from parity.models.layers import Bare, Found
+
+from .recurrent import directions
 
 
 def walk_torch(model: Any) -> Iterator[Found]:
@@ -15,8 +17,15 @@ def walk_torch(model: Any) -> Iterator[Found]:
             continue
         kind = kind_of(module, "torch")
         if kind.known or (path and not list(module.children())):
-            yield Found(path, kind, module)
+            yield from _parts(Found(path, kind, module))
             inside = (path + ".",) if path else inside
+
+
+def _parts(found: Found) -> Iterator[Found]:
+    if found.kind.recurs == SEQUENCE:
+        yield from directions(found)
+    else:
+        yield found
 
 
 def bare_tensors(model: Any, layers: Iterable[Found]) -> Iterator[Found]:

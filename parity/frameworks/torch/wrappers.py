@@ -1,6 +1,7 @@
 """What people put around a torch model, and what of it is compared: the module inside, whose layers can be seen."""
 
 import copy
+import inspect
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FunctionType
@@ -12,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from parity.errors import ParityError, few
 from parity.frameworks.patch import patch
+from parity.models.kinds import kind_of
 
 # What is around a module, the attribute that it is in, and what it is called.
 WRAPPERS = (
@@ -34,6 +36,24 @@ def unwrapped(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     _raise_without_layers(model)
     _raise_on_lazy(model)
     return model, tuple(dict.fromkeys(names))
+
+
+def seated(model: nn.Module) -> nn.Module:
+    """The module, or, where it is itself one layer, a module that has it: a layer has a name in what it is a part of."""
+    kind = kind_of(model, "torch")
+    if not kind.known:
+        return model
+
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, kind.name)(*args, **kwargs)
+
+    own = inspect.signature(model.forward).parameters.values()
+    self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    forward.__signature__ = inspect.Signature([self_parameter, *own])  # type: ignore[attr-defined]
+    seat: nn.Module = type("Seat", (nn.Module,), {"forward": forward})()
+    setattr(seat, kind.name, model)
+    seat.training = model.training
+    return seat
 
 
 def _wrapper(model: nn.Module) -> tuple[str, str] | None:

@@ -12,16 +12,18 @@ from .activations import ACTIVATIONS
 from .bare import BARE, bare
 from .idle import IDLE
 from .joints import JOINTS
-from .kind import Kind
+from .kind import Kind, held, holder
 from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
 from .products import PRODUCTS
+from .recurrent import RECURRENT, SEQUENCE
 from .settings import function_of
 
 # The first row that fits is it.
 KINDS: tuple[Kind, ...] = (
     *PRODUCTS,
+    *RECURRENT,
     *NORMS,
     *POOLS,
     *MOVES,
@@ -103,8 +105,11 @@ def _short(operations: tuple[str, ...]) -> set[str]:
 __all__ = [
     "FUNCTIONS",
     "KINDS",
+    "SEQUENCE",
     "Kind",
     "bare",
+    "held",
+    "holder",
     "is_global",
     "is_keras_layer",
     "kind_of",

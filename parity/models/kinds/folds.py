@@ -10,6 +10,14 @@ import numpy as np
 from .kind import Static, Weights
 
 
+def second_bias(weights: Weights, static: Static, name: str) -> Weights | None:
+    """Without the second of two biases that are added to one another."""
+    first = weights.get("bias_ih")
+    if name != "bias_hh" or first is None:
+        return None
+    return {"bias_ih": first.astype(np.float64) + weights[name]}
+
+
 def batch_norm(weights: Weights, static: Static, name: str) -> Weights | None:
     """Without its bias, or without its scale."""
     known = {key: array.astype(np.float64) for key, array in weights.items()}

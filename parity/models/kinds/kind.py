@@ -80,6 +80,9 @@ class Kind:
     along: bool = False  # its weights have a number for every number of a vector, which may be a flattened image
     # Of weights that a layer may be without, what each is where it changes nothing; see folds.py.
     neutral: tuple[tuple[str, float], ...] = (("bias", 0.0),)
+    folded: str = "the statistics"  # what it is folded into
+    recurs: str = ""  # goes over a "sequence", one step after another, or is the "cell" that takes one step
+    gates: int = 0  # of a recurrent kind: its kernels have as many blocks of rows
     trained: Names = ()  # tensors of Keras's layer that training alone reads and writes: no weights
     fold: Callable[[Weights, Static, str], Weights | None] | None = None  # one that the other side has no place for
     normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"
@@ -100,6 +103,24 @@ class Kind:
     parts: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...] = ()
     known: bool = True
     noun: str = ""  # what a reader calls one; by default its name
+
+
+def held(layer: Any, name: str) -> Any:
+    """A layer's attribute, of what it holds where the name has a dot ("cell.kernel"); None where it has none.
+
+    A number in brackets is a row of an array that has rows: "bias[1]".
+    """
+    name, _, row = name.partition("[")
+    found = layer
+    for part in name.split("."):
+        found = getattr(found, part, None) if part else None
+    return None if row and (found is None or len(found.shape) == 1) else found
+
+
+def holder(layer: Any, name: str) -> tuple[Any, str]:
+    """What has an attribute of that name, and what it calls it: of "cell.dropout" the cell."""
+    owner, _, last = name.rpartition(".")
+    return (held(layer, owner) if owner else layer), last
 
 
 def ranked(name: str, *ranks: int) -> Names:

@@ -141,6 +141,11 @@ def _of_function(name: str, default: Any) -> Getter:
     return getter
 
 
+def _keras_function(name: str) -> Getter:
+    """The name of a function that a recurrent layer, or its cell, is given."""
+    return lambda layer: function_of(getattr(getattr(layer, "cell", layer), name))[0]
+
+
 def _number(getter: Getter) -> Getter:
     return lambda layer: float(getter(layer))
 
@@ -167,3 +172,14 @@ INTERPOLATION = Setting("interpolation", _torch_interpolation, _keras_interpolat
 SLOPE = Setting("slope", lambda layer: layer.negative_slope, _number(_of_function("negative_slope", 0.2)))
 ALPHA = Setting("alpha", lambda layer: float(layer.alpha), _number(_of_function("alpha", 1.0)))
 APPROXIMATE = Setting("approximate", lambda layer: layer.approximate == "tanh", _of_function("approximate", False))
+# Of what goes over a sequence. torch has no choice but for a plain recurrent net.
+LOOP_ACTIVATION = Setting(
+    "activation", lambda layer: str(getattr(layer, "nonlinearity", "tanh")), _keras_function("activation")
+)
+RECURRENT_ACTIVATION = Setting(
+    "recurrent_activation", lambda layer: "sigmoid", _keras_function("recurrent_activation")
+)
+RESET_AFTER = Setting(
+    "reset_after", lambda layer: True, lambda layer: bool(getattr(layer, "cell", layer).reset_after)
+)
+REVERSE = Setting("reverse", lambda layer: layer.reverse, lambda layer: bool(layer.go_backwards))

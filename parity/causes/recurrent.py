@@ -1,0 +1,97 @@
+"""What people get wrong in a recurrent layer, a row a cause: gates, biases, functions, direction -> the changes to try."""
+
+from itertools import permutations
+
+import numpy as np
+
+from parity.models.arrays import Array
+from parity.models.kinds.loops import ONE
+
+from .evidence import Changes, Config, Evidence, Row
+
+PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _blocks(config: Config) -> int:
+    return config.kind.gates
+
+
+def _reordered(evidence: Evidence, config: Config) -> Changes:
+    count = _blocks(config)
+    for order in list(permutations(range(count)))[1:]:
+        changed = {name: _taken(config.weights[name], order) for name in PARTS if name in config.weights}
+        yield changed, f"takes the gates in the order {', '.join(map(str, order))}"
+
+
+def _taken(weight: Array, order: tuple[int, ...]) -> Array:
+    blocks = weight.reshape(len(order), -1, *weight.shape[1:])
+    return np.asarray(blocks[list(order)].reshape(weight.shape))
+
+
+def _bias_counted(evidence: Evidence, config: Config) -> Changes:
+    biases = {name: config.weights[name] for name in PARTS[2:] if name in config.weights}
+    gone: dict[str, Array | None] = dict.fromkeys(biases)
+    if biases:
+        yield gone, "leaves the bias out"
+        yield {name: 2 * bias for name, bias in biases.items()}, "adds the bias twice"
+    for name in biases if len(biases) > 1 else ():
+        yield gone | {name: biases[name]}, f"adds {name} alone of the two biases"
+        yield {name: 2 * biases[name]}, f"adds {name} twice"
+
+
+def _forget_bias(evidence: Evidence, config: Config) -> Changes:
+    """Jozefowicz et al. 2015 begin with a bias of one there, as Keras's `unit_forget_bias` does."""
+    bias = config.weights["bias_ih"]
+    size = bias.size // 4
+    gate = np.arange(bias.size) // size == 1
+    yield {"bias_ih": bias + gate}, "has one more in the forget gate's bias"
+    yield {"bias_ih": np.where(gate, 1.0, bias), "bias_hh": None}, "has a forget gate's bias of one"
+    yield {"bias_ih": bias - gate}, "has one less in the forget gate's bias"
+
+
+def _transposed(evidence: Evidence, config: Config) -> Changes:
+    for name in ("weight_hh", "weight_ih"):
+        weight = config.weights[name]
+        blocks = weight.reshape(_blocks(config), -1, weight.shape[1])
+        if blocks.shape[1] == blocks.shape[2]:
+            yield {name: blocks.swapaxes(1, 2).reshape(weight.shape)}, f"transposes every gate's block of {name}"
+
+
+def _exchanged(evidence: Evidence, config: Config) -> Changes:
+    one, other = (config.weights[name] for name in PARTS[:2])
+    if one.shape == other.shape:
+        yield {"weight_ih": other, "weight_hh": one}, "takes the kernel of its state for that of its input, and back"
+
+
+def _other_function(evidence: Evidence, config: Config) -> Changes:
+    for setting in ("recurrent_activation", "activation"):
+        for name in ONE if setting in config.static else ():
+            if name != config.static[setting]:
+                yield {setting: name}, f"computes {name} as its {setting}"
+
+
+def _other_way(evidence: Evidence, config: Config) -> Changes:
+    backwards = not config.static["reverse"]
+    yield {"reverse": backwards}, f"goes over the sequence {'backwards' if backwards else 'forwards'}"
+
+
+def _reset_otherwise(evidence: Evidence, config: Config) -> Changes:
+    after = not config.static["reset_after"]
+    yield {"reset_after": after}, f"applies the reset gate {'behind' if after else 'before'} the product with the state"
+
+
+def _states(evidence: Evidence, config: Config) -> Changes:
+    yield {"inputs": ()}, "begins with states of zero"
+
+
+RECURRENT = (
+    Row("reset_after", lambda config: "reset_after" in config.static, _reset_otherwise),
+    Row("gate order", lambda config: _blocks(config) > 1, _reordered),
+    Row("recurrent bias", lambda config: _blocks(config) > 0, _bias_counted),
+    Row("forget bias", lambda config: _blocks(config) == 4 and "bias_ih" in config.weights, _forget_bias),
+    Row("recurrent activation", lambda config: _blocks(config) > 0, _other_function),
+    Row("recurrent kernel transposed", lambda config: _blocks(config) > 0, _transposed),
+    Row("input and recurrent kernel exchanged", lambda config: _blocks(config) > 0, _exchanged),
+    Row("direction of the sequence", lambda config: "reverse" in config.static, _other_way),
+    Row("initial state", lambda config: _blocks(config) > 0, _states),
+)
