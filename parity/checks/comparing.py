@@ -116,7 +116,8 @@ class Comparing:
 def redrawn(x: Inputs, seed: int) -> Inputs:
     """Other inputs of the same numbers in another order: as much within the model's range as x is.
 
-    Masks are exchanged between samples alone: none then leaves nothing over.
+    Masks are exchanged between samples alone: none then leaves nothing over. Of whole numbers a zero stays where it
+    is: it is what short sequences are filled up with, and a program may take it that none follows.
     """
     draw = np.random.default_rng(seed + 1)
     shuffled = {
@@ -127,7 +128,10 @@ def redrawn(x: Inputs, seed: int) -> Inputs:
 
 
 def _permuted(array: Array, draw: np.random.Generator) -> Array:
-    return draw.permutation(array.reshape(-1)).reshape(array.shape)
+    flat = array.reshape(-1).copy()
+    moved = np.flatnonzero(flat) if array.dtype.kind in "iu" else np.arange(flat.size)
+    flat[moved] = draw.permutation(flat[moved])
+    return flat.reshape(array.shape)
 
 
 @dataclass

@@ -174,7 +174,7 @@ def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, x:
     if _same_to_all(numbers, x):
         tensors = {key: dict(_absorbed(found)) for key, found in tensors.items()}
     rows = [_row(row, tensors.get(row.step.key), dtype) for row in _with_trained(report.layers, wiring)]
-    inputs = ((key, x.arrays[name].shape) for name, key in x.keys.items())
+    inputs = ((key, x.batch_first(name).shape) for name, key in x.keys.items())
     first = [row for key, shape in inputs for row in _extra(key, shape, ("gradient", key), numbers)]
     last = _extra("loss", (1,), ("tensor", "loss"), numbers)
     if not any(row.faults for row in rows):  # who makes an error is at fault, not who inherits it

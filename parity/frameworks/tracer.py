@@ -19,6 +19,9 @@ from .orders import is_vector
 from .outputs import as_shaped, given
 
 
+TIMED = "time"  # the layout of a tensor that has its batch second, behind time; arrays have it first
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two tensors have one shape."""
     return tuple(one.shape) == tuple(other.shape)
@@ -45,7 +48,8 @@ class Trace(Known):
 
     def start(self, x: Any, key: str = "input", layout: str | None = None) -> Any:
         """One of the model's inputs is nobody's glue. Returns what to call the model on."""
-        made = self._fresh(key, x, self.layout if layout is None else layout)
+        timed = layout == TIMED
+        made = Made(key, TIMED) if timed else self._fresh(key, x, self.layout if layout is None else layout)
         x = self._taught(key, x, None, made)
         self._remember(x, made)
         return x
@@ -144,6 +148,8 @@ class Trace(Known):
         return own or next((made.narrow for made in inputs if made.key is None and made.narrow), None)
 
     def _after(self, name: str, kind: Kind, before: Made, output: Any, args: Any, run: Run, kwargs: Any) -> Made:
+        if before.layout == TIMED and not kind.moves and len(output.shape) > 2:
+            return Made(name, TIMED)  # what works on its last axis leaves time and batch where they are
         if kind.moves:
             x = self.tensors(args)[0]
             grid = len(x.shape) == 2  # a vector becomes an image, or what the whole model works on
@@ -216,6 +222,7 @@ class Trace(Known):
         narrow = self._narrowed(known)
         for x in self.tensors(output) if known else ():
             layout = known[0].layout if kind.layout == "input" or kind.merges else kind.layout
+            layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
             self._remember(x, Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow))
         return output
 

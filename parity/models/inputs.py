@@ -32,6 +32,7 @@ class Inputs:
 
     words: what torch calls the top entries of the form, "" for one without a name. aliases: what Keras calls an input,
     by torch's name, where the user says so. open: inputs of no stated range, which token ids replace where one is due.
+    time_first: inputs that torch takes as (time, batch, ...); Keras, and a run's arrays, have the batch first.
     """
 
     arrays: dict[str, Array]
@@ -39,6 +40,7 @@ class Inputs:
     words: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     open: frozenset[str] = frozenset()
+    time_first: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,6 +54,11 @@ class Inputs:
     @property
     def first(self) -> Array:
         return next(iter(self.arrays.values()))
+
+    def batch_first(self, name: str) -> Array:
+        """An input as a run's arrays are, the batch first."""
+        array = self.arrays[name]
+        return np.ascontiguousarray(array.swapaxes(0, 1)) if name in self.time_first else array
 
     @property
     def batch(self) -> int:
@@ -71,7 +78,7 @@ class Inputs:
 
     def slices(self, most: int) -> Iterator["Inputs"]:
         """Parts of at most so many numbers; one whole where not all arrays have a batch of the same size."""
-        if any(array.ndim == 0 or len(array) != self.batch for array in self.arrays.values()):
+        if self.time_first or any(array.ndim == 0 or len(array) != self.batch for array in self.arrays.values()):
             yield self
             return
         size = max(1, most // max(1, sum(array[0].size for array in self.arrays.values())))
@@ -102,6 +109,7 @@ class Inputs:
             form=filled(self.form, {old: Leaf(new) for old, new in names.items()}),
             words=words,
             open=frozenset(names[name] for name in self.open),
+            time_first=frozenset(names[name] for name in self.time_first),
         )
 
 

@@ -138,7 +138,7 @@ class TraceRunner(Runner):
     def _array(self, key: str) -> Array:
         if is_input(key) and key not in self.recording.outputs:
             x = self.trace.input()
-            return next(x.arrays[name] for name, own in x.keys.items() if own == key)
+            return next(x.batch_first(name) for name, own in x.keys.items() if own == key)
         return self.shelf.get(self.recording.outputs[key])
 
     def compare(self, recording: Recording, look: Look) -> Iterator[Compared]:

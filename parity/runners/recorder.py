@@ -224,7 +224,7 @@ class Recorder:
         """Put on the shared shelf how far off right outputs of these steps may be, of those where that is known."""
         steps = {step.key: step for step in recording.steps}
         teacher, x = self.side.gradients(), inputs_of(self._x)
-        given = {key: x.arrays[name] for name, key in x.keys.items()}
+        given = {key: x.batch_first(name) for name, key in x.keys.items()}
 
         def made(key: str) -> Array | None:
             if is_input(key):

@@ -99,10 +99,10 @@ def layouts(model: Any, found: list[Found], x: Inputs, call: Call) -> dict[str, 
     for name in arrays_of((call.args, call.kwargs)):
         array, tensor = x.arrays[name], declared.get(name)
         shape = built.get(name) if tensor is None else tuple(tensor.shape)
-        lies = None if shape is None else _by_shape(array, shape)
+        lies = None if shape is None else _by_shape(x.batch_first(name), shape)
         if lies is None and tensor is not None and len(declared) > 1:
             lies = _by_consumers(graph, tensor, kinds)
-        made[name] = lies or _by_rank(found, array)
+        made[name] = lies or ("equal" if name in x.time_first else _by_rank(found, array))
     return made
 
 

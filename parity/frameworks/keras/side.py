@@ -190,7 +190,7 @@ class KerasSide:
         lie = layouts(self.model, self._walked, x, call)
         made = {}
         for name, layout in lie.items():
-            array = laid(x.arrays[name], layout)
+            array = laid(x.batch_first(name), layout)
             made[name] = ops.convert_to_tensor(array, dtype=dtypes[name] if array.dtype.kind == "f" else None)
             if array.dtype.kind != "f" and dtypes[name] not in (None, "float16", "bfloat16"):
                 made[name] = ops.cast(made[name], dtypes[name])

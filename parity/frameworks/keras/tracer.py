@@ -13,7 +13,7 @@ from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array, is_coarse
-from parity.models.kinds import SEQUENCE, Kind, is_global
+from parity.models.kinds import SEQUENCE, Kind, is_global, runs_each_step
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
@@ -49,7 +49,8 @@ class KerasTrace(Trace):
             for name in recurrent.FUSED if hasattr(layer, recurrent.FUSED[0]) else ():
                 self.stack.callback(patch(layer, name, lambda *args, **kwargs: False))
         for path, layer in self.containers:
-            self.stack.callback(patch(layer, "call", partial(self.enter, path, layer.call)))
+            run = partial(self._at_once, path, layer, layer.call) if runs_each_step(layer) else layer.call
+            self.stack.callback(patch(layer, "call", partial(self.enter, path, run)))
         self.stack.enter_context(listening(self._heard))
         self._weights = {id(variable._value) for variable in self.model.variables}
         self.stack.enter_context(telling(self._constant))
@@ -79,6 +80,22 @@ class KerasTrace(Trace):
         if kind.recurs != SEQUENCE or layer is None or not recurrent.takes(layer, kwargs):
             return self.layer(path, kind, run, args, kwargs)
         return self._over_time(path, kind, layer, run, args, kwargs)
+
+    def _at_once(self, path: str, wrapper: Any, call: Callable[..., Any], x: Any, **kwargs: Any) -> Any:
+        """Run what a layer does to each step of a sequence on all of them, which are as many samples.
+
+        What takes statistics of its samples is trained otherwise so.
+        """
+        inner = [entry.kind for entry in self.found if entry.path.startswith(f"{path}.")]
+        if kwargs.get("mask") is not None or (self.tape is not None and any(k.normalises == "batch" for k in inner)):
+            return call(x, **kwargs)
+        own = {"training": kwargs.get("training")} if wrapper.layer._call_has_training_arg else {}
+        if len(inner) == 1 and (inner[0].flat or inner[0].activation or inner[0].idle):
+            return wrapper.layer(x, **own)  # it takes any number of axes
+        steps = tuple(x.shape[:2])
+        samples = self._merge(Kind("reshape_steps"), path, lambda x: ops.reshape(x, (-1, *x.shape[2:])), (x,), {})
+        out = wrapper.layer(samples, **own)
+        return self._merge(Kind("reshape_steps"), path, lambda y: ops.reshape(y, (*steps, *y.shape[1:])), (out,), {})
 
     def _over_time(self, path: str, kind: Kind, layer: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Run a layer that goes over a sequence as a step that gives all its outputs, and take from them what it gives."""

@@ -37,7 +37,7 @@ class TorchGradients(SideGradients):
     def teach(self, board: Board, x: Given, seed: int, look: Look) -> None:
         x = inputs_of(x)
         for name, key in x.keys.items():
-            board.put(("output", key), x.arrays[name])
+            board.put(("output", key), x.batch_first(name))
         tape = _Teacher(self.side, board)
 
         def keep(step: Step) -> None:

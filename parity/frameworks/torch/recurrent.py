@@ -1,16 +1,19 @@
 """A recurrent module of torch's -> its layers and directions, each a step of its own, as other frameworks have them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import _VF, nn
 
+from parity.models.inputs import Inputs
 from parity.models.layers import Found
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 Layer = Callable[..., Any]  # (found, run, args) -> the step's output
+Swap = Callable[[torch.Tensor, str], torch.Tensor]  # time and batch exchanged, and which layout that is
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,44 @@ def takes(module: Any, x: Any, states: Any) -> bool:
 OWN = {cls.forward for cls in (nn.LSTM, nn.GRU, nn.RNN)}
 
 
-def run_through(layers: list[Found], x: torch.Tensor, states: Any, layer: Layer) -> tuple[torch.Tensor, Any]:
+def time_first(x: Inputs, layers: list[Found], run: Callable[[Inputs], Any]) -> frozenset[str]:
+    """The inputs whose first two axes a module that takes time first gets as they are.
+
+    They are told apart by their lengths: where these are the same, one is cut by one.
+    """
+    modules = {id(owner_of(entry.layer)): owner_of(entry.layer) for entry in layers if owner_of(entry.layer) is not entry.layer}
+    taking = [module for module in modules.values() if not module.batch_first]
+    if not taking:
+        return frozenset()
+    square = any(array.ndim > 1 and array.shape[0] == array.shape[1] > 1 for array in x.arrays.values())
+    x = x.part(slice(1, None)) if square else x
+    seen: set[tuple[int, ...]] = set()
+
+    def note(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = args[0] if args else kwargs.get("input")
+        if isinstance(given, torch.Tensor) and given.dim() == 3:
+            seen.add(tuple(given.shape[:2]))
+
+    handles = [module.register_forward_pre_hook(note, with_kwargs=True) for module in taking]
+    try:
+        with suppress(Exception):  # that a model does not run is said by the run that is compared
+            run(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    fits = (name for name, array in x.arrays.items() if array.ndim > 1 and tuple(array.shape[:2]) in seen)
+    return frozenset(name for name in fits if x.arrays[name].shape[0] != x.arrays[name].shape[1])
+
+
+def run_through(
+    layers: list[Found], x: torch.Tensor, states: Any, layer: Layer, swap: Swap
+) -> tuple[torch.Tensor, Any]:
     """What the module gives, (sequence, last states), with `layer` to run each of its parts."""
     module: Any = owner_of(layers[0].layer)
     given = states if isinstance(states, tuple) else () if states is None else (states,)
     lasts: list[torch.Tensor] = []
     cells: list[torch.Tensor] = []
-    x = x if module.batch_first else x.transpose(0, 1)
+    x = x if module.batch_first else swap(x, "equal")
     width = 2 if module.bidirectional else 1
     for at in range(0, len(layers), width):
         outs = []
@@ -95,4 +129,4 @@ def run_through(layers: list[Found], x: torch.Tensor, states: Any, layer: Layer)
         x = outs[0] if width == 1 else torch.cat(outs, -1)
     last = torch.stack(lasts)
     end = (last, torch.stack(cells)) if cells else last
-    return x if module.batch_first else x.transpose(0, 1), end
+    return x if module.batch_first else swap(x, "time"), end

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from parity.models.probes import probe_bias, probe_norm, probe_scale
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .embedded import fitted
-from .recurrent import on
+from .recurrent import on, time_first
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, torch_tensors, walk_torch
@@ -86,7 +87,8 @@ class TorchSide:
         """The inputs by the names that `forward` gives them, with token ids where embeddings want some; see Side."""
         words = self._call(x).words
         with evaluating(self.model), uncompiled(self.model), torch.no_grad():
-            return fitted(self.model, x.called(words), seed, self._run)
+            x = fitted(self.model, x.called(words), seed, self._run)
+            return replace(x, time_first=time_first(x, self.found, self._run))
 
     def _call(self, x: Inputs) -> Call:
         """How the model is called on x; asked while its `forward` is its own."""
@@ -154,7 +156,8 @@ class TorchSide:
         quiet = torch.set_grad_enabled(tape is not None)
         mode = evaluating(model) if tape is None else nullcontext()
         with mode, uncompiled(model), _default_dtype(DTYPES[dtype]), quiet, tracer:
-            started = {name: tracer.start(tensors[name], key) for name, key in x.keys.items()}
+            lies = dict.fromkeys(x.time_first, "time")
+            started = {name: tracer.start(tensors[name], key, lies.get(name)) for name, key in x.keys.items()}
             tracer.finish(model(*filled(call.args, started), **filled(call.kwargs, started)))
         _raise_on_foreign(tracer.used, model)
 

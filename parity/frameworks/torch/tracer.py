@@ -12,6 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array, is_coarse
@@ -78,7 +79,17 @@ class TorchTrace(Trace):
         def layer(entry: Found, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
             return self.layer(entry.path, entry.kind, partial(self._cast, owner, run), args, {})
 
-        return run_through(found, x, states, layer)
+        return run_through(found, x, states, layer, self._swapped)
+
+    def _swapped(self, x: torch.Tensor, layout: str) -> torch.Tensor:
+        """Time and batch exchanged: where it is known which is which, the same tensor in other axes."""
+        made = self.of(x)
+        if made.layout == layout:  # it had them otherwise, and what it is now is not known
+            return self._merge(Kind("transpose"), self._path("transpose"), lambda x: x.transpose(0, 1), (x,), {})
+        with self.quiet():
+            result = x.transpose(0, 1)
+        self._remember(result, Made(made.key, layout, path=made.path, kind=made.kind, origins=made.origins))
+        return result
 
     def _cast(self, module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a module with its tensors in this run's dtype: a whole model in float64 would be twice its size."""
@@ -156,6 +167,7 @@ class TorchTrace(Trace):
         x = x.detach()
         x = x.reshape(x.shape[:2]) if squeezed and x.shape[2:].numel() == 1 else x
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        x = x.transpose(0, 1) if layout == "time" and x.ndim > 1 else x
         if x.ndim < 3:
             return np.asarray(x.cpu().numpy().copy())
         last = x.movedim(1, -1).contiguous()  # a copy, unless the model itself runs channels last
@@ -163,6 +175,7 @@ class TorchTrace(Trace):
         return np.moveaxis(array, -1, 1)
 
     def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
+        array = array.swapaxes(0, 1) if layout == "time" and array.ndim > 1 else array
         x = torch.from_numpy(np.ascontiguousarray(array)).to(like.device, like.dtype)
         return x if x.ndim == like.ndim else x.reshape(like.shape)  # (N, C) for (N, C, 1, 1)
 

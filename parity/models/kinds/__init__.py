@@ -17,7 +17,7 @@ from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
 from .products import PRODUCTS
-from .recurrent import RECURRENT, SEQUENCE
+from .recurrent import RECURRENT, SEQUENCE, runs_each_step
 from .settings import function_of
 
 # The first row that fits is it.
@@ -116,4 +116,5 @@ __all__ = [
     "kind_of_class",
     "move_to",
     "named",
+    "runs_each_step",
 ]

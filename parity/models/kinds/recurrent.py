@@ -70,6 +70,11 @@ def _settings(name: str) -> tuple[Any, ...]:
     return (of.LOOP_ACTIVATION, *gate, *((of.RESET_AFTER,) if name == "gru" else ()))
 
 
+def runs_each_step(layer: Any) -> bool:
+    """Whether a Keras layer runs the one inside it on every step of a sequence."""
+    return any(cls.__name__ == "TimeDistributed" for cls in type(layer).__mro__)
+
+
 RECURRENT = tuple(
     Kind(
         name if whole else f"{name}_cell",
