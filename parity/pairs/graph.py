@@ -59,6 +59,8 @@ class Graph:
         return tuple(dict.fromkeys(self.path(key) for key in ordered if not self.steps[key].free))
 
     def shared(self) -> frozenset[str]:
-        """Inputs that operators made for one step and that others work on too."""
-        users = ((key, other) for key in self.steps for other in self.before(key) or () if "<" in other)
-        return frozenset(other for key, other in users if other.partition("<")[0] != key)
+        """Inputs that operators made for one step and that others work on too, as inputs of all of these."""
+        users = [(key, other) for key in self.steps for other in self.before(key) or () if "<" in other]
+        first = {other for key, other in users if other.partition("<")[0] != key}
+        feeds = ((f"{key}<{i}", other) for key, step in self.steps.items() for i, other in enumerate(step.sources))
+        return frozenset(first | {own for own, other in feeds if other in first})
