@@ -1,15 +1,27 @@
 """What people get wrong in a recurrent layer, a row a cause: gates, biases, functions, direction -> the changes to try."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.kinds.kind import Weights
 from parity.models.kinds.loops import ONE
 
 from .evidence import Changes, Config, Evidence, Row
 
+NEAR = 1e-6  # of sums that float32 has rounded
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _held(evidence: Evidence, config: Config) -> list[Weights]:
+    """The layer's weights, and, where the other side has one bias for both, their sum as that side's float32 has it."""
+    weights = {name: config.weights[name] for name in PARTS if name in config.weights}
+    lone = any(PARTS[3] not in other.weights for other in evidence.configs)
+    if not lone or not weights.keys() >= set(PARTS):
+        return [weights]
+    one = (weights[PARTS[2]] + weights[PARTS[3]]).astype(np.float32).astype(np.float64)
+    return [weights, weights | {PARTS[2]: one, PARTS[3]: np.zeros_like(one)}]
 
 
 def _blocks(config: Config) -> int:
@@ -18,8 +30,8 @@ def _blocks(config: Config) -> int:
 
 def _reordered(evidence: Evidence, config: Config) -> Changes:
     count = _blocks(config)
-    for order in list(permutations(range(count)))[1:]:
-        changed = {name: _taken(config.weights[name], order) for name in PARTS if name in config.weights}
+    for order, weights in product(list(permutations(range(count)))[1:], _held(evidence, config)):
+        changed = {name: _taken(weight, order) for name, weight in weights.items()}
         yield changed, f"takes the gates in the order {', '.join(map(str, order))}"
 
 
@@ -29,38 +41,46 @@ def _taken(weight: Array, order: tuple[int, ...]) -> Array:
 
 
 def _bias_counted(evidence: Evidence, config: Config) -> Changes:
-    biases = {name: config.weights[name] for name in PARTS[2:] if name in config.weights}
+    for weights in _held(evidence, config):
+        yield from _counted({name: bias for name, bias in weights.items() if name in PARTS[2:]})
+
+
+def _counted(biases: Weights) -> Changes:
     gone: dict[str, Array | None] = dict.fromkeys(biases)
     if biases:
         yield gone, "leaves the bias out"
         yield {name: 2 * bias for name, bias in biases.items()}, "adds the bias twice"
     for name in biases if len(biases) > 1 else ():
         yield gone | {name: biases[name]}, f"adds {name} alone of the two biases"
-        yield {name: 2 * biases[name]}, f"adds {name} twice"
+        yield biases | {name: 2 * biases[name]}, f"adds {name} twice"
 
 
 def _forget_bias(evidence: Evidence, config: Config) -> Changes:
     """Jozefowicz et al. 2015 begin with a bias of one there, as Keras's `unit_forget_bias` does."""
-    bias = config.weights["bias_ih"]
-    size = bias.size // 4
-    gate = np.arange(bias.size) // size == 1
-    yield {"bias_ih": bias + gate}, "has one more in the forget gate's bias"
-    yield {"bias_ih": np.where(gate, 1.0, bias), "bias_hh": None}, "has a forget gate's bias of one"
-    yield {"bias_ih": bias - gate}, "has one less in the forget gate's bias"
+    for weights in _held(evidence, config):
+        bias = weights[PARTS[2]]
+        gate = np.arange(bias.size) // (bias.size // 4) == 1
+        for text, changed in (("more", bias + gate), ("less", bias - gate)):
+            held = (other.weights.get(PARTS[2]) for other in evidence.configs if other is not config)
+            for new in (changed, *(b for b in held if b is not None and np.abs(b - changed).max() < NEAR)):
+                yield weights | {PARTS[2]: new}, f"has one {text} in the forget gate's bias"
+    yield {PARTS[2]: np.where(gate, 1.0, 0.0), PARTS[3]: None}, "has no bias but one in the forget gate"
 
 
 def _transposed(evidence: Evidence, config: Config) -> Changes:
-    for name in ("weight_hh", "weight_ih"):
-        weight = config.weights[name]
+    for name, weights in product(("weight_hh", "weight_ih"), _held(evidence, config)):
+        weight = weights[name]
         blocks = weight.reshape(_blocks(config), -1, weight.shape[1])
         if blocks.shape[1] == blocks.shape[2]:
-            yield {name: blocks.swapaxes(1, 2).reshape(weight.shape)}, f"transposes every gate's block of {name}"
+            turned = blocks.swapaxes(1, 2).reshape(weight.shape)
+            yield weights | {name: turned}, f"transposes every gate's block of {name}"
 
 
 def _exchanged(evidence: Evidence, config: Config) -> Changes:
-    one, other = (config.weights[name] for name in PARTS[:2])
-    if one.shape == other.shape:
-        yield {"weight_ih": other, "weight_hh": one}, "takes the kernel of its state for that of its input, and back"
+    for weights in _held(evidence, config):
+        one, other = (weights[name] for name in PARTS[:2])
+        if one.shape == other.shape:
+            yield weights | {PARTS[0]: other, PARTS[1]: one}, "takes the kernel of its state for that of its input, and back"
 
 
 def _other_function(evidence: Evidence, config: Config) -> Changes:

@@ -40,7 +40,8 @@ def weight_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator
         if predicted is not None:
             yield f"missing or extra {name}", predicted, f"torch's layer run with Keras's {name}, which torch has not"
     for chosen in [[name] for name in names] + ([names] if len(names) > 1 else []):
-        predicted = run(ours, evidence.inputs, **{name: theirs.weights[name] for name in chosen})
+        gone = dict.fromkeys(k for k in ours.weights if k not in theirs.weights) if len(chosen) == len(names) else {}
+        predicted = run(ours, evidence.inputs, **gone, **{name: theirs.weights[name] for name in chosen})
         if predicted is not None:
             share = ", ".join(f"{k} ({_changed(ours.weights[k], theirs.weights[k])})" for k in chosen)
             yield "weight not copied", predicted, f"torch's layer run with Keras's own {share}"

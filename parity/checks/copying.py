@@ -54,6 +54,39 @@ def copy_weights(
     return found
 
 
+def held_weights(
+    torch: Runner, keras: Runner, recording: Recording, ours: list[LayerInfo], theirs: list[LayerInfo]
+) -> Rewritten:
+    """What Keras already holds of torch's weights as `copy_weights` would load them, rounded to its own dtype.
+
+    It is loaded as it is before that rounding, which changes nothing but what a run in float64 has of it.
+    """
+    ours, theirs = without_spares(ours, theirs)
+    read = {name: torch.shelf.view(place) for name, place in recording.weights.items()}
+    wrong: set[str] = set()
+    while True:
+        kept = [[layer for layer in side if layer.path not in wrong] for side in (ours, theirs)]
+        found = rewritten(kept[0], kept[1], read.__getitem__, recording.steps)
+        more = _not_held(keras, found.arrays)
+        if not more:
+            break
+        wrong |= more
+    if found.arrays:
+        keras.assign(found.arrays).result()
+    return found
+
+
+def _not_held(keras: Runner, arrays: Arrays) -> set[str]:
+    """The layers of which Keras holds something else, to float32's precision."""
+    wrong: set[str] = set()
+    for path in {name.rpartition(".")[0] for name in arrays}:
+        held = keras.weights_of(path).result()
+        own = {name.rpartition(".")[2]: array for name, array in arrays.items() if name.rpartition(".")[0] == path}
+        if any(not np.array_equal(held[name].astype(np.float32), a.astype(np.float32)) for name, a in own.items()):
+            wrong.add(path)
+    return wrong
+
+
 def _lone_statistics(ours: list[LayerInfo], theirs: list[LayerInfo]) -> set[str]:
     """Running statistics that one of two partners does not keep: it normalises by its batch, or the two differ."""
     partners = {layer.path: layer for layer in theirs}

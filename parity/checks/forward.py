@@ -15,7 +15,7 @@ from parity.runners.runner import Done, Runner
 from parity.verdict.forward import different_weights
 
 from .comparing import Compared, Comparing
-from .copying import Rewritten, copy_weights
+from .copying import Rewritten, copy_weights, held_weights
 from .explain import explain
 from .gradients import add_gradients
 from .heads import in_training, resting, told_of
@@ -30,7 +30,9 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     """Compare both sides on the inputs x, the batch first. Raises ParityError where that cannot be done."""
     ready, slices, whole, options = _made_ready(x, torch, keras, options, progress)
     idle = resting(ready)
-    weights = keras.unequal(ready.recording.weights).result() if options.weights == "keep" else {}
+    done = ready.rewritten.left | ready.rewritten.arrays.keys()
+    kept = {name: place for name, place in ready.recording.weights.items() if name not in done}
+    weights = keras.unequal(kept).result() if options.weights == "keep" else {}
     comparing = Comparing(torch, keras, slices, options, progress)
     found = comparing.by_structure(ready)
     if not found.clean:
@@ -39,8 +41,8 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
     environment |= described(whole, found.alone)
     report = make_report(target, whole.first.shape, options, found.sums, found.wiring, *layers, environment)
-    kept = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
-    report = replace(report, static=(*kept, *different_weights(weights)))
+    static = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
+    report = replace(report, static=(*static, *different_weights(weights)))
     report = with_notes(with_pairing(report, ready.pairing), found.notes)
     report = replace(report, copied=(*ready.rewritten.notes, *told_of(idle, options.gradients)))
     if report.ok:
@@ -75,7 +77,7 @@ def _made_ready(
     recording = recorded.result()
     named, options = introduced(keras, slices[0], recording, options)
     slices, whole = [replace(each, aliases=named.aliases) for each in slices], replace(whole, aliases=named.aliases)
-    copy = partial(copied, torch, keras, progress)
+    copy = partial(copied, torch, keras, progress) if options.weights == "copy" else partial(held_weights, torch, keras)
     layers = torch_layers, keras_layers
     ready = prepared(torch, keras, layers, slices[0], Done(recording), options, copy)
     torch.spare_cores(0)

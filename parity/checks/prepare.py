@@ -62,8 +62,7 @@ def prepared(
     cannot be paired with certainty.
     """
     torch_layers, keras_layers = layers
-    copying = options.weights == "copy"
-    early = copying and options.name_map is None and same_paths(torch_layers, keras_layers)
+    early = options.name_map is None and same_paths(torch_layers, keras_layers)
     recording = recorded.result()
     if not same_paths(torch_layers, keras_layers):
         raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
@@ -72,16 +71,16 @@ def prepared(
     (torch_layers, keras_layers), pairing = named_alike(
         torch, keras, layers, (recording.steps, keras_steps), options.name_map
     )
-    if copying and (not early or pairing.orders):
+    if not early or pairing.orders:
         rewritten = copy(recording, torch_layers, keras_layers)
-    if pairing.changes or (copying and not early):
+    if pairing.changes or not early:
         recorded = torch.record(x, options.dtype, NOTHING, True)
         keras_steps = keras.prepare(x, options.dtype).result()
         recording = recorded.result()
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
     pairing = replace(pairing, pairs=pairing.pairs + joints).without(rewritten.moved)
-    return Prepared(recording, keras_steps, *padded, pairing, rewritten, copy if copying else None)
+    return Prepared(recording, keras_steps, *padded, pairing, rewritten, copy)
 
 
 def named_alike(

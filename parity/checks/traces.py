@@ -130,7 +130,7 @@ def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     from parity.runners.trace import Stored, read_trace
     from parity.verdict.difference import structure_ok
 
-    from .copying import copy_weights
+    from .copying import copy_weights, held_weights
     from .options import Options
     from .outputs import introduced, without_lone_outputs
     from .prepare import prepared
@@ -144,7 +144,8 @@ def _keras_beside_torch(asked: Capture, side: "Runner", shelf: "Shelf") -> None:
     _raise_on_unknown(side)
     recorded = torch.record(x, dtype)
     x, options = introduced(side, x, recorded.result(), options)
-    ready = prepared(torch, side, layers, x, recorded, options, partial(copy_weights, torch, side))
+    way = copy_weights if options.weights == "copy" else held_weights
+    ready = prepared(torch, side, layers, x, recorded, options, partial(way, torch, side))
     wiring, _ = without_lone_outputs(match_steps(ready.recording.steps, ready.keras_steps))
     look = Look(wiring.watch)
     torch.record(x, dtype, look).result()  # says so if the trace lacks what must be watched

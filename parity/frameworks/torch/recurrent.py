@@ -24,6 +24,7 @@ class Direction:
     path: str  # the module's
     level: int
     reverse: bool
+    states: int
 
     def __getattr__(self, name: str) -> Any:
         if name in WEIGHTS:
@@ -44,7 +45,7 @@ class Direction:
     def _zeros(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
         size = self.owner.proj_size or self.owner.hidden_size
         yield x.new_zeros(1, len(x), size)
-        if self.owner.mode == "LSTM":
+        if self.states > 1:
             yield x.new_zeros(1, len(x), self.owner.hidden_size)
 
 
@@ -55,7 +56,7 @@ def directions(found: Found) -> Iterator[Found]:
     for level in range(module.num_layers):
         for reverse in both:
             name = f".l{level}{'_reverse' if reverse else ''}" if module.num_layers * len(both) > 1 else ""
-            yield Found(found.path + name, found.kind, Direction(module, found.path, level, reverse))
+            yield Found(found.path + name, found.kind, Direction(module, found.path, level, reverse, found.kind.states))
 
 
 def on(model: nn.Module, found: Found) -> Found:

@@ -83,6 +83,7 @@ class Kind:
     folded: str = "the statistics"  # what it is folded into
     recurs: str = ""  # goes over a "sequence", one step after another, or is the "cell" that takes one step
     gates: int = 0  # of a recurrent kind: its kernels have as many blocks of rows
+    states: int = 0  # what it carries from step to step
     trained: Names = ()  # tensors of Keras's layer that training alone reads and writes: no weights
     fold: Callable[[Weights, Static, str], Weights | None] | None = None  # one that the other side has no place for
     normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"

@@ -90,6 +90,7 @@ RECURRENT = tuple(
         folded="the first bias",
         recurs=SEQUENCE if whole else CELL,
         gates=len(order),
+        states=2 if name == "lstm" else 1,
         draws=("cell.dropout", "cell.recurrent_dropout") if whole else ("dropout", "recurrent_dropout"),
         noun=torch if whole else f"{torch} cell",
     )
