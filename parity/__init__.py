@@ -88,7 +88,8 @@ def copy_weights(source: Any, destination: Any, x: Any = None) -> None:
     Layers are paired by dotted path and kind. With an input `x`, in torch's order, both models run on it once: layers
     whose names differ are then paired by their order, and a Dense kernel behind a flattened image gets its rows in the
     other framework's order. Every tensor is used exactly once, and one that goes there and back is the same bit for
-    bit. Raises `parity.errors.ParityError`, before anything is changed, listing all that is
+    bit; the two biases of a recurrent layer of torch's go into Keras's one as their sum, and back beside a zero.
+    Raises `parity.errors.ParityError`, before anything is changed, listing all that is
     missing on either side or has another shape.
     """
     from .checks.memory import copy_model_weights

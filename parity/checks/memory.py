@@ -6,12 +6,14 @@ from parity.errors import ParityError, TargetError
 from parity.frameworks.build import side_of
 from parity.frameworks.side import Side
 from parity.models.inputs import Inputs, inputs_of
-from parity.models.layers import check_shapes, shapes_of, without_spares
+from parity.models.kinds import named
+from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
 from parity.pairs.matching import raise_on_unknown, raise_on_unmatched
 from parity.pairs.pairing import pair
 from parity.runners.local import LocalRunner
 from parity.runners.recording import Shelf
 
+from .copying import rewritten
 from .forward import compare_sides
 from .options import Options
 from .report import Report
@@ -64,7 +66,17 @@ def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
         raise_on_unmatched(ours.layers(), theirs.layers(), names)
     else:
         _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), inputs_of(x))
-    mine, yours = map(shapes_of, without_spares(ours.layers(), theirs.layers()))
-    check_shapes(mine, yours, names)
-    for name, array in ours.weights():
-        theirs.load(name, array)
+    mine, yours = without_spares(ours.layers(), theirs.layers())
+    held = dict(ours.weights())
+    summed = rewritten(*(_recurrent(side) for side in (mine, yours)), held.__getitem__, [])
+    kept = {name: shape for name, shape in shapes_of(mine).items() if name not in summed.left}
+    check_shapes(kept | {name: array.shape for name, array in summed.arrays.items()}, shapes_of(yours), names)
+    for name in kept:
+        theirs.load(name, summed.arrays.get(name, held[name]))
+    for name in summed.arrays.keys() - kept.keys():
+        theirs.load(name, summed.arrays[name])
+
+
+def _recurrent(layers: list[LayerInfo]) -> list[LayerInfo]:
+    """Those whose frameworks have not as many biases: what is one is the sum of what is two."""
+    return [layer for layer in layers if named(layer.kind).recurs]
