@@ -104,7 +104,8 @@ def _with_gradients(
         show_for_gradients(torch, keras, ready.pairing, found.steps)
     padded = frozenset(path for margins in ready.pairing.margins for path in margins)
     merged = frozenset(found.notes) if found.by_value else padded or None
-    return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged)
+    narrow = [key for key, entry in found.sums.items() if entry.narrow]
+    return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged, narrow)
 
 
 def show_for_gradients(torch: Runner, keras: Runner, pairing: Pairing, steps: list[StepInfo]) -> None:

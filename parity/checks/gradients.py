@@ -14,7 +14,7 @@ sum(output * c) for a fixed random c (`forcing.cotangent`):
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,7 +28,7 @@ from parity.pairs.matching import Wiring
 from parity.runners.lessons import ShelfBoard, Taught
 from parity.runners.runner import Runner
 from parity.verdict.cause import Cause
-from parity.verdict.difference import Difference, structure_ok
+from parity.verdict.difference import Difference, eased, float32_ok, structure_ok
 from parity.verdict.gradients import Gradient, TensorGradient
 from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
@@ -47,6 +47,19 @@ class Numbers:
     added: dict[Name, Measured]
     torch: dict[Name, Measured]
     keras: dict[Name, Measured]
+
+    def eased(self, narrow: Collection[str], wiring: Wiring) -> "Numbers":
+        """The same, judged by float32's line where what a step of `narrow` computes, or sends back, was in float32."""
+        users = {name: {user.partition("<")[0] for user in users_of(name[1], wiring)} for name in self.added}
+
+        def judged(name: Name, found: Measured) -> Measured:
+            what, key = name
+            own = key.rpartition(".")[0] if what == "tensor" else key
+            near = {own, own.partition("<")[0]} | (users[name] if what == "gradient" else set())
+            ours = not near.isdisjoint(narrow) and float32_ok(found.error) and not structure_ok(found.error)
+            return replace(found, error=eased(found.error)) if ours else found
+
+        return replace(self, added={name: judged(name, found) for name, found in self.added.items()})
 
     def tensor(self, name: Name) -> TensorGradient:
         """The four numbers of one array."""
@@ -72,17 +85,20 @@ def add_gradients(
     look: Look,
     progress: Callable[..., None],
     merged: frozenset[str] | None = None,
+    narrow: Collection[str] = (),
 ) -> Report:
     """The report with every layer's gradients, and what is wrong with them, on the whole batch x.
 
     merged: steps of which what goes in is not the same on both sides: those that end a region of several, where steps
-    were paired by value, and those that one side pads before. Raises ParityError where a side cannot run backward.
+    were paired by value, and those that one side pads before. narrow: steps that have float32 in them also in float64.
+    Raises ParityError where a side cannot run backward.
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
     numbers, taught = measure(torch, keras, look, layers, x, dtype, seed)
     if merged is not None:
         numbers = replace(numbers, added={k: v for k, v in numbers.added.items() if not _apart(k, v, merged)})
+    numbers = numbers.eased(narrow, wiring) if narrow else numbers
     board = ShelfBoard(torch.shelf, taught)
     teacher = Teacher(partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes)
     judged = judge(report, numbers, wiring, teacher, x)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import keras
 from keras import ops
 
 from parity.models.kinds import KINDS
@@ -12,3 +13,12 @@ EVERY = (*(exact for kind in KINDS for exact in kind.exact), *WITHIN)
 EXACT = {exact.operation: partial(exact.run, ops) for exact in EVERY}
 REASONS = {exact.operation: exact.reason for exact in EVERY}
 CONVOLUTIONS = tuple(exact.operation for exact in WITHIN)
+
+
+def lacking() -> tuple[type[Exception], ...]:
+    """What TensorFlow raises where it has no kernel of a dtype; nothing on another backend."""
+    if keras.backend.backend() != "tensorflow":
+        return ()
+    import tensorflow as tf
+
+    return tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnimplementedError

@@ -18,13 +18,14 @@ from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
 from . import recurrent
-from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS
+from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
 from .inputs import layout_of
 from .operations import listening, replaced
 from .walk import Part, keras_scopes
 from .wide import as_it_is, telling
 
 CONSTANT = "computes with numbers that Keras has in float32"
+LACKING = lacking()
 Stage = tuple[Found, Callable[..., Any]]
 
 
@@ -70,10 +71,24 @@ class KerasTrace(Trace):
                 output = run(*args, **kwargs)
             else:
                 self.known = kind.known  # what such a layer has in float32 are its weights
+                run = run if kind.known or not self.inexact else partial(self._narrowly, run)
                 output = self._layer(path, kind, run, args, kwargs)
                 self.known = False
             args, kwargs = (output,), {}
         return output
+
+    def _narrowly(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a layer of the user's; where TensorFlow has an operation in it in no float64, in float32."""
+        try:
+            return run(*args, **kwargs)
+        except LACKING as error:
+            with as_it_is():
+                try:
+                    output = run(*_in_float32(args), **_in_float32(kwargs))
+                except Exception:  # noqa: BLE001 - it was not for want of float64
+                    raise error from None
+        self.narrow = f"TensorFlow has no float64 of an operation in {type(getattr(run, '__self__', run)).__name__}"
+        return keras.tree.map_structure(_widened, output)
 
     def _layer(self, path: str, kind: Kind, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         layer = getattr(run, "__self__", None)
@@ -218,6 +233,12 @@ def _close(own: Array, exact: Array) -> bool:
 def _in_float32(args: Any) -> Any:
     """The arguments with tensors and variables in float32."""
     return keras.tree.map_structure(lambda x: ops.cast(x, "float32") if hasattr(x, "dtype") else x, args)
+
+
+def _widened(x: Any) -> Any:
+    """A float tensor in float64."""
+    floats = ops.is_tensor(x) and keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+    return ops.cast(x, "float64") if floats else x
 
 
 def _linear(layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

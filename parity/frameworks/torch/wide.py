@@ -5,12 +5,27 @@ compared in float64 is computed in it all the way. What asks for less than float
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
+from torch.nn import functional
 from torch.utils import _pytree as pytree
 
-WIDE: dict[Any, Callable[..., Any]] = {torch.Tensor.float: torch.Tensor.double}
+def _with_own_epsilon(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By default it is the distance from 1 to the next number of the dtype: the one that is not replaced has float32."""
+
+    @wraps(function)
+    def run(x: Any, shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+        return function(x, shape, weight, torch.finfo(torch.float32).eps if eps is None else eps)
+
+    return run
+
+
+WIDE: dict[Any, Callable[..., Any]] = {
+    torch.Tensor.float: torch.Tensor.double,
+    functional.rms_norm: _with_own_epsilon(functional.rms_norm),
+}
 NAMED = {"torch.FloatTensor": "torch.DoubleTensor", "torch.cuda.FloatTensor": "torch.cuda.DoubleTensor"}
 
 

@@ -48,6 +48,24 @@ def _average_pool(
     return total / counts  # the padding does not count
 
 
+def _adaptive(reduce: str) -> Callable[..., Any]:
+    """Each output number of the inputs between its two bounds, axis by axis; of images with three axes alone."""
+
+    def run(ops: Any, inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
+        if len(inputs.shape) != 5:
+            return None
+        first = 2 if data_format == "channels_first" else 1
+        sizes = (output_size,) * 3 if isinstance(output_size, int) else tuple(output_size)
+        for axis, size in enumerate(sizes, first):
+            length = inputs.shape[axis]
+            bounds = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+            parts = [ops.take(inputs, np.arange(*ends), axis=axis) for ends in bounds]
+            inputs = ops.concatenate([getattr(ops, reduce)(part, axis=axis, keepdims=True) for part in parts], axis)
+        return inputs
+
+    return run
+
+
 def _windows(ops: Any, x: Any, size: Any, strides: Any, padding: str, value: float) -> Any:
     """The input shifted by every offset in the pool, one (N, ..., C) array after another."""
     size = (size,) * 3 if isinstance(size, int) else tuple(size)
@@ -120,6 +138,8 @@ LEAKY_RELU = Exact("nn.leaky_relu", _leaky_relu, "rounds the slope to float32")
 GELU = Exact("nn.gelu", _gelu, "rounds its constants to float32")
 MAX_POOL = Exact("nn.max_pool", _as_last("max_pool", _max_pool), NO_POOL)
 AVERAGE_POOL = Exact("nn.average_pool", _as_last("average_pool", _average_pool), NO_POOL)
+ADAPTIVE_MAX_POOL = Exact("nn.adaptive_max_pool", _adaptive("max"), NO_POOL)
+ADAPTIVE_AVERAGE_POOL = Exact("nn.adaptive_average_pool", _adaptive("mean"), NO_POOL)
 RESIZE = Exact("image.resize", _resize, "interpolates in float32")
 # Operations of layers, which are no steps by themselves.
 WITHIN = tuple(

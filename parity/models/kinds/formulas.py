@@ -141,6 +141,13 @@ def layer_norm(x: Array, weights: Weights, static: Static) -> Array:
     return out * gamma + weights.get("bias", np.zeros(()))
 
 
+def rms_norm(x: Array, weights: Weights, static: Static) -> Array:
+    """Zhang and Sennrich 2019, over the axes that its weight has, or the last."""
+    gamma = weights.get("weight", np.ones(x.shape[-1]))
+    square = np.square(x).mean(tuple(range(-gamma.ndim, 0)), keepdims=True)
+    return np.asarray(x / np.sqrt(square + static["eps"]) * gamma)
+
+
 def _standard(x: Array, axes: tuple[int, ...], static: Static) -> Array:
     mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
     count = x.size // mean.size

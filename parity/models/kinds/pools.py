@@ -63,9 +63,12 @@ POOLS = (
             ranked(f"Adaptive{keras}Pooling{{}}D"),
             layout="channels",
             functions=ranked(f"adaptive_{name}_pool{{}}d"),
-            operations=(f"nn.adaptive_{keras.lower()}_pool",),
+            operations=(stand_in.operation,),
+            exact=(stand_in,),
             to_one=f"global_{name}_pool",
         )
-        for name, torch, keras in SIDES
+        for (name, torch, keras), stand_in in zip(
+            SIDES, (exact.ADAPTIVE_MAX_POOL, exact.ADAPTIVE_AVERAGE_POOL), strict=True
+        )
     ),
 )

@@ -68,6 +68,11 @@ def _torch_margins(layer: Any) -> list[list[int]]:
     return [padding[i : i + 2] for i in range(len(padding) - 2, -1, -2)]
 
 
+def _torch_eps(layer: Any) -> float:
+    """None stands for the distance from 1 to the next number, in what a model computes in."""
+    return 2.0**-23 if layer.eps is None else float(layer.eps)
+
+
 def _torch_groups_normed(layer: Any) -> int:
     return int(layer.num_groups if hasattr(layer, "num_groups") else layer.num_features)
 
@@ -159,7 +164,7 @@ DILATION = Setting("dilation", _torch_list("dilation"), lambda layer: listed(lay
 GROUPS = Setting("groups", lambda layer: layer.groups, _keras_groups)
 NORM_GROUPS = Setting("norm_groups", _torch_groups_normed, _keras_groups_normed)
 BIAS = Setting("bias", _has_bias, _has_bias)
-EPS = Setting("eps", lambda layer: layer.eps, lambda layer: layer.epsilon, by_effect=False)
+EPS = Setting("eps", _torch_eps, lambda layer: layer.epsilon, by_effect=False)
 MOMENTUM = Setting(
     "momentum",
     lambda layer: getattr(layer, "momentum", ABSENT),  # a frozen one has none
