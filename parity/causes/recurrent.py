@@ -1,4 +1,4 @@
-"""What people get wrong in a recurrent layer, a row a cause: gates, biases, functions, direction -> the changes to try."""
+"""What people get wrong in a recurrent layer, a row a cause: gates, biases, functions -> the changes to try."""
 
 from itertools import permutations, product
 
@@ -80,7 +80,10 @@ def _exchanged(evidence: Evidence, config: Config) -> Changes:
     for weights in _held(evidence, config):
         one, other = (weights[name] for name in PARTS[:2])
         if one.shape == other.shape:
-            yield weights | {PARTS[0]: other, PARTS[1]: one}, "takes the kernel of its state for that of its input, and back"
+            yield (
+                weights | {PARTS[0]: other, PARTS[1]: one},
+                "takes the kernel of its state for that of its input, and back",
+            )
 
 
 def _other_function(evidence: Evidence, config: Config) -> Changes:

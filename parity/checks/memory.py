@@ -68,7 +68,7 @@ def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
         _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), inputs_of(x))
     mine, yours = without_spares(ours.layers(), theirs.layers())
     held = dict(ours.weights())
-    summed = rewritten(*(_recurrent(side) for side in (mine, yours)), held.__getitem__, [])
+    summed = rewritten(_recurrent(mine), _recurrent(yours), held.__getitem__, [])
     kept = {name: shape for name, shape in shapes_of(mine).items() if name not in summed.left}
     check_shapes(kept | {name: array.shape for name, array in summed.arrays.items()}, shapes_of(yours), names)
     for name in kept:

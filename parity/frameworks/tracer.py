@@ -18,7 +18,6 @@ from .made import Made, origins
 from .orders import is_vector
 from .outputs import as_shaped, given
 
-
 TIMED = "time"  # the layout of a tensor that has its batch second, behind time; arrays have it first
 
 

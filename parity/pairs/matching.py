@@ -108,8 +108,8 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
         steps[key] = step
     if not steps:
         raise ParityError(
-            "both models must give something that can be compared, and no layer of one runs in the other, nor have they "
-            "an output in common; check that both return what they compute"
+            "both models must give something that can be compared, and no layer of one runs in the other, nor have "
+            "they an output in common; check that both return what they compute"
         )
     return Wiring(steps, frozenset(watch), loose)
 

@@ -22,7 +22,7 @@ def states_of(kwargs: dict[str, Any]) -> list[Any]:
 
 
 def outputs_of(layer: Any, call: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
-    """What gives, for (N, T, in) and first states, all outputs (N, T, H) in the order of time, and the last cell state."""
+    """What gives, for (N, T, in) and first states, all outputs (N, T, H) in the order of time, and last cell states."""
 
     def run(x: Any, *states: Any) -> Any:
         own = kwargs | ({"initial_state": list(states)} if states else {})

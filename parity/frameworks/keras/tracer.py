@@ -113,7 +113,7 @@ class KerasTrace(Trace):
         return self._merge(Kind("reshape_steps"), path, lambda y: ops.reshape(y, (*steps, *y.shape[1:])), (out,), {})
 
     def _over_time(self, path: str, kind: Kind, layer: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Run a layer that goes over a sequence as a step that gives all its outputs, and take from them what it gives."""
+        """Run a layer that goes over a sequence as a step that gives all outputs, and take from them what it gives."""
         kwargs = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
         x, states = kwargs.pop("sequences"), recurrent.states_of(kwargs)
         every = recurrent.outputs_of(layer, run, kwargs)

@@ -32,7 +32,7 @@ class Direction:
         return getattr(self.owner, name)
 
     def run(self, x: torch.Tensor, *first: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """(N, T, in) and the states (N, H) to begin with -> all outputs in the order of time, and the last cell state."""
+        """(N, T, in) and the states (N, H) to begin with -> all outputs in the order of time, and last cell states."""
         module, weights = self.owner, [w for name in WEIGHTS if (w := getattr(self, name)) is not None]
         states = [state[None] for state in first] or list(self._zeros(x))
         given = x.flip(1) if self.reverse else x
@@ -86,7 +86,9 @@ def time_first(x: Inputs, layers: list[Found], run: Callable[[Inputs], Any]) -> 
 
     They are told apart by their lengths: where these are the same, one is cut by one.
     """
-    modules = {id(owner_of(entry.layer)): owner_of(entry.layer) for entry in layers if owner_of(entry.layer) is not entry.layer}
+    modules = {
+        id(owner_of(entry.layer)): owner_of(entry.layer) for entry in layers if owner_of(entry.layer) is not entry.layer
+    }
     taking = [module for module in modules.values() if not module.batch_first]
     if not taking:
         return frozenset()

@@ -85,7 +85,9 @@ class TorchTrace(Trace):
         """Time and batch exchanged: where it is known which is which, the same tensor in other axes."""
         made = self.of(x)
         if made.layout == layout:  # it had them otherwise, and what it is now is not known
-            return self._merge(Kind("transpose"), self._path("transpose"), lambda x: x.transpose(0, 1), (x,), {})
+            run, path = partial(torch.transpose, dim0=0, dim1=1), self._path("transpose")
+            other: torch.Tensor = self._merge(Kind("transpose"), path, run, (x,), {})
+            return other
         with self.quiet():
             result = x.transpose(0, 1)
         self._remember(result, Made(made.key, layout, path=made.path, kind=made.kind, origins=made.origins))

@@ -12,8 +12,9 @@ import torch
 from torch.nn import functional
 from torch.utils import _pytree as pytree
 
+
 def _with_own_epsilon(function: Callable[..., Any]) -> Callable[..., Any]:
-    """By default it is the distance from 1 to the next number of the dtype: the one that is not replaced has float32."""
+    """By default it is the distance from 1 to the next number of the dtype: of float32, which the program has."""
 
     @wraps(function)
     def run(x: Any, shape: Any, weight: Any = None, eps: float | None = None) -> Any:

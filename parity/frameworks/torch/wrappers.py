@@ -39,7 +39,7 @@ def unwrapped(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
 
 
 def seated(model: nn.Module) -> nn.Module:
-    """The module, or, where it is itself one layer, a module that has it: a layer has a name in what it is a part of."""
+    """The module, or, where it is itself one layer, a module that has it: a layer is named in what it is a part of."""
     kind = kind_of(model, "torch")
     if not kind.known:
         return model

@@ -1,7 +1,8 @@
-"""What recurrent kinds compute, in plain NumPy float64: a sequence (N, T, in) and weights -> all its states (N, T, H).
+"""What recurrent kinds compute, in plain NumPy float64: a sequence (N, T, in) and weights -> all states (N, T, H).
 
-They lie in the order of time, whichever way they were made. Weights are torch's: (gates * H, in) and (gates * H, H), with
-the gates i f g o of an LSTM (Hochreiter and Schmidhuber 1997; Gers et al. 2000) and r z n of a GRU (Cho et al. 2014).
+They lie in the order of time, whichever way they were made. Weights are torch's: (gates * H, in) and (gates * H, H),
+with the gates i f g o of an LSTM (Hochreiter and Schmidhuber 1997; Gers et al. 2000) and r z n of a GRU (Cho et al.
+2014).
 static: also "inputs", the states to begin with, zero where there are none.
 """
 
@@ -15,7 +16,7 @@ from parity.models.arrays import Array
 from . import formulas
 from .kind import Formula, Static, Weights
 
-ONE = {  # by the names that both frameworks' functions have
+ONE: dict[str, Callable[[Array], Any]] = {  # by the names that both frameworks' functions have
     "tanh": np.tanh,
     "sigmoid": formulas.sigmoid,
     "relu": lambda x: np.maximum(x, 0),

@@ -181,10 +181,6 @@ APPROXIMATE = Setting("approximate", lambda layer: layer.approximate == "tanh", 
 LOOP_ACTIVATION = Setting(
     "activation", lambda layer: str(getattr(layer, "nonlinearity", "tanh")), _keras_function("activation")
 )
-RECURRENT_ACTIVATION = Setting(
-    "recurrent_activation", lambda layer: "sigmoid", _keras_function("recurrent_activation")
-)
-RESET_AFTER = Setting(
-    "reset_after", lambda layer: True, lambda layer: bool(getattr(layer, "cell", layer).reset_after)
-)
+RECURRENT_ACTIVATION = Setting("recurrent_activation", lambda layer: "sigmoid", _keras_function("recurrent_activation"))
+RESET_AFTER = Setting("reset_after", lambda layer: True, lambda layer: bool(getattr(layer, "cell", layer).reset_after))
 REVERSE = Setting("reverse", lambda layer: layer.reverse, lambda layer: bool(layer.go_backwards))
