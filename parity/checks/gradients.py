@@ -50,12 +50,17 @@ class Numbers:
 
     def eased(self, narrow: Collection[str], wiring: Wiring) -> "Numbers":
         """The same, judged by float32's line where what a step of `narrow` computes, or sends back, was in float32."""
-        users = {name: {user.partition("<")[0] for user in users_of(name[1], wiring)} for name in self.added}
+
+        def users(key: str) -> set[str]:
+            made = (
+                (name, step.sources if step.origins is None else step.origins) for name, step in wiring.steps.items()
+            )
+            return {name.partition("<")[0] for name, of in made if key in of or "glue" in of}  # whose makers are unseen
 
         def judged(name: Name, found: Measured) -> Measured:
             what, key = name
             own = key.rpartition(".")[0] if what == "tensor" else key
-            near = {own, own.partition("<")[0]} | (users[name] if what == "gradient" else set())
+            near = {own, own.partition("<")[0]} | (users(key) if what == "gradient" else set())
             ours = not near.isdisjoint(narrow) and float32_ok(found.error) and not structure_ok(found.error)
             return replace(found, error=eased(found.error)) if ours else found
 

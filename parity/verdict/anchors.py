@@ -51,4 +51,7 @@ class Anchors:
             yield from step.origins if step.origins else ("",)
         for number, source in enumerate(step.sources):
             feeds = f"{step.key}<{number}"
-            yield feeds if feeds in self._rounded else source
+            if feeds not in self._rounded and step.kind == "output" and step.origins:
+                yield from step.origins  # an output is seen itself, and not as what goes into it
+            else:
+                yield feeds if feeds in self._rounded else source

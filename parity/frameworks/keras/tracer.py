@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from parity.errors import ParityError
 from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
@@ -97,13 +98,15 @@ class KerasTrace(Trace):
         return self._over_time(path, kind, layer, run, args, kwargs)
 
     def _at_once(self, path: str, wrapper: Any, call: Callable[..., Any], x: Any, **kwargs: Any) -> Any:
-        """Run what a layer does to each step of a sequence on all of them, which are as many samples.
-
-        What takes statistics of its samples is trained otherwise so.
-        """
+        """Run what a layer does to each step of a sequence on all of them, which are as many samples."""
         inner = [entry.kind for entry in self.found if entry.path.startswith(f"{path}.")]
-        if kwargs.get("mask") is not None or (self.tape is not None and any(k.normalises == "batch" for k in inner)):
+        if kwargs.get("mask") is not None:
             return call(x, **kwargs)
+        if self.tape is not None and any(kind.normalises == "batch" for kind in inner):
+            raise ParityError(
+                f"{path} must do the same to all steps at once, and in training the norm in it takes the statistics of "
+                "each step by itself; compare without gradients, or run its layer on a batch of all steps"
+            )
         own = {"training": kwargs.get("training")} if wrapper.layer._call_has_training_arg else {}
         if len(inner) == 1 and (inner[0].flat or inner[0].activation or inner[0].idle):
             return wrapper.layer(x, **own)  # it takes any number of axes
