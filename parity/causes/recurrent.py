@@ -107,14 +107,26 @@ def _states(evidence: Evidence, config: Config) -> Changes:
     yield {"inputs": ()}, "begins with states of zero"
 
 
+def _looped(config: Config) -> bool:
+    return "weight_hh" in config.weights
+
+
+def _gated(config: Config) -> bool:
+    return _looped(config) and _blocks(config) > 1
+
+
+def _forgets(config: Config) -> bool:
+    return _blocks(config) == 4 and "bias_ih" in config.weights
+
+
 RECURRENT = (
     Row("reset_after", lambda config: "reset_after" in config.static, _reset_otherwise),
-    Row("gate order", lambda config: _blocks(config) > 1, _reordered),
-    Row("recurrent bias", lambda config: _blocks(config) > 0, _bias_counted),
-    Row("forget bias", lambda config: _blocks(config) == 4 and "bias_ih" in config.weights, _forget_bias),
-    Row("recurrent activation", lambda config: _blocks(config) > 0, _other_function),
-    Row("recurrent kernel transposed", lambda config: _blocks(config) > 0, _transposed),
-    Row("input and recurrent kernel exchanged", lambda config: _blocks(config) > 0, _exchanged),
+    Row("gate order", _gated, _reordered),
+    Row("recurrent bias", _looped, _bias_counted),
+    Row("forget bias", _forgets, _forget_bias),
+    Row("recurrent activation", _looped, _other_function),
+    Row("recurrent kernel transposed", _looped, _transposed),
+    Row("input and recurrent kernel exchanged", _looped, _exchanged),
     Row("direction of the sequence", lambda config: "reverse" in config.static, _other_way),
-    Row("initial state", lambda config: _blocks(config) > 0, _states),
+    Row("initial state", _looped, _states),
 )

@@ -317,6 +317,21 @@ CASES = [
         lambda: [Conv2D(), layers.Permute((2, 1, 3)), layers.Flatten(), layers.LeakyReLU(0.5), layers.Dense(3)],
         IMAGE,
     ),
+    *(
+        Case(
+            name,
+            one(ours, 4, 5, batch_first=True, bias=bias),
+            one(theirs, 5, return_sequences=True, use_bias=bias),
+            one(theirs, 5, return_sequences=True, use_bias=bias, go_backwards=True),
+            (6, 4),
+            sequence=True,
+        )
+        for name, ours, theirs, bias in (
+            ("lstm", nn.LSTM, layers.LSTM, False),  # two biases come back as their sum, see test_recurrent.py
+            ("gru", nn.GRU, layers.GRU, True),
+            ("rnn", nn.RNN, layers.SimpleRNN, False),
+        )
+    ),
     Case("relu", one(nn.ReLU), one(layers.ReLU), one(layers.ReLU, max_value=1.0), IMAGE),
     Case("relu6", one(nn.ReLU6), one(layers.ReLU, 6), one(layers.ReLU), IMAGE, scale=5),
     Case("relu6 by name", one(nn.ReLU6), activation("relu6"), activation("relu"), IMAGE, scale=5),

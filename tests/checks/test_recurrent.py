@@ -1,4 +1,4 @@
-"""Recurrent layers, stacked, in both directions, time first, fed states: equal pairs match, planted faults are named."""
+"""Recurrent layers, stacked, both ways, time first, fed states: equal pairs match, planted faults are named."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,10 +31,9 @@ class Taking(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out, state = self.rnn(x)
-        if self.what == "sequence":
-            return out
-        found = out[:, -1] if self.what == "last" else (state[0] if isinstance(state, tuple) else state)[-1]
-        return found  # type: ignore[no-any-return]
+        states = state[0] if isinstance(state, tuple) else state
+        found: torch.Tensor = {"sequence": out, "last": out[:, -1], "state": states[-1]}[self.what]
+        return found
 
 
 class Fed(nn.Module):
@@ -108,6 +107,32 @@ def test_states_that_are_given_are_begun_with() -> None:
     torch_model = Fed(lambda: nn.LSTM(WIDTH, UNITS, batch_first=True))
     report = parity.check(torch_model, fed(layers.LSTM), x, weights="copy")
     assert report.ok, text(report)
+
+
+class Cells(nn.Module):
+    """A step of each cell, all from one state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.gru, self.rnn = (cell(WIDTH, UNITS) for cell in (nn.LSTMCell, nn.GRUCell, nn.RNNCell))
+
+    def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.lstm(x, (state, state))[0], self.gru(x, state), self.rnn(x, state)
+
+
+def cells(**settings: Any) -> keras.Model:
+    x, state = keras.Input((WIDTH,)), keras.Input((UNITS,))
+    own = layers.LSTMCell(UNITS), layers.GRUCell(UNITS, **settings), layers.SimpleRNNCell(UNITS)
+    return keras.Model([x, state], [cell(x, [state] * (1 + (cell is own[0])))[0] for cell in own])
+
+
+def test_cells() -> None:
+    x = drawn(2, WIDTH), drawn(2, UNITS)
+    report = parity.check(Cells(), cells(), x, weights="copy", gradients=True)
+    assert report.ok, text(report)
+    report = parity.check(Cells(), cells(reset_after=False), x, weights="copy")
+    assert not report.ok
+    assert (report.first, report.causes[0].name) == ("gru", "reset_after"), text(report)
 
 
 # What is wrong in Keras's layer -> its cause.

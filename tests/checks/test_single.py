@@ -83,32 +83,67 @@ def normalised(x: torch.Tensor) -> torch.Tensor:
 PADS = [[0, 0], [1, 1], [2, 2], [0, 0]]
 # The input's shape; the pair.
 EQUAL: dict[str, tuple[tuple[int, ...], Callable[[], Pair]]] = {
-    "a layer alone": (IMAGE, lambda: (nn.Conv2d(4, 3, 3, padding=1), net(last(IMAGE), layers.Conv2D(3, 3, padding="same")))),
-    "a depthwise one": (IMAGE, lambda: (nn.Conv2d(4, 8, 3, groups=4), net(last(IMAGE), layers.DepthwiseConv2D(3, depth_multiplier=2)))),
-    "a pad": (IMAGE, lambda: (nn.ReflectionPad2d((2, 2, 1, 1)), of(last(IMAGE), lambda x: ops.pad(x, PADS, "reflect")))),
+    "a layer alone": (
+        IMAGE,
+        lambda: (nn.Conv2d(4, 3, 3, padding=1), net(last(IMAGE), layers.Conv2D(3, 3, padding="same"))),
+    ),
+    "a depthwise one": (
+        IMAGE,
+        lambda: (nn.Conv2d(4, 8, 3, groups=4), net(last(IMAGE), layers.DepthwiseConv2D(3, depth_multiplier=2))),
+    ),
+    "a pad": (
+        IMAGE,
+        lambda: (nn.ReflectionPad2d((2, 2, 1, 1)), of(last(IMAGE), lambda x: ops.pad(x, PADS, "reflect"))),
+    ),
     "a crop": (IMAGE, lambda: (nn.ConstantPad2d(-1, 0.0), net(last(IMAGE), layers.Cropping2D(1)))),
     "a shuffle": (IMAGE, lambda: (nn.ChannelShuffle(2), of(last(IMAGE), shuffled))),
-    "a resize": (IMAGE, lambda: (nn.Upsample(scale_factor=2, mode="bilinear"), net(last(IMAGE), layers.UpSampling2D(interpolation="bilinear")))),
+    "a resize": (
+        IMAGE,
+        lambda: (
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            net(last(IMAGE), layers.UpSampling2D(interpolation="bilinear")),
+        ),
+    ),
     "a function": (ROW, lambda: (Function(lambda x: x.logsumexp(1)), of(ROW[1:], lambda x: ops.logsumexp(x, 1)))),
     "whole numbers": (ROW, lambda: (Function(lambda x: x.argmax(-1)), of(ROW[1:], lambda x: ops.argmax(x, -1)))),
     "repeated": ((3, 6), lambda: (Function(lambda x: x[:, None].expand(-1, 4, -1)), net((6,), layers.RepeatVector(4)))),
-    "adaptive pools of volumes": (VOLUME, lambda: (nn.AdaptiveAvgPool3d((3, 2, 3)), net(last(VOLUME), layers.AdaptiveAveragePooling3D((3, 2, 3))))),
-    "maxima of volumes": (VOLUME, lambda: (nn.AdaptiveMaxPool3d((4, 3, 2)), net(last(VOLUME), layers.AdaptiveMaxPooling3D((4, 3, 2))))),
+    "adaptive pools of volumes": (
+        VOLUME,
+        lambda: (nn.AdaptiveAvgPool3d((3, 2, 3)), net(last(VOLUME), layers.AdaptiveAveragePooling3D((3, 2, 3)))),
+    ),
+    "maxima of volumes": (
+        VOLUME,
+        lambda: (nn.AdaptiveMaxPool3d((4, 3, 2)), net(last(VOLUME), layers.AdaptiveMaxPooling3D((4, 3, 2)))),
+    ),
     "no float64": (IMAGE, lambda: (nn.LocalResponseNorm(3, alpha=0.3, beta=0.75), of(last(IMAGE), responses(1)))),
-    "float32 inside": (IMAGE, lambda: (Function(normalised), net(last(IMAGE), layers.Normalization(mean=MEAN, variance=VARIANCE)))),
+    "float32 inside": (
+        IMAGE,
+        lambda: (Function(normalised), net(last(IMAGE), layers.Normalization(mean=MEAN, variance=VARIANCE))),
+    ),
     "an epsilon of none": (ROW, lambda: (nn.RMSNorm(6), net(ROW[1:], layers.RMSNormalization(epsilon=2.0**-23)))),
     "what two work on": (ROW, lambda: (Two(), two())),
-    "a flattened image as torch has it": (IMAGE, lambda: (nn.Flatten(), net(last(IMAGE), layers.Permute((3, 1, 2)), layers.Flatten()))),
-}  # fmt: skip
+    "a flattened image as torch has it": (
+        IMAGE,
+        lambda: (nn.Flatten(), net(last(IMAGE), layers.Permute((3, 1, 2)), layers.Flatten())),
+    ),
+}
 FAULTS: dict[str, tuple[tuple[int, ...], Callable[[], Pair], str]] = {
     "a flattened image": (IMAGE, lambda: (nn.Flatten(), net(last(IMAGE), layers.Flatten())), "order of the axes"),
-    "another pad": (IMAGE, lambda: (nn.ReflectionPad2d((2, 2, 1, 1)), of(last(IMAGE), lambda x: ops.pad(x, PADS, "symmetric"))), "padding mode"),
+    "another pad": (
+        IMAGE,
+        lambda: (nn.ReflectionPad2d((2, 2, 1, 1)), of(last(IMAGE), lambda x: ops.pad(x, PADS, "symmetric"))),
+        "padding mode",
+    ),
     "another crop": (IMAGE, lambda: (Function(lambda x: x[:, :, 2:, 2:]), net(last(IMAGE), layers.Cropping2D(1))), ""),
-    "another radius": (IMAGE, lambda: (nn.LocalResponseNorm(5, alpha=0.5, beta=0.75), of(last(IMAGE), responses(1))), "unknown"),
+    "another radius": (
+        IMAGE,
+        lambda: (nn.LocalResponseNorm(5, alpha=0.5, beta=0.75), of(last(IMAGE), responses(1))),
+        "unknown",
+    ),
     "another epsilon": (ROW, lambda: (nn.RMSNorm(6, eps=1e-3), net(ROW[1:], layers.RMSNormalization())), "BN eps"),
     "another axis": (ROW, lambda: (Function(lambda x: functional.softmax(x, 1)), net(ROW[1:], layers.Softmax())), ""),
     "a feature alone": (ROW, lambda: (Function(lambda x: x[:, -1]), of(ROW[1:], lambda x: x[:, 0])), ""),
-}  # fmt: skip
+}
 
 
 def drawn(shape: tuple[int, ...]) -> Any:

@@ -9,7 +9,9 @@ from torch import nn
 
 from parity.causes.evidence import Config
 from parity.causes.rerun import run
-from parity.models.kinds import KINDS, kind_of
+from parity.frameworks.torch.recurrent import directions
+from parity.models.kinds import KINDS, Kind, kind_of
+from parity.models.layers import Found
 
 LAYERS = [
     nn.Conv2d(4, 6, 3, stride=2, padding=(1, 0), dilation=(1, 2), groups=2),
@@ -22,6 +24,7 @@ LAYERS = [
     nn.BatchNorm2d(4, affine=False),
     nn.GroupNorm(2, 4, eps=1e-3),
     nn.LayerNorm(7),
+    nn.RMSNorm(7, eps=1e-3),
     nn.MaxPool2d(3, stride=2, padding=1),
     nn.AvgPool2d(3, stride=1, padding=1),
     nn.ReLU(),
@@ -38,10 +41,10 @@ LAYERS = [
 ]
 
 
-def config_of(layer: Any) -> Config:
+def config_of(layer: Any, kind: Kind | None = None) -> Config:
     """A torch layer as a hypothesis is tried on it."""
-    kind = kind_of(layer, "torch")
-    tensors = {name: getattr(layer, name) for name, _, _ in kind.weights}
+    kind = kind_of(layer, "torch") if kind is None else kind
+    tensors = {name: getattr(layer, name, None) for name, _, _ in kind.weights}
     weights = {name: tensor.detach().numpy() for name, tensor in tensors.items() if tensor is not None}
     return Config(kind, weights, {setting.name: setting.torch(layer) for setting in kind.settings})
 
@@ -60,5 +63,33 @@ def test_formula(layer: Any) -> None:
     np.testing.assert_allclose(made, layer(x).detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
+LOOPS = [nn.LSTM(4, 3, batch_first=True), nn.GRU(4, 3, batch_first=True), nn.RNN(4, 3, batch_first=True, bias=False)]
+CELLS = [nn.LSTMCell(4, 3), nn.GRUCell(4, 3), nn.RNNCell(4, 3, nonlinearity="relu")]
+
+
+@pytest.mark.parametrize("module", LOOPS, ids=repr)
+def test_formula_over_time(module: Any) -> None:
+    """Forwards and backwards; all outputs in the order of time."""
+    x = torch.randn((2, 5, 4), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    both = type(module)(4, 3, batch_first=True, bias=module.bias, bidirectional=True).double()
+    made = [
+        run(config_of(entry.layer, entry.kind), (x.numpy(),))
+        for entry in directions(Found("", kind_of(both, "torch"), both))
+    ]
+    np.testing.assert_allclose(np.concatenate(made, -1), both(x)[0].detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=repr)
+def test_formula_of_one_step(cell: Any) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x, *states = (torch.randn(shape, dtype=torch.float64, generator=draw) for shape in ((2, 4), (2, 3), (2, 3)))
+    states = states[: kind_of(cell, "torch").states]
+    out = cell.double()(x, tuple(states) if len(states) > 1 else states[0])
+    made = run(config_of(cell), (x.numpy(), *(state.numpy() for state in states)))
+    wanted = out[0] if isinstance(out, tuple) else out
+    np.testing.assert_allclose(made, wanted.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
 def test_every_formula_has_a_case() -> None:
-    assert {kind.name for kind in KINDS if kind.formula} == {kind_of(layer, "torch").name for layer in LAYERS}
+    tried = {kind_of(layer, "torch").name for layer in (*LAYERS, *LOOPS, *CELLS)}
+    assert {kind.name for kind in KINDS if kind.formula} == tried
