@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, move_to
 from parity.models.steps import Expected, Look, Names, Step, Visit
@@ -234,6 +236,8 @@ class Trace(Known):
         if len(tensors) != 1 or len(results) != 1:
             return output
         x, (result,) = tensors[0], results
+        if self.of(x).layout == TIMED:
+            return self._out_of_time(output, path, run, args, kwargs)
         before, after = tuple(x.shape[1:]), tuple(result.shape[1:])
         flattens = len(before) > 1 == len(after) and not is_vector(before)
         if flattens or (len(before) == 1 < len(after) and not is_vector(after)):
@@ -241,6 +245,21 @@ class Trace(Known):
             own = ".".join(filter(None, (self.scopes[-1], kind.name))) if function else path
             return self._step(own, kind, run, args, kwargs, function, free=True)
         return self._follow(output, run, args, kwargs)
+
+    def _out_of_time(self, output: Any, path: str, run: Run, args: Any, kwargs: Any) -> Any:
+        """The output of a move of what has time first: if it puts the batch first, the same tensor in other axes."""
+        x, result = self.tensors(args)[0], self.tensors(output)[0]
+        made, shape = self.of(x), tuple(x.shape)
+        places = np.arange(math.prod(shape)).reshape(shape)
+        tensor = self.of_positions(places)
+        with self.quiet():
+            found = self.to_array(run(*self.swapped(args, {id(x): tensor}), **kwargs), "equal", False)
+        if np.array_equal(found, places.swapaxes(0, 1)):
+            self._remember(result, replace(made, layout="equal"))
+        else:
+            name = path.rpartition(".")[2]
+            self._remember(result, Made(None, "equal", path=path, kind=name, origins=origins([made])))
+        return output
 
     def _carried(self, run: Run, args: Any, kwargs: Any) -> Any:
         """Run a move that is not to be shown."""

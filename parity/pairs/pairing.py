@@ -16,8 +16,9 @@ from parity.models.layers import LayerInfo, owned, without_spares
 from parity.models.steps import Names, StepInfo
 
 from .bare import pair_bare
+from .directions import path_of
 from .name_map import NameMap
-from .partners import Found, Lists, Model, Steps, by_place, by_weights, dispensable, path_of, raise_on_unpaired
+from .partners import Found, Lists, Model, Steps, by_place, by_weights, dispensable, raise_on_unpaired
 
 Orders = dict[str, tuple[int, ...]]  # by torch's path
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into

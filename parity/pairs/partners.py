@@ -10,6 +10,7 @@ from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned
 from parity.models.steps import StepInfo
 
+from .directions import path_of, told_by_direction
 from .flow import Flow
 from .nearest import Look, described, nearest, without_partner
 
@@ -67,11 +68,6 @@ class Model:
         """A step for a message: with its kind and the shapes of its weights."""
         layer = self.layers.get(path_of(key))
         return described(key, Look(self.kind(key), {} if layer is None else layer.weights))
-
-
-def path_of(key: str) -> str:
-    """The layer's path of a step's name: "relu" of "relu#2"."""
-    return key.partition("#")[0]
 
 
 def raise_on_other_layers(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
@@ -163,7 +159,8 @@ def _raise_on_ties(ours: Model, theirs: Model, found: Found, anchors: Found) -> 
     looks = theirs.flow.told
     told = {key for key, look in ours.flow.told.items() if key in found and looks.get(found[key]) == look}
     for branches in ours.flow.ties():
-        loose = [[key for key in branch if key not in anchors.keys() | told] for branch in branches]
+        turned = told_by_direction(branches, found, (ours.layers, theirs.layers))
+        loose = [[key for key in branch if key not in anchors.keys() | told | turned] for branch in branches]
         if sum(map(bool, loose)) > 1:
             keys = [key for branch in loose for key in branch]
             lists = [[ours.named(key) for key in keys], [theirs.named(found[key]) for key in keys if key in found]]

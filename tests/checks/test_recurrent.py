@@ -36,6 +36,29 @@ class Taking(nn.Module):
         return found
 
 
+class Summed(nn.Module):
+    """Both directions, added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(WIDTH, UNITS, bidirectional=True, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.rnn(x)[0]
+        return out[..., :UNITS] + out[..., UNITS:]  # type: ignore[no-any-return]
+
+
+class TimeFirst(nn.Module):
+    """The batch first but around the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(WIDTH, UNITS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rnn(x.transpose(0, 1))[0].transpose(0, 1)  # type: ignore[no-any-return]
+
+
 class Fed(nn.Module):
     """A decoder that begins with the states that an encoder ends with."""
 
@@ -88,6 +111,8 @@ EQUAL: dict[str, Callable[[], tuple[nn.Module, keras.Model]]] = {
         net(*(both(kind[1]) for kind in KINDS.values() for _ in range(2))),
     ),
     "time first": lambda: (chain(), net(*each(), shape=(None, WIDTH))),
+    "directions summed": lambda: (Summed(), net(both(layers.GRU, merge_mode="sum"))),
+    "time first inside": lambda: (TimeFirst(), net(layers.LSTM(UNITS, return_sequences=True))),
     "a module alone": lambda: (
         nn.LSTM(WIDTH, UNITS, batch_first=True),
         net(layers.LSTM(UNITS, return_sequences=True)),
