@@ -4,7 +4,7 @@ As in diagnose.py, a cause is a prediction of one side's numbers from the other'
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from parity.verdict.rounding import judged
 from .norms import EPSILONS, ONE_PASS, one_pass
 from .penalties import penalty
 from .rerun import factor as factor_of
+from .ties import Ties, untied
 
 Added = dict[Name, Measured]
 Reasons = Iterator[tuple[str, str]]  # names of causes with their evidence, the likeliest first
@@ -36,12 +37,13 @@ Reasons = Iterator[tuple[str, str]]  # names of causes with their evidence, the 
 class Teacher:
     """What may be asked of the side that teaches. kept: an array of its free run, by name. weights: of a layer.
 
-    sizes: of what numbers are sums of, see verdict/rounding.py.
+    sizes: of what numbers are sums of, see verdict/rounding.py. ties: names of tensors that are one.
     """
 
     kept: Callable[[str, str], Any]
     weights: Callable[[str], dict[str, Array]]
     sizes: Mapping[Name, Size]
+    ties: Ties = field(default_factory=dict)
 
     def error(self, name: Name, predicted: Array, target: Array) -> float:
         """How far a prediction is from the number of that name that a side has made."""
@@ -225,6 +227,12 @@ def _penalised(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo |
         yield kind, f"{' and '.join(told)}: so assumed, the gap of {gap:.1e} closes{rule}"
 
 
+def _untied(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
+    assert row.gradient is not None
+    names = (f"{row.path}.{name}" for name in row.gradient.tensors)
+    yield from (("tied weights", told) for n in names for told in untied(n, torch.ties.get(n, ()), added, torch.kept))
+
+
 def _more_loss(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """Keras's model adds to the loss what is no penalty of a weight or an output, or has no gradient."""
     measured, ours = added.get(("tensor", "loss")), torch.kept("tensor", "loss")
@@ -273,7 +281,7 @@ def lacking(key: str, sender: str, added: Added, torch: Teacher) -> Iterator[tup
     measured = added["gradient", key]
     name = ("gradient", sender) if "<" in sender else ("into", f"{sender}<0")
     whole, sent = (torch.kept(*which) for which in (("gradient", key), name))
-    if measured.array is None or sent is None or sent.shape != whole.shape:
+    if measured.array is None or sent is None or not sent.shape == whole.shape == measured.array.shape:
         return
     for side, predicted in (("Keras", measured.array + sent), ("torch", measured.array - sent)):
         left = sized(difference(predicted, whole), size_of(np.abs(sent))).error
@@ -283,6 +291,7 @@ def lacking(key: str, sender: str, added: Added, torch: Teacher) -> Iterator[tup
 
 # What is tried of a faulty row, one after another; the first that finds something names the cause.
 GUESSES: tuple[Callable[[LayerResult, Added, Teacher, LayerInfo | None], Reasons], ...] = (
+    _untied,
     _norm,
     _penalised,
     _scaled,

@@ -18,6 +18,7 @@ from .options import Options, Progress
 from .outputs import Alone, without_lone_outputs
 from .prepare import Prepared
 from .regions import Regions, find_regions
+from .ways import chosen
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Compared:
     """What the runs gave.
 
     alone: outputs that one side alone gives. notes: what was compared as one, by step. live: whether sides were run
-    for it.
+    for it. unlike: steps whose partner is another operation, fed otherwise.
     """
 
     sums: dict[str, Sums]
@@ -35,6 +36,7 @@ class Compared:
     live: bool = True
     steps: list[StepInfo] = field(default_factory=list)
     by_value: bool = False
+    unlike: frozenset[str] = frozenset()
 
     @property
     def clean(self) -> bool:
@@ -73,8 +75,12 @@ class Comparing:
         regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0])
         if regions is None:
             return ready, replace(found, live=False)
+        if not regions.agree and len(ready.pairing.ways) > 1:
+            ready = chosen(self.torch, self.keras, ready, self.slices[0])
+            regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0]) or regions
         if not regions.agree and regions.orders != ready.pairing.orders:
-            ready = ready.reordered(self.torch, self.keras, self.slices[0], regions.orders)
+            pairing = replace(ready.pairing, orders=regions.orders)
+            ready = ready.again(self.torch, self.keras, self.slices[0], pairing)
             regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0]) or regions
         ready, found = self._by_regions(ready, regions)
         if found.faults:
@@ -86,8 +92,10 @@ class Comparing:
         self.torch.rename(pairing.torch, {}, {}).result()
         self.keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
         # What is equal by value on one draw must be so on another.
-        found = self._compared([*self.slices, redrawn(self.slices[0], self.options.seed)], None, regions)
-        return replace(ready, pairing=pairing), replace(found, notes=dict(regions.notes()), by_value=True)
+        slices = [*self.slices, redrawn(self.slices[0], self.options.seed)]
+        found = self._compared(slices, None, regions)
+        notes = dict(regions.notes())
+        return replace(ready, pairing=pairing), replace(found, notes=notes, by_value=True, unlike=regions.unlike)
 
     def _compared(
         self,
@@ -98,7 +106,8 @@ class Comparing:
         sums: dict[str, Sums] = {}
         for number, x in enumerate(slices):
             recording, steps = self._run(x) if first is None or number > 0 else first
-            matched = match_steps(recording.steps, steps, None if regions is None else regions.cuts.doubtful)
+            doubtful = None if regions is None else regions.cuts.doubtful
+            matched = match_steps(recording.steps, steps, doubtful)
             wiring, alone = without_lone_outputs(matched, [*recording.steps, *steps])
             recording = watched(self.torch, recording, x, self.options.dtype, wiring)
             ticks = Ticks(self.progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))

@@ -114,7 +114,7 @@ def rewritten(ours: list[LayerInfo], theirs: list[LayerInfo], read: Read, steps:
     for partner in partners.values():  # norms that torch has without weights, or writes by hand
         if partner.weights and partner.weights.keys() <= dict(named(partner.kind).neutral).keys():
             found = _filled(found, replace(partner, weights={}), partner)
-    return replace(found, notes=_told(found.notes))
+    return replace(found, notes=told(found.notes))
 
 
 def _filled(found: Rewritten, layer: LayerInfo, partner: LayerInfo) -> Rewritten:
@@ -145,23 +145,42 @@ def _folded(found: Rewritten, layer: LayerInfo, name: str, read: Read) -> Rewrit
 def _carried(
     found: Rewritten, layer: LayerInfo, name: str, read: Read, steps: list[StepInfo], layers: list[LayerInfo]
 ) -> Rewritten | None:
-    """torch's bias taken off the running mean of the batch norm behind the layer, if nothing else sees its output."""
+    """torch's bias made part of the layer behind, if nothing else sees its output.
+
+    It is taken off the running mean of a batch norm, or added to the bias of a layer that sums what a pixel has.
+    """
     if dict(named(layer.kind).neutral).get(name) != 0 or not named(layer.kind).sums:
         return None
     users = _users(layer.path, steps)
-    norm = next((other for other in layers if users == [other.path]), None)
-    if norm is None or "running_mean" not in norm.weights:
+    behind = next((other for other in layers if users == [other.path]), None)
+    full = f"{layer.path}.{name}"
+    if behind is None or full in found.arrays:
         return None
-    full, mean = f"{layer.path}.{name}", f"{norm.path}.running_mean"
-    shifted = found.arrays.get(mean, read(mean)).astype(np.float64) - read(full)
-    note = f"{name} that Keras lacks is folded into the running mean of the norm behind: {layer.path}"
+    bias = read(full).astype(np.float64)
+    if "running_mean" in behind.weights:
+        into, change, where = f"{behind.path}.running_mean", -bias, "the running mean of the norm behind"
+    elif _is_of_pixels(behind, len(bias)):
+        kernel = read(f"{behind.path}.weight").astype(np.float64)
+        change = kernel.reshape(kernel.shape[:2]) @ bias
+        into, where = f"{behind.path}.{name}", "the bias of the layer behind"
+    else:
+        return None
+    note = f"{name} that Keras lacks is folded into {where}: {layer.path}"
     return replace(
         found,
-        arrays=found.arrays | {mean: shifted},
+        arrays=found.arrays | {into: found.arrays.get(into, read(into)).astype(np.float64) + change},
         left=found.left | {full},
         moved=found.moved | {layer.path},
         notes=(*found.notes, note),
     )
+
+
+def _is_of_pixels(layer: LayerInfo, channels: int) -> bool:
+    """Whether a layer with a bias sums over the channels of one place alone, and over all of them."""
+    shape = layer.weights.get("weight", ())
+    unpadded = not np.any(layer.static.get("padding", 0))
+    pixels = shape[1:] == (channels, *[1] * (len(shape) - 2))
+    return named(layer.kind).sums and "bias" in layer.weights and unpadded and pixels
 
 
 def _users(path: str, steps: list[StepInfo]) -> list[str]:
@@ -169,7 +188,7 @@ def _users(path: str, steps: list[StepInfo]) -> list[str]:
     return [step.path for key, step in graph.steps.items() if path in (graph.before(key) or ())]
 
 
-def _told(notes: tuple[str, ...]) -> tuple[str, ...]:
+def told(notes: tuple[str, ...]) -> tuple[str, ...]:
     """Equal sentences as one."""
     paths: dict[str, list[str]] = {}
     for note in notes:

@@ -30,13 +30,13 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     """Compare both sides on the inputs x, the batch first. Raises ParityError where that cannot be done."""
     ready, slices, whole, options = _made_ready(x, torch, keras, options, progress)
     idle = resting(ready)
-    done = ready.rewritten.left | ready.rewritten.arrays.keys()
-    kept = {name: place for name, place in ready.recording.weights.items() if name not in done}
-    weights = keras.unequal(kept).result() if options.weights == "keep" else {}
     comparing = Comparing(torch, keras, slices, options, progress)
     found = comparing.by_structure(ready)
     if not found.clean:
         ready, found = comparing.by_value(ready, found)
+    done = ready.rewritten.left | ready.rewritten.arrays.keys()
+    kept = {name: place for name, place in torch.put_weights().result().items() if name not in done}
+    weights = keras.unequal(kept).result() if options.weights == "keep" else {}
     layers = ready.torch_layers, ready.keras_layers
     environment = {"torch": torch.environment().result(), "keras": keras.environment().result()}
     environment |= described(whole, found.alone)
@@ -99,11 +99,11 @@ def _with_gradients(
     layers, wiring = (ready.torch_layers, ready.keras_layers), found.wiring
     look = Look(wiring.watch, left_out=frozenset(found.alone))
     if idle:
-        layers, wiring, look = in_training(torch, keras, x, options)
+        layers, wiring, look = in_training(torch, keras, x, options, ready.pairing.torch.held)
     else:
         show_for_gradients(torch, keras, ready.pairing, found.steps)
     padded = frozenset(path for margins in ready.pairing.margins for path in margins)
-    merged = frozenset(found.notes) if found.by_value else padded or None
+    merged = frozenset(found.notes) | found.unlike if found.by_value else padded or None
     narrow = [key for key, entry in found.sums.items() if entry.narrow]
     return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged, narrow)
 

@@ -18,10 +18,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from parity.causes.gradients import Teacher, causes, lacking
+from parity.causes.gradients import Teacher, causes
+from parity.causes.ties import ties_of
 from parity.models.arrays import Array
 from parity.models.inputs import Inputs
-from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
@@ -34,6 +34,8 @@ from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
 from parity.verdict.rounding import rounded
 
+from .answerable import answerable
+from .gradient_rows import faults_of, with_bare, with_gradient, with_trained
 from .report import Report
 
 Layers = tuple[list[LayerInfo], list[LayerInfo]]
@@ -105,8 +107,10 @@ def add_gradients(
         numbers = replace(numbers, added={k: v for k, v in numbers.added.items() if not _apart(k, v, merged)})
     numbers = numbers.eased(narrow, wiring) if narrow else numbers
     board = ShelfBoard(torch.shelf, taught)
-    teacher = Teacher(partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes)
-    judged = judge(report, numbers, wiring, teacher, x)
+    teacher = Teacher(
+        partial(_kept, board), lambda path: torch.weights_of(path).result(), board.sizes, ties_of(layers[0])
+    )
+    judged = judge(report, numbers, wiring, teacher, x, layers[0])
     known = {cause.path for cause in judged.causes}
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
@@ -186,20 +190,26 @@ def _inherited(
     return found
 
 
-def judge(report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, x: Inputs) -> Report:
-    """Give every row of the report its gradients and faults, and add the rows of the inputs and "loss"."""
+def judge(
+    report: Report, numbers: Numbers, wiring: Wiring, teacher: Teacher, x: Inputs, layers: list[LayerInfo]
+) -> Report:
+    """Give every row of the report its gradients and faults.
+
+    Rows are added of the inputs, of weights outside of the layers that ran, and of "loss".
+    """
     dtype = str(report.environment["dtype"])
     tensors: dict[str, dict[str, TensorGradient]] = {}
     for key, name, tensor in _placed(numbers, wiring, teacher):
         tensors.setdefault(key, {})[name] = tensor
     if _same_to_all(numbers, x):
         tensors = {key: dict(_absorbed(found)) for key, found in tensors.items()}
-    rows = [_row(row, tensors.get(row.step.key), dtype) for row in _with_trained(report.layers, wiring)]
+    rows = [with_gradient(row, tensors.get(row.step.key), dtype) for row in with_trained(report.layers, wiring)]
+    rows = list(with_bare(rows, tensors, layers, dtype))
     inputs = ((key, x.batch_first(name).shape) for name, key in x.keys.items())
     first = [row for key, shape in inputs for row in _extra(key, shape, ("gradient", key), numbers)]
     last = _extra("loss", (1,), ("tensor", "loss"), numbers)
     if not any(row.faults for row in rows):  # who makes an error is at fault, not who inherits it
-        last = (replace(row, faults=_faults(row, dtype)) for row in last)
+        last = (replace(row, faults=faults_of(row, dtype)) for row in last)
     return replace(report, layers=(*first, *rows, *last))
 
 
@@ -219,34 +229,6 @@ def _absorbed(tensors: dict[str, TensorGradient]) -> Iterator[tuple[str, TensorG
     for name, tensor in tensors.items():
         into = name.split()[0] == "input" and not structure_ok(tensor.added)
         yield name, replace(tensor, absorbed=True) if into else tensor
-
-
-def _with_trained(rows: tuple[LayerResult, ...], wiring: Wiring) -> Iterator[LayerResult]:
-    """The rows, and before the outputs those of the steps that run in training alone, without numbers of evaluation."""
-    known, zero = {row.step.key for row in rows}, Difference()
-    yield from (row for row in rows if row.kind != "output")
-    for key, step in wiring.steps.items():
-        if key not in known:
-            yield LayerResult(step, {}, zero, zero, zero, zero, zero, faults=())
-    yield from (row for row in rows if row.kind == "output")
-
-
-def _faults(row: LayerResult, dtype: str) -> tuple[str, ...]:
-    """Of a row that is there for its gradients alone."""
-    assert row.gradient is not None
-    return tuple({fault for tensor in row.gradient.tensors.values() for fault in tensor.faults(dtype)})
-
-
-def _row(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str) -> LayerResult:
-    if tensors is None:
-        return row
-    if named(row.kind).normalises == "batch":
-        count = math.prod(row.step.shape) // row.step.shape[1]
-        tensors = {name: replace(tensor, summed=count) for name, tensor in tensors.items()}
-    kinds = {fault for tensor in tensors.values() for fault in tensor.faults(dtype)}
-    # A layer whose numbers differ cannot be asked how it rounds.
-    faults = ("gradient",) if "gradient" in kinds else () if row.faults else tuple(kinds)
-    return replace(row, gradient=Gradient(tensors), faults=row.faults + faults)
 
 
 def _extra(name: str, shape: tuple[int, ...], what: Name, numbers: Numbers) -> Iterator[LayerResult]:
@@ -279,36 +261,3 @@ def _placed(numbers: Numbers, wiring: Wiring, teacher: Teacher) -> Iterator[tupl
             blamed = answerable(key, numbers.added, wiring, teacher)
             if blamed is not None:
                 yield blamed, f"input {key}", TensorGradient(tensor.added, absent=tensor.absent)
-
-
-def answerable(key: str, added: dict[Name, Measured], wiring: Wiring, teacher: Teacher) -> str | None:
-    """Who sends the wrong gradient back to step `key`; None if one of its users is at fault already.
-
-    It is the user, or the operation between layers, whose gradient is just what is lacking. If that is none: a user
-    whose own gradient was not seen (it works in place), or else the next operation between the layers.
-    """
-    users = {user: user.rpartition("<")[0] for user in users_of(key, wiring)}
-    direct = [added.get(("into", user)) for user in users if user not in wiring.steps or user == key]
-    if any(measured is not None and not structure_ok(measured.error) for measured in direct):
-        return None
-    unseen = [layer for user, layer in users.items() if ("into", user) not in added]
-    behind = glue_behind(key, wiring)
-    lacks = (name for name in (*users.values(), *behind) if next(lacking(key, name, added, teacher), None))
-    return next(iter((*lacks, *unseen, *behind)), "output")
-
-
-def users_of(key: str, wiring: Wiring) -> Iterator[str]:
-    """The inputs ("conv1<0") that step `key` feeds directly; glue feeds the one that it is named after."""
-    if "<" in key:
-        yield key
-    for name, step in wiring.steps.items():
-        if step.kind != "output":
-            yield from (f"{name}<{number}" for number, source in enumerate(step.sources) if source == key)
-
-
-def glue_behind(key: str, wiring: Wiring) -> list[str]:
-    """The operations between layers that are known to be made of step `key`, then the first behind it."""
-    keys = list(wiring.steps)
-    made = [name for name in keys if "<" in name and key in (wiring.steps[name].origins or ())]
-    behind = [name for name in keys[keys.index(key) + 1 if key in keys else 0 :] if "<" in name]
-    return made + behind[:1]

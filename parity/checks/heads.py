@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from parity.errors import UnmatchedError, few
 from parity.models.inputs import Inputs
 from parity.models.layers import LayerInfo, owned
+from parity.models.pieces import Held
 from parity.models.steps import NOTHING, Look, Names, StepInfo
 from parity.pairs.matching import Wiring, match_steps
 from parity.pairs.pairing import pair
@@ -52,14 +53,15 @@ def told_of(paths: list[str], gradients: bool) -> Iterator[str]:
         )
 
 
-def in_training(torch: Runner, keras: Runner, x: Inputs, options: Options) -> Trained:
+def in_training(torch: Runner, keras: Runner, x: Inputs, options: Options, held: Held) -> Trained:
     """The layers, the wiring and the look of a training step, whose steps are paired anew: it has more than one of
-    evaluation.
+    evaluation. held: the way in which weights in pieces were found to lie.
     """
     layers = torch.rename(Names(), {}, {}).result(), keras.rename(Names(), {}, {}).result()
     ours = torch.trained_steps(x, NOTHING).result()
     x, options = introduced(keras, x, Recording(ours), options)
     pairing = pair(layers[0], ours, layers[1], keras.trained_steps(x, NOTHING).result(), options.name_map)
+    pairing = pairing.held(held) if pairing.ways else pairing
     layers = (
         torch.rename(pairing.torch, {}, {}).result(),
         keras.rename(pairing.keras, pairing.layers, pairing.orders).result(),

@@ -8,12 +8,11 @@ from parity.models.inputs import Inputs
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, StepInfo
 from parity.pairs.name_map import NameMap
-from parity.pairs.pairing import Margins, Orders, Pair, Pairing, pair, same_paths
-from parity.pairs.partners import raise_on_other_layers
+from parity.pairs.pairing import Margins, Pair, Pairing, pair, raise_on_others, same_paths
 from parity.runners.recording import Recording
 from parity.runners.runner import Pending, Runner
 
-from .copying import Rewritten
+from .copying import Rewritten, told
 from .options import Options
 from .report import Report
 
@@ -35,16 +34,20 @@ class Prepared:
     rewritten: Rewritten = field(default_factory=Rewritten)  # what was copied otherwise than tensor for tensor
     copy: Copy | None = None  # how torch's weights come into Keras, if they are to
 
-    def reordered(self, torch: Runner, keras: Runner, x: Inputs, orders: Orders) -> "Prepared":
-        """The same with weights along flattened images in other orders, and copied anew."""
-        pairing = replace(self.pairing, orders=orders)
+    def again(self, torch: Runner, keras: Runner, x: Inputs, pairing: Pairing) -> "Prepared":
+        """The same with weights that lie otherwise, and copied anew."""
         torch.rename(pairing.torch, {}, {}).result()
-        keras.rename(pairing.keras, pairing.layers, orders).result()
+        keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
         ready = replace(self, pairing=pairing)
         if self.copy is None:
             return ready
         recording = torch.record(x, "float64", NOTHING, True).result()
-        return replace(ready, rewritten=self.copy(recording, self.torch_layers, self.keras_layers))
+        return ready.told(self.copy(recording, self.torch_layers, self.keras_layers))
+
+    def told(self, rewritten: Rewritten) -> "Prepared":
+        """The same with what was copied, and with what lies in pieces."""
+        held = self.pairing.torch.held
+        return replace(self, rewritten=replace(rewritten, notes=(*told(held.notes), *rewritten.notes)))
 
 
 def prepared(
@@ -65,11 +68,11 @@ def prepared(
     early = options.name_map is None and same_paths(torch_layers, keras_layers)
     recording = recorded.result()
     if not same_paths(torch_layers, keras_layers):
-        raise_on_other_layers(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
+        raise_on_others(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
     rewritten = copy(recording, torch_layers, keras_layers) if early else Rewritten()
     keras_steps = keras.prepare(x, options.dtype).result()
     (torch_layers, keras_layers), pairing = named_alike(
-        torch, keras, layers, (recording.steps, keras_steps), options.name_map
+        torch, keras, layers, (recording.steps, keras_steps), options.name_map, in_pieces=True
     )
     if not early or pairing.orders:
         rewritten = copy(recording, torch_layers, keras_layers)
@@ -80,7 +83,7 @@ def prepared(
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
     pairing = replace(pairing, pairs=pairing.pairs + joints).without(rewritten.moved)
-    return Prepared(recording, keras_steps, *padded, pairing, rewritten, copy)
+    return Prepared(recording, keras_steps, *padded, pairing, copy=copy).told(rewritten)
 
 
 def named_alike(
@@ -89,9 +92,10 @@ def named_alike(
     layers: Layers,
     steps: tuple[list[StepInfo], list[StepInfo]],
     name_map: NameMap | None,
+    in_pieces: bool = False,
 ) -> tuple[Layers, Pairing]:
     """Pair both sides' layers by the steps that one run of each has shown, and let both go by torch's names."""
-    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map)
+    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map, in_pieces)
     if pairing.changes:
         ours = torch.rename(pairing.torch, {}, {}).result()
         layers = ours, keras.rename(pairing.keras, pairing.layers, pairing.orders).result()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from parity.models.inputs import Inputs
-from parity.models.steps import Names, is_output
-from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, opened, with_cuts
+from parity.models.steps import is_output
+from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, lying_of, opened, with_cuts
 from parity.pairs.graph import Graph
 from parity.pairs.pairing import Orders, Pairing, orders_of
 from parity.runners.recording import Recording
@@ -41,6 +41,12 @@ class Regions:
         """With the regions that these steps end shown step by step."""
         return replace(self, cuts=opened(self.cuts, faults, self.torch, self.keras, self.pairing))
 
+    @property
+    def unlike(self) -> frozenset[str]:
+        """The cut points that are ends of other operations in Keras, and are fed otherwise."""
+        pairs = self.cuts.pairs.items()
+        return frozenset(t for t, k in pairs if self.torch.steps[t].kind != self.keras.steps[k].kind)
+
     def notes(self) -> Iterator[tuple[str, str]]:
         """What was compared as one, in a sentence, by the step that it ends with."""
         for key, region in self.cuts.regions(self.torch, self.keras):
@@ -59,8 +65,8 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> R
     Where the outputs disagree, the steps with weights that are paired by structure go on with torch's numbers, so that
     behind a fault equal steps are equal again.
     """
-    torch.rename(Names(), {}, {}).result()
-    keras.rename(Names(shapes=pairing.keras.shapes), pairing.layers, pairing.orders).result()
+    torch.rename(pairing.torch.of_weights, {}, {}).result()
+    keras.rename(pairing.keras.of_weights, pairing.layers, pairing.orders).result()
     recording = torch.record(x, "float64").result()
     likely = pairing.found
     back = {k: t for t, k in likely.items()}
@@ -76,9 +82,12 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> R
         if not unseen or _matters(keras, x, recording, unseen, ours):
             return Regions(cuts, ours, theirs, pairing, partners, True)
     anchors = {t: k for t, k in pairing.anchors.items() if _like(t, k, ours, theirs)}
+    lying = {t: view for t, k in anchors.items() if (view := lying_of(ours, theirs, t, k)) is not None}
+    views = {anchors[t]: view for t, view in lying.items()}
+    keras.rename(replace(pairing.keras.of_weights, views=views), pairing.layers, pairing.orders).result()
     anchored = _partners(keras.find_equal(x, recording, back, {k: t for t, k in anchors.items()}))
     both = {key: anchored.get(key, {}) | partners.get(key, {}) for key in order}
-    return Regions(anchored_cuts(order, both, likely, anchors), ours, theirs, pairing, both, False)
+    return Regions(anchored_cuts(order, both, likely, anchors, lying), ours, theirs, pairing, both, False)
 
 
 def _partners(met: "Iterator[Met] | list[Met]") -> Partners:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from parity.errors import ModelError, ParityError
 from parity.models.inputs import Inputs
 from parity.models.probes import probe_input
-from parity.models.steps import NOTHING, Names
+from parity.models.steps import NOTHING
 from parity.pairs.pairing import Pairing
 from parity.runners.runner import Runner
 from parity.verdict.difference import float32_ok, structure_ok
@@ -34,9 +34,9 @@ def at_sizes(
     Both sides show no other steps from then on. A size that a model does not take is passed over, or, where it was
     asked for, raises the ParityError that says so.
     """
-    outputs = Names(only=frozenset())
-    torch.rename(outputs, {}, {}).result()
-    keras.rename(replace(outputs, shapes=pairing.keras.shapes), pairing.layers, pairing.orders).result()
+    outputs = [replace(side.of_weights, only=frozenset()) for side in (pairing.torch, pairing.keras)]
+    torch.rename(outputs[0], {}, {}).result()
+    keras.rename(outputs[1], pairing.layers, pairing.orders).result()
     for size in sizes:
         shape = _spatial(size, x)
         try:

@@ -105,7 +105,9 @@ class Known:
         with self.quiet():
             if order is not None and array.size == math.prod(x.shape):
                 return self.to_tensor(unsettled(array, order), x, "equal")
-            return self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
+            new = self.to_tensor(restored(array, made.order() if array.ndim == 2 else None), x, made.layout)
+        shapes = tuple(new.shape), tuple(x.shape)
+        return x if shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]) else new  # axes misread
 
     def _codec(self, made: Made, squeezed: bool = False) -> Codec:
         return Codec(lambda x: self._array(x, made, squeezed), lambda array, x: self._tensor(array, x, made))

@@ -64,6 +64,12 @@ class Side(Protocol):
     def unknown_weights(self) -> list[str]:
         """Tensors that belong to no layer of a known kind: they could neither be copied nor compared."""
 
+    def settle(self) -> list[LayerInfo]:
+        """Take weights that the model computes from others for its own, in a copy of it. Returns the layers.
+
+        Raises ParityError where that cannot be done.
+        """
+
     def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
         """Call steps and layers as the other side does, and take the rows of Dense kernels in these orders.
 

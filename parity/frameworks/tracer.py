@@ -222,7 +222,8 @@ class Trace(Known):
             output = run(*args, **kwargs)
         narrow = self._narrowed(known)
         for x in self.tensors(output) if known else ():
-            layout = known[0].layout if kind.layout == "input" or kind.merges else kind.layout
+            lead = next((made for made in known if made.key or made.origins != ()), known[0])
+            layout = lead.layout if kind.layout == "input" or kind.merges else kind.layout
             layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
             self._remember(x, Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow))
         return output

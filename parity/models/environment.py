@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from parity.errors import few
+
 Environment = dict[str, Any]
 
 
@@ -41,6 +43,8 @@ def notes(environment: Environment) -> Iterator[str]:
     if torch.get("wrapped"):
         names = " and ".join(torch["wrapped"])
         yield f"torch's model is compared as it is inside {names}, whose own work on it is not run, and left as it was"
+    if torch.get("computed"):
+        yield f"weights that torch computes are compared as what comes out of it: {few(torch['computed'])}"
     if torch.get("tf32", False) != keras.get("tf32", False):
         side = "torch" if torch.get("tf32") else "Keras"
         yield f"{side} alone may round float32 products to TF32's ten bits: the two sides differ by more than rounding"

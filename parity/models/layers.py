@@ -1,7 +1,7 @@
 """A model's layers as plain data: what a side tells of each without running it, and the shapes of their tensors."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from parity.errors import UnmatchedError, few
@@ -13,7 +13,8 @@ from .kinds import Kind, named
 class LayerInfo:
     """What a side tells of one layer without running it. `weights`: torch-layout shapes by torch's names.
 
-    initial: what its kernel was drawn from, if that is known; see settings.py.
+    initial: what its kernel was drawn from, if that is known; see settings.py. tied: of tensors that are those of other
+    layers, under a second name, the first.
     """
 
     path: str
@@ -21,6 +22,7 @@ class LayerInfo:
     weights: dict[str, tuple[int, ...]]
     static: dict[str, Any]
     initial: dict[str, Any] | None = None
+    tied: dict[str, str] = field(default_factory=dict)
 
 
 class Found(NamedTuple):
@@ -29,6 +31,26 @@ class Found(NamedTuple):
     path: str
     kind: Kind
     layer: Any
+
+
+def in_order(layers: list[Found], bare: list[Found]) -> list[Found]:
+    """All in order of definition: a tensor outside of layers is before those that its owner has."""
+    places = {entry.path: number for number, entry in enumerate(layers)}
+    first: dict[str, int] = {}
+    for path, number in places.items():
+        parts = path.split(".")
+        for length in range(len(parts) + 1):
+            first.setdefault(".".join(parts[:length]), number)
+
+    def place(path: str) -> tuple[int, int]:
+        owner = path
+        while owner and owner not in first:
+            owner = owner.rpartition(".")[0]
+        return (first.get(owner, 0), 0) if owner else (-1, 0)
+
+    keys = [(places[entry.path], 1) for entry in layers] + [place(entry.path) for entry in bare]
+    both = [*layers, *bare]
+    return [both[n] for n in sorted(range(len(both)), key=keys.__getitem__)]
 
 
 class Bare:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .arrays import Array, View
+from .pieces import Held
 
 
 @dataclass
@@ -73,7 +74,8 @@ class Names:
     aliases: other names by its own (Keras's by torch's). hidden: part of what comes after, a step or an input of one,
     by its own name. only: if given, all others are hidden but outputs. passed: padding layers that are told as the
     padding of what they feed. views: how the outputs of steps, by their new names, lie beside the other side's, where
-    their kind does not say so. shapes: of the other side's parameters outside of layers, by path.
+    their kind does not say so. shapes: of the other side's parameters outside of layers, by path. held: the weights
+    that the two sides have in other pieces.
     """
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -82,6 +84,12 @@ class Names:
     passed: frozenset[str] = frozenset()
     views: dict[str, View] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
+
+    @property
+    def of_weights(self) -> "Names":
+        """What is said of weights alone: every step is shown, by its own name."""
+        return Names(shapes=self.shapes, held=self.held)
 
     def hides(self, name: str) -> bool:
         """Whether a step, or an input of one, is not to be shown; `name` is its own."""

@@ -16,16 +16,26 @@ def pair_bare(torch: list[LayerInfo], keras: list[LayerInfo]) -> tuple[Found, Sh
     certain partner; a buffer may be without.
     """
     ours, theirs = _shapes(torch), _shapes(keras)
+    found = _paired(ours, theirs, (True, False))
+    _raise_on_left(torch, keras, found)
+    return found, {t: ours[t] for t, k in found.items() if ours[t] != theirs[k]}
+
+
+def like(torch: list[LayerInfo], keras: list[LayerInfo]) -> Found:
+    """Pairs by path, or by the last name and the shape, alone."""
+    return _paired(_shapes(torch), _shapes(keras), (True,))
+
+
+def _paired(ours: Shapes, theirs: Shapes, by: tuple[bool, ...]) -> Found:
     found: Found = {path: path for path in ours if path in theirs and _fit(ours[path], theirs[path])}
-    for called in (True, False):
+    for called in by:
         left = [path for path in ours if path not in found], [path for path in theirs if path not in found.values()]
         looks = [_by_look(paths, shapes, called) for paths, shapes in zip(left, (ours, theirs), strict=True)]
         for look, paths in looks[0].items():
             others = looks[1].get(look, [])
             if len(paths) == len(others):
                 found |= dict(zip(paths, others, strict=True))
-    _raise_on_left(torch, keras, found)
-    return found, {t: ours[t] for t, k in found.items() if ours[t] != theirs[k]}
+    return found
 
 
 def _shapes(layers: list[LayerInfo]) -> Shapes:

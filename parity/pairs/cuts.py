@@ -8,8 +8,10 @@ What lies between belongs to the region that its end is judged by: a step that o
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from math import prod
 
 from parity.models.arrays import View
+from parity.models.kinds import named
 from parity.models.steps import Names, is_output
 
 from .graph import Graph
@@ -104,12 +106,58 @@ def free_cuts(order: list[str], partners: Partners, likely: Found) -> Cuts:
     return _with_outputs(*by_value(order, partners, likely), order, partners)
 
 
-def anchored_cuts(order: list[str], partners: Partners, likely: Found, anchors: Found) -> Cuts:
-    """Where they do not: cut points by value, and the anchors, the steps with weights that are paired by structure."""
+def anchored_cuts(order: list[str], partners: Partners, likely: Found, anchors: Found, lying: dict[str, View]) -> Cuts:
+    """Where they do not: cut points by value, and the anchors, the steps with weights that are paired by structure.
+
+    lying: how the outputs of those lie that are of other kinds.
+    """
     found, views = by_value(order, partners, likely)
     taken = set(found.values())
     more = {t: k for t, k in anchors.items() if t not in found and k not in taken}
+    views |= {t: lying[t] for t in more if t in lying}
     return _with_outputs(found | more, views, order, partners)
+
+
+def lying_of(torch: Graph, keras: Graph, t: str, k: str) -> View | None:
+    """How a tensor of Keras's lies beside its partner of torch's, by the kinds that made them, or that they go into.
+
+    None where it lies as it should, or where that is not known.
+    """
+    shapes = torch.steps[t].shape, keras.steps[k].shape
+    return _lying(*shapes, _layout(torch, t), _layout(keras, k))
+
+
+def _lying(ours: tuple[int, ...], theirs: tuple[int, ...], torch: str, keras: str) -> View | None:
+    if ours == theirs and (torch == keras or "input" in (torch, keras)):
+        return None
+    rank = len(theirs)
+    plain, first = tuple(range(rank)), (0, rank - 1, *range(1, rank - 1))
+    last = (*theirs[:1], *theirs[2:], *theirs[1:2])  # as it lies in Keras, if it is shown channels first
+    lie = {"channels": (last,), "equal": (theirs,)}.get(keras, (theirs, last))
+    orders = {"channels": (first,), "equal": (plain,)}.get(torch, (plain, first)) if rank > 2 else (plain,)
+    for shape in lie:
+        for axes in orders:
+            if tuple(shape[axis] for axis in axes) == ours:
+                return View(axes, ours[1:])
+    merged = torch == keras == "equal" and ours[:1] == theirs[:1] and prod(ours) == prod(theirs)
+    return View(plain, ours[1:]) if merged else None
+
+
+def _inputs_lying(torch: Graph, keras: Graph, t: str, k: str) -> Iterator[tuple[str, View]]:
+    """How what goes into a step of Keras's lies beside what goes into torch's, where their kinds lie otherwise."""
+    layouts = _layout(torch, t), _layout(keras, k)
+    if "<" in t or layouts[0] == layouts[1] or "input" in layouts:
+        return
+    for number, (one, other) in enumerate(zip(torch.steps[t].sources, keras.steps[k].sources, strict=False)):
+        if one in torch.steps and other in keras.steps:
+            view = _lying(torch.steps[one].shape, keras.steps[other].shape, *layouts)
+            if view is not None:
+                yield f"{t}<{number}", view
+
+
+def _layout(graph: Graph, key: str) -> str:
+    user = key.partition("<")[0] if "<" in key else key
+    return named(graph.steps[user].kind).layout if user in graph.steps else "input"
 
 
 def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairing: Pairing) -> Cuts:
@@ -132,7 +180,10 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
         frozenset(key for key in ours if key not in pairs),
         frozenset(key for key in theirs if key not in pairs.values()),
     )
-    return replace(cuts, pairs=pairs, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
+    new = ((t, lying_of(torch, keras, t, k)) for t, k in (more | glue).items() if t not in cuts.pairs)
+    fed = {feeds: view for t in ends for feeds, view in _inputs_lying(torch, keras, t, pairs[t])}
+    views = fed | cuts.views | {t: view for t, view in new if view is not None}
+    return replace(cuts, pairs=pairs, views=views, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
 
 
 def _fed(key: str, users: Found) -> str | None:
@@ -150,5 +201,6 @@ def with_cuts(pairing: Pairing, cuts: Cuts, torch: Graph, keras: Graph) -> Pairi
         for t, k in cuts.pairs.items()
         if torch.path(t) != keras.path(k) and "#" not in t + k and not keras.path(k).endswith("glue")
     )
-    keras_names = replace(names[1], shapes=pairing.keras.shapes)
-    return replace(pairing, torch=names[0], keras=keras_names, pairs=tuple(dict.fromkeys(new)))
+    torch_names = replace(names[0], held=pairing.torch.held)
+    keras_names = replace(names[1], shapes=pairing.keras.shapes, held=pairing.keras.held)
+    return replace(pairing, torch=torch_names, keras=keras_names, pairs=tuple(dict.fromkeys(new)))

@@ -84,7 +84,8 @@ class Wiring:
 def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozenset[str] | None = None) -> Wiring:
     """Pair the steps of both sides by key. Raises ParityError if there is nothing to compare.
 
-    doubtful: the steps whose inputs are watched where other steps feed them; all, if it is not given.
+    doubtful: the steps whose inputs are watched
+    where other steps feed them; all, if it is not given.
     """
     ours, theirs = ({step.key: step for step in steps} for steps in (torch, keras))
     loose = (

@@ -13,12 +13,24 @@ from dataclasses import dataclass, field, replace
 from parity.errors import UnmatchedError
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned, without_spares
+from parity.models.pieces import Held
 from parity.models.steps import Names, StepInfo
 
 from .bare import pair_bare
 from .directions import path_of
+from .melting import melted
 from .name_map import NameMap
-from .partners import Found, Lists, Model, Steps, by_place, by_weights, dispensable, raise_on_unpaired
+from .partners import (
+    Found,
+    Lists,
+    Model,
+    Steps,
+    by_place,
+    by_weights,
+    dispensable,
+    raise_on_other_layers,
+    raise_on_unpaired,
+)
 
 Orders = dict[str, tuple[int, ...]]  # by torch's path
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
@@ -41,7 +53,7 @@ class Pairing:
     the input of torch's that each of Keras's rows is for. margins: of torch's and of Keras's layers, by torch's paths,
     the padding that a layer before them does, which the other model has in the layer itself. found: Keras's steps by
     torch's, by each side's own names; anchors: those of layers with weights; apart: those
-    whose outputs need not be equal.
+    whose outputs need not be equal. ways: those in which weights can be held that have no partner as they are.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -53,6 +65,7 @@ class Pairing:
     found: Found = field(default_factory=dict)
     anchors: Found = field(default_factory=dict)
     apart: Found = field(default_factory=dict)
+    ways: tuple[Held, ...] = ()
 
     def without(self, paths: Collection[str]) -> "Pairing":
         """The same without the steps of these layers of torch's, whose outputs need not be equal."""
@@ -77,6 +90,10 @@ class Pairing:
         layers = {k: t for t, k in found.items() if t != k}
         return replace(self, layers=self.layers | layers, keras=replace(self.keras, shapes=shapes))
 
+    def held(self, way: Held) -> "Pairing":
+        """The same with weights in pieces held in one of the ways."""
+        return replace(self, torch=replace(self.torch, held=way), keras=replace(self.keras, held=way))
+
     @property
     def changes(self) -> bool:
         """Whether the sides must be told anything."""
@@ -93,14 +110,47 @@ def same_paths(torch: list[LayerInfo], keras: list[LayerInfo]) -> bool:
     return sides[0] == sides[1]
 
 
+def raise_on_others(torch: list[LayerInfo], keras: list[LayerInfo]) -> None:
+    """Raise UnmatchedError if no pairing can be complete, whatever runs, and no weights are others in pieces."""
+    try:
+        raise_on_other_layers(torch, keras)
+    except UnmatchedError:
+        if melted(torch, keras, None) is None:
+            raise
+
+
 def pair(
     torch_layers: list[LayerInfo],
     torch_steps: Steps,
     keras_layers: list[LayerInfo],
     keras_steps: Steps,
     name_map: NameMap | None = None,
+    in_pieces: bool = True,
 ) -> Pairing:
-    """Pair two models' steps. Raises UnmatchedError, with the candidates of both sides, where that is not certain."""
+    """Pair two models' steps. Raises UnmatchedError, with the candidates of both sides, where that is not certain.
+
+    in_pieces: whether weights may be held in pieces of layers of other kinds.
+    """
+    try:
+        return _pair(torch_layers, torch_steps, keras_layers, keras_steps, name_map)
+    except UnmatchedError:
+        found = melted(torch_layers, keras_layers, (torch_steps, keras_steps)) if in_pieces else None
+        if found is None:
+            raise
+        partners = found.ways[0].steps
+        paired = _pair(found.torch, torch_steps, found.keras, keras_steps, name_map, partners)
+        return replace(paired, ways=found.ways).held(found.ways[0])
+
+
+def _pair(
+    torch_layers: list[LayerInfo],
+    torch_steps: Steps,
+    keras_layers: list[LayerInfo],
+    keras_steps: Steps,
+    name_map: NameMap | None,
+    partners: tuple[tuple[str, str], ...] = (),
+) -> Pairing:
+    """partners: paths of layers that are one although they are of other kinds."""
     bare, shapes = pair_bare(torch_layers, keras_layers)
     ours, theirs = Model(owned(torch_layers), torch_steps), Model(owned(keras_layers), keras_steps)
     mapped = {} if name_map is None else name_map.pairs(list(ours.steps), list(theirs.steps))
@@ -114,9 +164,18 @@ def pair(
             order = flows[0], flows[1]
     else:
         ours, theirs, found, order = _by_weights(ours, theirs, certain)
-    found = by_place(ours, theirs, found | mapped, order, agree)
+    alike = {t: k for t, k in _calls(ours, theirs, partners) if t not in found}
+    found = by_place(ours, theirs, found | mapped | alike, order, agree)
     raise_on_unpaired(ours, theirs, found)
-    return _pairing(ours, theirs, found, set(mapped)).with_bare(bare, shapes)
+    paired = _pairing(ours, theirs, found, set(mapped)).with_bare(bare, shapes)
+    return replace(paired, anchors=paired.anchors | alike)
+
+
+def _calls(ours: Model, theirs: Model, partners: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
+    """Every call of layers that are one."""
+    for t, k in partners:
+        if ours.calls[t] == theirs.calls[k]:
+            yield from ((key, f"{k}{key.removeprefix(t)}") for key in ours.steps if path_of(key) == t)
 
 
 def _by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Model, Model, Found, Lists]:

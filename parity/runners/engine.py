@@ -78,7 +78,8 @@ class Engine:
     def start(self, seed: int, blank: bool = False) -> list[LayerInfo]:
         if self.device != "cpu":
             self.require_device()
-        return self.own(adapter(self.framework).open(self.spec, seed, self.device, blank))
+        self.own(adapter(self.framework).open(self.spec, seed, self.device, blank))
+        return self._side.settle()
 
     def unknown_weights(self) -> list[str]:
         return self._side.unknown_weights()

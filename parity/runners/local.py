@@ -45,7 +45,7 @@ class LocalRunner(Requests):
 
     def start(self, seed: int, blank: bool = False) -> Pending[list[LayerInfo]]:
         """The model is built already."""
-        return Done(self.side.layers())
+        return Done(self.side.settle())
 
     def spare_cores(self, spared: int) -> Pending[None]:
         """The user's own process keeps its threads."""

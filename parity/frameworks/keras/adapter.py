@@ -9,9 +9,10 @@ from parity.frameworks.adapter import Adapter, Trainer
 from parity.frameworks.build import build
 from parity.frameworks.side import Side
 
+from .blank import blank_initializers
 from .devices import keras_devices, on_device
 from .dtypes import computing_in
-from .side import KerasSide, blank_initializers
+from .side import KerasSide
 
 
 class KerasAdapter(Adapter):

@@ -11,7 +11,7 @@ from keras import ops
 from parity.errors import ParityError
 from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec, Watching
-from parity.models.arrays import Array, to_torch, torch_shape
+from parity.models.arrays import Array
 from parity.models.inputs import Given, is_input
 from parity.models.keys import is_statistic
 from parity.models.kinds import holder
@@ -19,6 +19,7 @@ from parity.models.steps import Look, StepInfo, info, is_output
 from parity.verdict.measured import Name
 
 from .dtypes import computing_in, retyped
+from .parts import Parts, read
 
 
 class KerasGradients(SideGradients):
@@ -90,23 +91,31 @@ class KerasGradients(SideGradients):
         """What the model adds to any loss it is trained by: regularizers of weights and outputs, `add_loss`."""
         return [loss for loss in self.side.model.losses if _floating(loss)]
 
-    def _trained(self) -> dict[str, Any]:
-        """What is trained, by canonical name."""
-        found = self.side.variables()
-        return {name: v.value for name, v, _ in found if v.trainable and not is_statistic(name)}
+    def _trained(self) -> dict[int, Any]:
+        """What is trained, by the variable's id."""
+        found = ((name, each) for name, v, _ in self.side.variables() for each in _variables(v))
+        return {id(v): v.value for name, v in found if v.trainable and not is_statistic(name)}
 
-    def _gradients(self, found: dict[str, Any]) -> Iterator[tuple[str, Array]]:
+    def _gradients(self, found: dict[int, Any]) -> Iterator[tuple[str, Array]]:
         """Every parameter's gradient in torch's layout, zeros for none."""
+
+        def gradient(variable: Any) -> Array:
+            made = found.get(id(variable))
+            return np.zeros(tuple(variable.shape)) if made is None else _numpy(made)
+
         for name, variable, axes in self.side.variables():
             if not is_statistic(name):
-                gradient = found.get(name)
-                shape = torch_shape(tuple(variable.shape), axes)
-                yield name, np.zeros(shape) if gradient is None else to_torch(_numpy(gradient), axes)
+                yield name, read(variable, axes, gradient)
 
     def _statistics(self) -> Iterator[tuple[str, Array]]:
         for name, variable, axes in self.side.variables():
             if is_statistic(name):
-                yield name, to_torch(_numpy(variable.value), axes)
+                yield name, read(variable, axes, lambda each: _numpy(each.value))
+
+
+def _variables(variable: Any) -> list[Any]:
+    """A variable, or those that one of torch's tensors is in."""
+    return [each for each, _ in variable.variables] if isinstance(variable, Parts) else [variable]
 
 
 def _numpy(x: Any) -> Array:

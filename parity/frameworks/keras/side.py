@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -13,16 +12,17 @@ from keras import ops
 from parity.frameworks.calling import Call
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
-from parity.models.arrays import Array, Axes, Layout, fitting, reordered, to_keras, to_torch, torch_shape
+from parity.models.arrays import Array, Axes, Layout, fitting, reordered, to_keras
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import held
-from parity.models.layers import Found, LayerInfo
+from parity.models.layers import Found, LayerInfo, in_order
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .devices import keras_devices, on_device
 from .dtypes import computing_in, has_wide_types, retyped
 from .inputs import calls, declared_of, laid, layouts, whole_numbers
 from .machine import require_onednn, tensorflow_onednn, tensorflow_threads
+from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
 from .settings import keras_initial, keras_static
 from .tracer import KerasTrace
 from .walk import bare_variables, keras_variables, walk_keras
@@ -51,6 +51,7 @@ class KerasSide:
         self._walked_bare = list(bare_variables(self.model, self._walked))
         self.bare = self._walked_bare
         self.found = self._walked  # under torch's names, once they are known
+        self._own = {name: (v, axes) for name, v, axes in keras_variables([*self._walked, *self._walked_bare])}
         self._variables = {name: (variable, axes) for name, variable, axes in self.variables()}
 
     def _is_built(self) -> bool:
@@ -89,16 +90,24 @@ class KerasSide:
         require_onednn(asked, keras.backend.backend())
 
     def variables(self, found: list[Found] | None = None) -> Iterator[tuple[str, Any, Axes]]:
-        """(canonical name, variable, axes from torch's layout) for every variable of the known layers."""
+        """(canonical name, variable, axes from torch's layout) for every variable of the known layers.
+
+        Those that torch holds in other pieces come by torch's names, as `Parts`.
+        """
         entries = [*self.found, *self.bare] if found is None else found
+        held = self.names.held
+        cut = {id(self._own[piece.keras.tensor][0]) for piece in held.pieces}
         along = {entry.path for entry in entries if entry.kind.along}
         for name, variable, axes in keras_variables(entries):
+            if id(variable) in cut:
+                continue
             path, _, tensor = name.rpartition(".")
             if path in self.names.shapes:
                 axes = fitting(self.names.shapes[path], tuple(variable.shape)) or None
             if path in self._orders and (path in along or (tensor == "weight" and isinstance(axes, tuple))):
                 axes = reordered(axes if isinstance(axes, tuple) else (0,), tuple(variable.shape), self._orders[path])
             yield name, variable, axes
+        yield from in_pieces(held, self._own) if found is None else ()
 
     def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
         """Call steps and layers as the other side does; see Side."""
@@ -111,28 +120,50 @@ class KerasSide:
         return self.layers()
 
     def layers(self) -> list[LayerInfo]:
-        found = [*self.found, *self.bare] if self._met or self._is_built() else []
-        return [self._info(entry) for entry in found]
+        if not (self._met or self._is_built()):
+            return []
+        new = dict(zip(map(id, self._both_walked()), [*self.found, *self.bare], strict=True))
+        ordered = in_order(self._walked, self._walked_bare)
+        infos = [(entry.path, self._info(new[id(entry)])) for entry in ordered]
+        return infos_in_pieces(infos, self.names.held)
+
+    def _both_walked(self) -> list[Found]:
+        return [*self._walked, *self._walked_bare]
 
     def _info(self, found: Found) -> LayerInfo:
         shapes = {}
         for name, variable, axes in self.variables([found]):
-            shapes[name.rpartition(".")[2]] = torch_shape(tuple(variable.shape), axes)
+            shapes[name.rpartition(".")[2]] = shape_of(variable, axes)
         return LayerInfo(found.path, found.kind.name, shapes, keras_static(found), keras_initial(found))
+
+    def settle(self) -> list[LayerInfo]:
+        """A Keras layer multiplies by what it holds, in evaluation."""
+        return self.layers()
 
     def weights(self) -> Iterator[tuple[str, Array]]:
         for name, variable, axes in self.variables():
-            yield name, to_torch(ops.convert_to_numpy(variable), axes)
+            yield name, read(variable, axes, ops.convert_to_numpy)
 
     def load(self, name: str, array: Array) -> None:
         variable, axes = self._variables[name]
-        before = self.exact.pop(id(variable), None)
+        if isinstance(variable, Parts):
+            for part, moved in variable.parted(array, self._kept):
+                self._assign(part, moved)
+            return
         moved = to_keras(array, axes)
         if isinstance(axes, Layout) and axes.row is not None:
-            whole = ops.convert_to_numpy(variable) if before is None else before
+            whole = self._kept(variable)
             whole = np.array(whole, np.result_type(whole, moved))
             whole[axes.row] = moved
             moved = whole
+        self._assign(variable, moved)
+
+    def _kept(self, variable: Any) -> Array:
+        """What a variable holds, or was to."""
+        return np.asarray(self.exact.get(id(variable), ops.convert_to_numpy(variable)))
+
+    def _assign(self, variable: Any, moved: Array) -> None:
+        self.exact.pop(id(variable), None)
         variable.assign(moved)
         if moved.dtype == np.float64 and not np.array_equal(np.asarray(ops.convert_to_numpy(variable)), moved):
             self.exact[id(variable)] = moved  # what float64 runs have, as the variable cannot hold it
@@ -155,7 +186,8 @@ class KerasSide:
 
     def meet(self, x: Inputs) -> list[LayerInfo]:
         """Find out how the model takes x, which builds it if it is not yet; its layers then."""
-        found, whole = calls(self.model, x), self._is_built()
+        found = calls(self.model, x)
+        whole = self._is_built() and all(getattr(entry.layer, "built", True) for entry in self._walked)
         if len(found) > 1 or not whole:
             self._chosen = self._try(x, found)
         if not whole:
@@ -266,19 +298,3 @@ def plain_errors() -> Iterator[None]:
     finally:
         if before:
             keras.config.enable_traceback_filtering()
-
-
-@contextmanager
-def blank_initializers() -> Iterator[None]:
-    """Zeros for random initial weights, for a model that gets others at once: random ones are a fourth of a build."""
-    module = keras.src.initializers.random_initializers
-    before = module.random
-
-    def zeros(shape: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
-        return ops.zeros(shape, dtype)
-
-    module.random = SimpleNamespace(**vars(before) | dict.fromkeys(("normal", "truncated_normal", "uniform"), zeros))
-    try:
-        yield
-    finally:
-        module.random = before

@@ -71,7 +71,7 @@ class KerasTrace(Trace):
             if self.running:
                 output = run(*args, **kwargs)
             else:
-                self.known = kind.known  # what such a layer has in float32 are its weights
+                self.known = kind.known and not kind.opaque  # what such a layer has in float32 are its weights
                 run = run if kind.known or not self.inexact else partial(self._narrowly, run)
                 output = self._layer(path, kind, run, args, kwargs)
                 self.known = False

@@ -86,7 +86,7 @@ def _with_parts(found: Found) -> Iterator[Found]:
 
 def fused_activation(found: Found) -> Any:
     """The `activation=` of a Keras layer that has weights; None where it has none, or the linear one."""
-    if found.kind.recurs or not (found.kind.weights or found.kind.parts):
+    if found.kind.recurs or not (found.kind.weights or found.kind.parts or found.kind.opaque):
         return None
     activation = getattr(found.layer, "activation", None)
     return None if activation is None or kind_of(activation, "keras").idle else activation
@@ -119,16 +119,23 @@ def bare_variables(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
     """The variables that belong to no layer of a known kind, each once, in order of definition."""
     leaves = list(layers)
     seen = {id(variable) for _, variable, _ in keras_variables(leaves)}
-    unknown = [(entry.path, entry.layer) for entry in leaves if not entry.kind.known]
-    for path, layer in (*keras_scopes(model), *unknown):
-        if isinstance(layer, Part):
-            continue
+    unknown = [(entry.path, entry.layer) for entry in leaves if not entry.kind.known or entry.kind.opaque]
+    inside = [found for path, layer in unknown if not isinstance(layer, Part) for found in _inside(path, layer)]
+    for path, layer in (*keras_scopes(model), *inside):
         for weight, name in ((True, "_trainable_variables"), (False, "_non_trainable_variables")):
             for variable in getattr(layer, name, ()):
                 if id(variable) not in seen and str(variable.dtype) not in ("uint32", "string"):  # a seed
                     seen.add(id(variable))
                     own = _called(layer, variable)
                     yield Found(f"{path}.{own}" if path else own, bare(weight), Holder(variable))
+
+
+def _inside(path: str, layer: Any) -> Iterator[tuple[str, Any]]:
+    """A layer and those in it that it does not show, as a MultiHeadAttention's projections, by the names they have."""
+    yield path, layer
+    for child in getattr(layer, "_layers", ()):
+        if is_keras_layer(child):
+            yield from _inside(f"{path}.{child.name}", child)
 
 
 def _called(layer: Any, variable: Any) -> str:

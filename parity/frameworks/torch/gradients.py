@@ -137,8 +137,7 @@ def trained_in(side: Any, dtype: str) -> nn.Module:
 
 def _tensors(side: Any, model: nn.Module) -> Iterator[tuple[str, Array]]:
     """Every parameter's gradient (zeros for none) and every running statistic of the copy, by name, in float64."""
-    found = [on(model, entry) for entry in side.found]
-    for name, tensor in torch_tensors(found):
+    for name, tensor in torch_tensors(side.found_in(model)):
         if not isinstance(tensor, nn.Parameter):
             yield name, tensor.detach().cpu().double().numpy().copy()
         else:
@@ -228,8 +227,8 @@ class _Pupil:
         self.model = trained_in(side, dtype)
         self.targets: dict[str, tuple[torch.Tensor, Codec]] = {}
         self.sources: dict[Name, tuple[torch.Tensor, Codec]] = {}
-        layers = [on(self.model, entry) for entry in side.found]
-        self.parameters = {name: p for name, p in torch_tensors(layers) if isinstance(p, nn.Parameter)}
+        tensors = torch_tensors(side.found_in(self.model))
+        self.parameters = {name: p for name, p in tensors if isinstance(p, nn.Parameter)}
 
     def made(self, key: str, x: torch.Tensor, taught: torch.Tensor | None, codec: Codec) -> torch.Tensor:
         if not is_input(key) and x.requires_grad:

@@ -16,15 +16,18 @@ from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, filled, inputs_of
-from parity.models.layers import Found, LayerInfo
+from parity.models.kinds import bare
+from parity.models.layers import Found, LayerInfo, in_order
+from parity.models.pieces import Held
 from parity.models.probes import probe_bias, probe_norm, probe_scale
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
+from .effective import effective
 from .embedded import fitted
 from .recurrent import on, time_first
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
-from .walk import bare_tensors, torch_tensors, walk_torch
+from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
 from .wrappers import seated, training_copy, uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
@@ -44,25 +47,49 @@ class TorchSide:
     def __init__(self, model: nn.Module, device: str = "cpu") -> None:
         model, self._wrapped = unwrapped(model)
         model = seated(model)
-        self.model = model.to(device)
         self.device = device
+        self._computed: tuple[str, ...] = ()
+        self._threads = torch.get_num_threads()
+        self._hold(model)
+        self.allow_tf32(False)  # parity is a question about the program
+
+    def _hold(self, model: nn.Module) -> None:
+        self.model = model.to(self.device)
         self.found = list(walk_torch(model))
         self.bare = list(bare_tensors(model, self.found))
         self._tensors = dict(torch_tensors([*self.found, *self.bare]))
+        self._first: dict[int, str] = {}  # of every tensor, by id, the name that it has first
+        for name, tensor in self._tensors.items():
+            self._first.setdefault(id(tensor), name)
         self.names = Names()
-        self._threads = torch.get_num_threads()
         fresh = is_fresh(self.found)
         self._initial = {entry.path: torch_initial(entry) for entry in self.found if fresh and entry.kind.weights}
-        self.allow_tf32(False)  # parity is a question about the program
+
+    def settle(self) -> list[LayerInfo]:
+        """Take weights that the model computes from others for its own; see effective.py."""
+        model, self._computed = effective(self.model)
+        if self._computed:
+            self._hold(model)
+        return self.layers()
 
     def layers(self) -> list[LayerInfo]:
-        return [self._info(found) for found in [*self.found, *self.bare]]
+        held = self.names.held
+        known = [self._info(found) for found in in_order(self.found, self.bare)]
+        return [_in_pieces(layer, held) if layer.path in held.layers[0] else layer for layer in known]
 
     def _info(self, found: Found) -> LayerInfo:
         tensors = torch_tensors([found])
         shapes = {name.rpartition(".")[2]: tuple(tensor.shape) for name, tensor in tensors}
         initial = self._initial.get(found.path)
-        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial)
+        first = {name: self._first[id(tensor)] for name, tensor in torch_tensors([found])}
+        tied = {name.rpartition(".")[2]: other for name, other in first.items() if other != name}
+        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial, tied)
+
+    def found_in(self, model: nn.Module) -> list[Found]:
+        """The layers, and the tensors outside of any, of a copy of the model."""
+        layers = [on(model, entry) for entry in self.found]
+        bare = [entry._replace(layer=in_copy(entry, model)) for entry in self.bare]
+        return [*layers, *bare]
 
     def weights(self) -> Iterator[tuple[str, Array]]:
         for name, tensor in self._tensors.items():
@@ -186,7 +213,14 @@ class TorchSide:
     def environment(self) -> dict[str, Any]:
         tf32 = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
         wrapped = {"wrapped": self._wrapped} if self._wrapped else {}
-        return torch_settings(torch) | {"device": self.device, "tf32": tf32} | wrapped | processor()
+        computed = {"computed": self._computed} if self._computed else {}
+        return torch_settings(torch) | {"device": self.device, "tf32": tf32} | wrapped | computed | processor()
+
+
+def _in_pieces(layer: LayerInfo, held: Held) -> LayerInfo:
+    """A layer whose weights the other side has in pieces: for what is compared, tensors outside of any layer."""
+    kept = {name: shape for name, shape in layer.weights.items() if f"{layer.path}.{name}" not in held.left}
+    return LayerInfo(layer.path, bare(True).name, kept, {})
 
 
 def _raise_on_foreign(used: set[int], model: nn.Module) -> None:

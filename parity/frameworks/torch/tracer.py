@@ -21,6 +21,7 @@ from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
 from .recurrent import owner_of, run_through, takes
+from .undrawn import undrawn
 from .walk import torch_tensors
 from .wide import in_float64
 
@@ -111,6 +112,8 @@ class TorchTrace(Trace):
         self.used |= {id(x) for x in self.tensors((args, kwargs)) if isinstance(x, nn.Parameter)}
         args, kwargs = self._constants_cast(args), self._constants_cast(kwargs)
         name = getattr(function, "__name__", "glue").strip("_")
+        if self.tape is not None:
+            args, kwargs = undrawn(function, name, args, kwargs)
         if self.running:
             return function(*args, **kwargs)
         kind = FUNCTIONS.get(name)
@@ -127,7 +130,18 @@ class TorchTrace(Trace):
     def _constants_cast(self, args: Any) -> Any:
         """Parameters and constants that a forward uses itself, outside of a layer, in this run's dtype."""
         wrong = {id(x): x.detach().to(self.dtype) for x in self.tensors(args) if self._is_held(x)}
+        for cast in wrong.values():
+            self._remember(cast, self._held())
         return self.swapped(args, wrong) if wrong else args
+
+    def _held(self) -> Made:
+        """Of what the model holds: no step has made it."""
+        return Made(None, self.layout, origins=())
+
+    def of(self, x: Any) -> Made:
+        made = super().of(x)
+        unknown = made.key is None and made.origins is None and not made.path
+        return self._held() if unknown and (isinstance(x, nn.Parameter) or id(x) in self.buffers) else made
 
     def _is_held(self, x: torch.Tensor) -> bool:
         """Whether a tensor is a parameter, or a constant of the model's, of another dtype than this run's."""
@@ -144,9 +158,9 @@ class TorchTrace(Trace):
         """What is no kind of ours: glue, if it makes a tensor that is not one already known."""
         with self.quiet():
             output = function(*args, **kwargs)
-        known = self.tensors(args)
-        if known and isinstance(output, torch.Tensor) and not (output is known[0] and self.of(output).key):
-            return self._merge(Kind(name), self._path(name), lambda *a, **k: output, args, {})
+        known, made = self.tensors((args, kwargs)), self.tensors(output)
+        if known and made and not (made[0] is known[0] and self.of(made[0]).key):
+            return self._merge(Kind(name), self._path(name), lambda *a, **k: output, (args, kwargs), {})
         return output
 
     def _path(self, name: str) -> str:

@@ -43,6 +43,12 @@ def bare_tensors(model: Any, layers: Iterable[Found]) -> Iterator[Found]:
                     yield Found(f"{path}.{name}" if path else name, bare(weight), Bare(module, name))
 
 
+def in_copy(found: Found, model: Any) -> Bare:
+    """A tensor outside of any layer, as a copy of its model has it."""
+    owner, _, name = found.path.rpartition(".")
+    return Bare(model.get_submodule(owner), name)
+
+
 def torch_tensors(layers: Iterable[Found]) -> Iterator[tuple[str, Any]]:
     """(canonical name, tensor) for every parameter and buffer of the layers that the table of kinds knows."""
     for path, kind, layer in layers:

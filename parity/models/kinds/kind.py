@@ -75,6 +75,7 @@ class Kind:
     ends: str = ""  # of moves: what a move that makes a "vector" of an image, or an "image" of a vector, is shown as
     merges: bool = False  # joins tensors, as an operator does in a model written by hand
     commutes: bool = False  # of merges: the order of what it joins does not matter
+    first: str = "out"  # of a kind that sums: whether torch's weight has outputs, or inputs ("in"), on its first axis
     sums: bool = False  # is linear, but for its bias: sums of products with its weights
     flat: bool = False  # its weight has a column for every number of a vector, which may be a flattened image
     along: bool = False  # its weights have a number for every number of a vector, which may be a flattened image
@@ -102,6 +103,7 @@ class Kind:
     probe: str = ""
     # Layers in one, in order: (name, the Keras class that each is like, what it has otherwise); see Part in walk.py.
     parts: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...] = ()
+    opaque: bool = False  # its weights lie in many ways: each is told, and paired, as a tensor outside of layers
     known: bool = True
     noun: str = ""  # what a reader calls one; by default its name
 

@@ -55,6 +55,7 @@ PRODUCTS = (
         (of.KERNEL_SIZE, of.STRIDE, of.TRANSPOSED_PADDING, of.DILATION, of.BIAS),
         "channels",
         formula=formulas.transposed_convolution,
+        first="in",
         sums=True,
         noun="transposed convolution",
     ),
@@ -69,6 +70,14 @@ PRODUCTS = (
         sums=True,
         flat=True,
         noun="dense layer",
+    ),
+    Kind("einsum", keras=("EinsumDense",), layout="equal", opaque=True, noun="dense layer by einsum"),
+    Kind(
+        "attention",
+        keras=("MultiHeadAttention", "GroupedQueryAttention"),
+        layout="equal",
+        opaque=True,
+        draws=("_dropout", "dropout"),
     ),
     Kind(
         "embedding",

@@ -59,6 +59,9 @@ class NumPySide:
     def meet(self, x: Inputs) -> list[LayerInfo]:
         return self.layers()
 
+    def settle(self) -> list[LayerInfo]:
+        return self.layers()
+
     def expect(self, expected: Expected) -> None:
         self.expected = expected
 

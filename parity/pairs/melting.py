@@ -1,0 +1,282 @@
+"""Layers that have no partner of their kind -> their tensors, and which parts of them are which of the other model's.
+
+Whole layers are paired first (partners.py). What is then over, a layer of a kind or shape that the other model has
+more or fewer of, a layer that the model reads the weights of and never calls, a parameter of no layer, is taken for its
+tensors: each with its name, its shape and its place in the order of definition. One may be one of the other side's, or
+several (shapes.py). All must be used; where shapes leave several ways, values choose (checks/ways.py).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+from parity.models.keys import is_statistic
+from parity.models.kinds import named
+from parity.models.layers import LayerInfo, owned
+from parity.models.pieces import Held
+from parity.models.steps import StepInfo
+
+from .bare import like
+from .partners import Model
+from .shapes import Tensor, Way, many_to_one, one_to_many, one_to_one
+
+MOST_PARTS = 4
+MOST_WAYS = 24
+Owner = dict[str, Tensor]  # by role
+Group = tuple[tuple[Owner, ...], tuple[Owner, ...]]  # torch's, and Keras's that hold the same numbers
+
+# What a tensor is in its owner, by the end of its name.
+ROLES = (
+    ("weight", r"weight|kernel|embeddings|gamma|scale|w|g"),
+    ("bias", r"bias|beta|offset|shift|b"),
+    ("running_mean", r"running_mean|moving_mean"),
+    ("running_var", r"running_var|moving_variance"),
+)
+NEUTRAL = {"bias": "lone offset", "weight": "lone scale"}  # the kind of a vector that torch lacks
+LETTERS = (("q", "q query queries wq"), ("k", "k key keys wk"), ("v", "v value values wv"))
+
+
+class Melted(NamedTuple):
+    """Both sides' layers without the weights that are in pieces, and the ways in which these can lie."""
+
+    torch: list[LayerInfo]
+    keras: list[LayerInfo]
+    ways: tuple[Held, ...]
+
+
+def melted(
+    torch: list[LayerInfo], keras: list[LayerInfo], steps: tuple[list[StepInfo], list[StepInfo]] | None
+) -> Melted | None:
+    """Take apart what has no partner. steps: of a run of both, if there was one. None where pieces fit in no way."""
+    loose = _loose(torch, keras, steps)
+    sides = ((torch, loose[0]), (keras, loose[1]))
+    pools = [list(_tensors(*side, number)) for number, side in enumerate(sides)]
+    found, left = _groups(*pools), frozenset[str]()
+    if found is None:
+        left = frozenset(tensor.name for tensor in pools[0] if tensor.tied)
+        found = _groups([tensor for tensor in pools[0] if tensor.name not in left], pools[1])
+    if not found and not left:
+        return None
+    held = _held(found or [], pools, loose, left)
+    rest = [_without(side, paths) for side, paths in zip((torch, keras), loose, strict=True)]
+    return Melted(rest[0], rest[1], held) if held else None
+
+
+def _loose(
+    torch: list[LayerInfo], keras: list[LayerInfo], steps: tuple[list[StepInfo], list[StepInfo]] | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Paths of the layers, and of tensors outside of any, that have no partner of their kind and shape."""
+    found = like(torch, keras)
+    bare = [
+        {layer.path for layer in side if named(layer.kind).bare and layer.path not in known}
+        for side, known in ((torch, found), (keras, set(found.values())))
+    ]
+    models = [Model(owned(side), [] if steps is None else steps[n]) for n, side in enumerate((torch, keras))]
+    looks = [{path: side.signature(path) for path in side.idle(set())} for side in models]
+    counts = [Counter(each.values()) for each in looks]
+    own = [{path for path, look in each.items() if counts[0][look] != counts[1][look]} for each in looks]
+    if steps is not None:
+        idle = [set(side.idle({step.path.partition("#")[0] for step in side.steps.values()})) for side in models]
+        resting = {path for path in idle[0] & idle[1] if looks[0][path] == looks[1][path]}
+        own = [one | (rest - resting) for one, rest in zip(own, idle, strict=True)]
+    return frozenset(bare[0] | own[0]), frozenset(bare[1] | own[1])
+
+
+def _without(layers: list[LayerInfo], paths: Collection[str]) -> list[LayerInfo]:
+    return [layer for layer in layers if layer.path not in paths or named(layer.kind).spare]
+
+
+def _tensors(layers: Iterable[LayerInfo], paths: Collection[str], side: int) -> Iterator[Tensor]:
+    """The tensors of the layers at these paths, those of one owner together."""
+    taken: set[tuple[str, str]] = set()
+    for layer in layers:
+        kind = named(layer.kind)
+        for name, shape in layer.weights.items() if layer.path in paths else ():
+            owner, role = _called(layer.path) if kind.bare else (layer.path, _called(name)[1])
+            if kind.spare and not is_statistic(f"x.{role}"):
+                continue
+            if (owner, role) in taken:
+                owner, role = layer.path, "weight"
+            taken.add((owner, role))
+            first = kind.first if kind.sums else _first(layer.path, side) if kind.bare else "row"
+            yield Tensor(f"{layer.path}.{name}", shape, owner, role, first, layer.tied.get(name, ""))
+
+
+def _called(path: str) -> tuple[str, str]:
+    """The owner and the role of a tensor, by its name."""
+    for role, names in ROLES:
+        found = re.fullmatch(rf"(?:(.*?)[._])?(?:{names})", path)
+        if found:
+            return found[1] or "", role
+    return path, "weight"
+
+
+def _first(path: str, side: int) -> str:
+    """What the first axis of a matrix outside of known layers is, by its name: a torch weight's, a Keras kernel's."""
+    return "out" if side == 0 and path.endswith("weight") else "in" if side == 1 and path.endswith("kernel") else ""
+
+
+def _groups(torch: list[Tensor], keras: list[Tensor]) -> list[Group] | None:
+    """Which owners hold the same numbers: matrices first, then what is a vector. None where one is over."""
+    owners = [_owners(side) for side in (torch, keras)]
+    large = [[owner for owner in side if _is_large(owner)] for side in owners]
+    found = _aligned(large[0], large[1])
+    if found is None:
+        return None
+    lone = {_name(owner) for pair in found for n in (0, 1) if not _biased(pair[1 - n]) for owner in pair[n]}
+    small = [[_small(owner) for owner in side if not _is_large(owner) or _name(owner) in lone] for side in owners]
+    small = [[owner for owner in side if owner] for side in small]
+    # A bias that one side lacks has no partner: it is left, for what becomes of it to be said (copying.py).
+    fewer = [[owner for owner in side if _name(owner) not in lone] for side in small]
+    ways = (_aligned(*pair) for pair in (small, (fewer[0], small[1]), (small[0], fewer[1]), fewer))
+    more = next((groups for groups in ways if groups is not None), None)
+    return None if more is None else found + more
+
+
+def _biased(owners: tuple[Owner, ...]) -> bool:
+    return any("bias" in owner for owner in owners)
+
+
+def _small(owner: Owner) -> Owner:
+    """What is not part of a matrix's group: of a matrix, its bias, which those that hold its numbers are without."""
+    return {role: tensor for role, tensor in owner.items() if role == "bias"} if _is_large(owner) else owner
+
+
+def _owners(tensors: list[Tensor]) -> list[Owner]:
+    """The tensors by owner, in order; queries, keys and values in that order."""
+    found: dict[str, Owner] = {}
+    for tensor in tensors:
+        found.setdefault(tensor.owner, {})[tensor.role] = tensor
+    names = list(found)
+    for parent in {name.rpartition(".")[0] for name in names}:
+        places = [n for n, name in enumerate(names) if name.rpartition(".")[0] == parent and _letter(name)]
+        for place, name in zip(places, sorted((names[n] for n in places), key=_letter), strict=True):
+            names[place] = name
+    return [found[name] for name in names]
+
+
+def _letter(owner: str) -> str:
+    tokens = set(re.split(r"[_\d]+", owner.rpartition(".")[2].lower()))
+    return next((f"{n}{letter}" for n, (letter, words) in enumerate(LETTERS) if tokens & set(words.split())), "")
+
+
+def _is_large(owner: Owner) -> bool:
+    return "weight" in owner and len(owner["weight"].plain) > 1
+
+
+def _aligned(ours: list[Owner], theirs: list[Owner]) -> list[Group] | None:
+    """Both lists from first to last, one against one or several; at the least cost, and nothing over."""
+
+    @cache
+    def best(i: int, j: int) -> tuple[int, tuple[Group, ...]] | None:
+        if i == len(ours) and j == len(theirs):
+            return 0, ()
+        found = []
+        sizes = [(1, 1), *((1, n) for n in range(2, MOST_PARTS + 1)), *((n, 1) for n in range(2, MOST_PARTS + 1))]
+        for a, b in sizes:
+            if i + a > len(ours) or j + b > len(theirs):
+                continue
+            group = tuple(ours[i : i + a]), tuple(theirs[j : j + b])
+            rest = best(i + a, j + b) if ways_of(group) else None
+            if rest is not None:
+                found.append((rest[0] + _cost(group), (group, *rest[1])))
+        return min(found, key=lambda each: each[0], default=None)
+
+    by_name = _by_name(ours, theirs)
+    if by_name is not None:
+        return by_name
+    alone = _alone(ours, theirs)
+    taken = {id(owner) for pair in alone for side in pair for owner in side}
+    ours, theirs = ([owner for owner in side if id(owner) not in taken] for side in (ours, theirs))
+    result = best(0, 0)
+    return None if result is None else [*alone, *result[1]]
+
+
+def _alone(ours: list[Owner], theirs: list[Owner]) -> list[Group]:
+    """Those that can be but each other: in whatever order they are defined."""
+    fits = [[k for k, other in enumerate(theirs) if ways_of(((owner,), (other,)))] for owner in ours]
+    users = Counter(k for each in fits for k in each)
+    return [((ours[t],), (theirs[k[0]],)) for t, k in enumerate(fits) if len(k) == 1 == users[k[0]]]
+
+
+def _by_name(ours: list[Owner], theirs: list[Owner]) -> list[Group] | None:
+    """All of them by equal names or, of one shape, alone: in whatever order they are defined."""
+    looks = [{_name(owner): owner for owner in side} for side in (ours, theirs)]
+    if looks[0].keys() != looks[1].keys() or not looks[0]:
+        return None
+    groups: list[Group] = [((looks[0][name],), (looks[1][name],)) for name in looks[0]]
+    return groups if all(map(ways_of, groups)) else None
+
+
+def _name(owner: Owner) -> str:
+    return next(iter(owner.values())).owner
+
+
+def _cost(group: Group) -> int:
+    names = [[_letter(_name(owner)) for owner in side] for side in group]
+    apart = len(names[0]) == len(names[1]) and any(a != b and a and b for a, b in zip(*names, strict=True))
+    return 10 * apart + len(group[0]) + len(group[1]) - 2
+
+
+def ways_of(group: Group) -> list[Way]:
+    """The ways in which the numbers of a group can lie, of weight and bias alike."""
+    ours, theirs = group
+    found: list[Way] = []
+    roles = dict.fromkeys(role for owner in ours for role in owner)
+    for role in roles:
+        parts = [owner[role] for owner in ours if role in owner], [owner[role] for owner in theirs if role in owner]
+        if not parts[1] and role in ("bias",):
+            continue
+        if (len(parts[0]), len(parts[1])) != (len(ours), len(theirs)):
+            return []
+        new = _ways(*parts)
+        if not new:
+            return []
+        found = [(label, pieces + dict(new).get(label, new[0][1])) for label, pieces in found] if found else new
+    return found
+
+
+def _ways(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> list[Way]:
+    if len(ours) == len(theirs) == 1:
+        return one_to_one(ours[0], theirs[0])
+    return one_to_many(ours[0], theirs) if len(ours) == 1 else many_to_one(ours, theirs[0])
+
+
+def _held(
+    groups: list[Group], pools: list[list[Tensor]], loose: tuple[frozenset[str], frozenset[str]], left: frozenset[str]
+) -> tuple[Held, ...]:
+    """The ways of all groups together: those that are alike go one way."""
+    shapes: dict[object, list[Way]] = {}
+    for group in groups:
+        shapes.setdefault(_look(group), ways_of(group))
+    looks = list(shapes)
+    choices = sorted(product(*(range(len(shapes[look])) for look in looks)), key=sum)[:MOST_WAYS]
+    found = []
+    for choice in choices:
+        chosen = dict(zip(looks, choice, strict=True))
+        each = [(group, ways_of(group)[chosen[_look(group)]]) for group in groups]
+        pieces = tuple(piece for _, (_, some) in each for piece in some)
+        in_pieces = {piece.keras.tensor for piece in pieces}
+        over = (t for t in pools[1] if t.name not in in_pieces and len(t.plain) == 1 and t.role in NEUTRAL)
+        spare = tuple((tensor.name, NEUTRAL[tensor.role]) for tensor in over)
+        own = {piece.torch.tensor for piece in pieces}
+        known = tuple((tensor.name, tensor.shape) for tensor in pools[0] if tensor.name in own)
+        notes = tuple(_told(group, label) for group, (label, _) in each)
+        steps = tuple((_name(t[0]), _name(k[0])) for t, k in groups if len(t) == len(k) == 1)
+        found.append(Held(pieces, known, loose, spare, left, notes, steps))
+    return tuple(found)
+
+
+def _look(group: Group) -> object:
+    return tuple(tuple(tuple(tensor.shape for tensor in owner.values()) for owner in side) for side in group)
+
+
+def _told(group: Group, label: tuple[str, int]) -> str:
+    names = [", ".join(_name(owner) for owner in side) for side in group]
+    how = f", by {label[1]} heads" if label[0] == "heads" else ""
+    if len(group[0]) == len(group[1]) == 1:
+        return f"weights that Keras has in another shape or place{how}: {names[0]}"
+    return f"weights that are {len(group[0])} in torch and {len(group[1])} in Keras{how}: {names[0]}"

@@ -1,0 +1,136 @@
+"""Two tensors' shapes -> the ways in which the numbers of one can be those of the other, and of one those of several.
+
+A way is exact: axes are split, merged and exchanged, never cut across. What is a matrix's output axis is first in a
+torch layer and last in what a Keras layer multiplies by; where a name does not say so, both ways are open.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from math import prod
+from operator import mul
+
+from parity.models.pieces import Cut, Piece, Shape
+
+MOST_HEADS = 64
+Label = tuple[str, int]  # how a fused tensor is cut: in "rows" or by "heads", on how many
+ROWS: Label = ("rows", 0)
+Way = tuple[Label, tuple[Piece, ...]]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of either model, in torch's layout of its own kind. first: what its first axis is, where known, "out" or
+    "in"; rows of a table are neither."""
+
+    name: str
+    shape: Shape
+    owner: str
+    role: str
+    first: str = ""
+    tied: str = ""
+
+    @property
+    def plain(self) -> Shape:
+        """The shape without axes of one number."""
+        return tuple(size for size in self.shape if size != 1) or (1,)
+
+
+def one_to_one(torch: Tensor, keras: Tensor) -> list[Way]:
+    """The ways in which two tensors can be one."""
+    cuts = Cut(torch.name, torch.plain), Cut(keras.name, keras.plain)
+    found = _pieces(*cuts, _turned(torch, keras), 1)
+    return [(("as it is", number), (piece,)) for number, piece in enumerate(found)]
+
+
+def one_to_many(torch: Tensor, keras: Sequence[Tensor]) -> list[Way]:
+    """The ways in which a tensor of torch's can be several of Keras's."""
+    found = []
+    for label, cuts, outs in _cuts(torch, [prod(part.shape) for part in keras]):
+        pairs = [
+            next(iter(_pieces(cut, Cut(part.name, part.plain), _turned(torch, part), outs)), None)
+            for cut, part in zip(cuts, keras, strict=True)
+        ]
+        found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
+    return found
+
+
+def many_to_one(torch: Sequence[Tensor], keras: Tensor) -> list[Way]:
+    """The ways in which several tensors of torch's can be one of Keras's."""
+    found = []
+    for label, cuts, _ in _cuts(keras, [prod(part.shape) for part in torch]):
+        pairs = [
+            next(iter(_pieces(Cut(part.name, part.plain), cut, _turned(part, keras), 1)), None)
+            for cut, part in zip(cuts, torch, strict=True)
+        ]
+        found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
+    return found
+
+
+def _turned(torch: Tensor, keras: Tensor) -> tuple[bool, ...]:
+    """Whether the output axis is to be moved from first to last; both where it is not known."""
+    if len(torch.plain) < 2 and len(keras.plain) < 2:
+        return (False,)
+    known = {torch.first, keras.first}
+    return (known == {"out", "in"},) if "" not in known else (False, True)
+
+
+def _pieces(torch: Cut, keras: Cut, turns: tuple[bool, ...], outs: int) -> list[Piece]:
+    """torch's part as Keras's, the likeliest way first. outs: axes of torch's part that are outputs."""
+    plain = tuple(size for size in torch.shape if size != 1) or (1,)
+    ways: dict[tuple[Shape, tuple[int, ...]], None] = {}
+    rank, wanted = len(plain), keras.shape
+    for turned in turns:
+        axes = [(*range(p, rank), *range(p)) for p in range(1, rank)] if turned else [tuple(range(rank))]
+        if outs > 1 and turned:  # heads are outputs too
+            axes = [order for order in axes if order[0] == outs]
+        if not turned and rank > 2:  # (out, in, ...) against (out, ..., in)
+            axes.append((0, *range(2, rank), 1))
+        found = [(plain, order) for order in axes if _fits([plain[axis] for axis in order], wanted)]
+        if not turned and rank == 2 < len(wanted) and not torch.start and torch.stop is None:
+            split = (wanted[0], *wanted[2:], wanted[1])
+            moved = (0, len(wanted) - 1, *range(1, len(wanted) - 1))
+            found += [(split, moved)] if prod(split) == prod(plain) and split[0] == plain[0] else []
+        ways |= dict.fromkeys(found)
+    whole = torch.stop is None
+    kept = [(split, order) for split, order in ways if whole or split == plain]
+    return [Piece(Cut(torch.tensor, split) if whole else torch, keras, _whole(torch, order)) for split, order in kept]
+
+
+def _whole(cut: Cut, order: tuple[int, ...]) -> tuple[int, ...]:
+    """An order of a part's axes of more than one number as one of all its axes."""
+    if cut.stop is None:
+        return order
+    wide = [axis for axis, size in enumerate(cut.shape) if size != 1] or [0]
+    return tuple([axis for axis in range(len(cut.shape)) if axis not in wide] + [wide[axis] for axis in order])
+
+
+def _fits(found: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether one shape is the other with axes split or merged."""
+    ends = [set(accumulate((size for size in shape if size != 1), mul)) or {1} for shape in (found, wanted)]
+    return prod(found) == prod(wanted) and (ends[0] <= ends[1] or ends[1] <= ends[0])
+
+
+def _cuts(fused: Tensor, sizes: list[int]) -> Iterator[tuple[Label, list[Cut], int]]:
+    """The ways to cut a tensor into parts of these sizes: by rows, or by the rows of every head; the axes of a part
+    that are outputs."""
+    shape = fused.plain
+    axes = range(len(shape))
+    for axis in reversed(axes) if fused.first == "in" else axes:
+        row = prod(shape) // shape[axis]
+        rows = [size // row for size in sizes]
+        if any(size % row for size in sizes) or sum(rows) != shape[axis]:
+            continue
+        ends = list(pairwise(accumulate(rows, initial=0)))
+        yield (ROWS[0], axis), [Cut(fused.name, shape, axis, start, stop) for start, stop in ends], 1
+    for axis in reversed(axes) if fused.first == "in" else axes[:1]:
+        each = shape[axis] // len(sizes)
+        if len(set(sizes)) > 1 or shape[axis] % len(sizes):
+            continue
+        for heads in range(2, min(each, MOST_HEADS) + 1):
+            if each % heads == 0:
+                split = (*shape[:axis], heads, len(sizes), each // heads, *shape[axis + 1 :])
+                cuts = [Cut(fused.name, split, axis + 1, number, number + 1) for number in range(len(sizes))]
+                yield ("heads", heads), cuts, 2 if each > heads else 1
+        if fused.first == "in":
+            return
