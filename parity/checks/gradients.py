@@ -22,6 +22,7 @@ from parity.causes.gradients import Teacher, causes
 from parity.causes.ties import ties_of
 from parity.models.arrays import Array
 from parity.models.inputs import Inputs
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
@@ -32,7 +33,7 @@ from parity.verdict.difference import Difference, eased, float32_ok, structure_o
 from parity.verdict.gradients import Gradient, TensorGradient
 from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
-from parity.verdict.rounding import rounded
+from parity.verdict.rounding import lost_one_by_one, rounded
 
 from .answerable import answerable
 from .gradient_rows import faults_of, with_bare, with_gradient, with_trained
@@ -203,7 +204,7 @@ def judge(
         tensors.setdefault(key, {})[name] = tensor
     if _same_to_all(numbers, x):
         tensors = {key: dict(_absorbed(found)) for key, found in tensors.items()}
-    rows = [with_gradient(row, tensors.get(row.step.key), dtype) for row in with_trained(report.layers, wiring)]
+    rows = [_judged(row, tensors.get(row.step.key), dtype, teacher) for row in with_trained(report.layers, wiring)]
     rows = list(with_bare(rows, tensors, layers, dtype))
     inputs = ((key, x.batch_first(name).shape) for name, key in x.keys.items())
     first = [row for key, shape in inputs for row in _extra(key, shape, ("gradient", key), numbers)]
@@ -211,6 +212,18 @@ def judge(
     if not any(row.faults for row in rows):  # who makes an error is at fault, not who inherits it
         last = (replace(row, faults=faults_of(row, dtype)) for row in last)
     return replace(report, layers=(*first, *rows, *last))
+
+
+def _judged(row: LayerResult, tensors: dict[str, TensorGradient] | None, dtype: str, teacher: Teacher) -> LayerResult:
+    """The row with its gradients; what a batch's sums may lose is measured where the usual does not do."""
+    found = with_gradient(row, tensors, dtype)
+    if tensors is None or "gradient arithmetic" not in found.faults or named(row.kind).normalises != "batch":
+        return found
+    x = teacher.kept("source", row.step.key)
+    if x is None:
+        return found
+    lost = lost_one_by_one(x)
+    return with_gradient(row, {name: replace(tensor, lost=lost) for name, tensor in tensors.items()}, dtype)
 
 
 def _same_to_all(numbers: Numbers, x: Inputs) -> bool:

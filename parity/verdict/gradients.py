@@ -15,7 +15,8 @@ class TensorGradient:
 
     added: Keras's against torch's, both from torch's own input and upstream gradient. torch, keras: the rounding of
     the asked dtype on either side, from the same. difference: between the two in that dtype. absent: whose gradient
-    is missing, or zero, where the other's is not. summed: how many numbers a batch statistic in it is a sum of.
+    is missing, or zero, where the other's is not. summed: how many numbers a batch statistic in it is a sum of. lost:
+    the share of itself that such a sum loses in float32 where these very numbers are added one by one.
     absorbed: no weight's gradient and no input's differs for it, so it trains nothing otherwise.
     """
 
@@ -26,6 +27,7 @@ class TensorGradient:
     difference: Difference = field(default_factory=Difference)
     absent: str = ""
     summed: int = 0
+    lost: float = 0.0
     absorbed: bool = False
 
     def allowed(self, dtype: str) -> float:
@@ -34,9 +36,10 @@ class TensorGradient:
         A sum of n numbers of one sign, added one by one, is off by about sqrt(n) / 3 roundings of itself (each partial
         sum rounds once: a random walk of growing steps), and one added pairwise by almost none. TensorFlow's fused
         batch norm adds one by one, torch pairwise; both are right, so up to 2 sqrt(n) roundings, six sigma, pass.
+        Numbers that are alike, such as a ReLU's zeros, all round to the same side: then twice what is `lost` passes.
         """
         finer = min(self.torch, self.keras, key=lambda side: side.rms)
-        return max(arithmetic_bound(finer, dtype), 2.0 * math.sqrt(self.summed) * ROUNDING[dtype])
+        return max(arithmetic_bound(finer, dtype), 2.0 * math.sqrt(self.summed) * ROUNDING[dtype], 2.0 * self.lost)
 
     def _rounds_alike(self, dtype: str) -> bool:
         sides = self.torch, self.keras

@@ -133,6 +133,20 @@ def is_statistic(name: Name) -> bool:
     return name[0] == "tensor" and keys.is_statistic(name[1])
 
 
+def lost_one_by_one(x: Array) -> float:
+    """The rms, over the channels of x (N, C, ...), of what their variance loses where float32 adds number by number.
+
+    As a share of the variance; the mean, which loses less, is taken off in float32 first.
+    """
+    rows = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+    narrow = rows.astype(np.float32)
+    mean = np.add.accumulate(narrow, 0)[-1] / np.float32(len(rows))
+    summed = np.add.accumulate((narrow - mean) ** 2, 0)[-1].astype(np.float64)
+    exact = ((rows - rows.mean(0)) ** 2).sum(0)
+    share = np.divide(summed - exact, exact, out=np.zeros_like(exact), where=exact > 0)
+    return float(np.sqrt(np.mean(share**2)))
+
+
 def rounded(name: Name, mine: Array, theirs: Array, size: Size | None) -> Difference:
     """How two arrays of a name differ, beside the sizes of what was added up."""
     found = difference(mine, theirs)
