@@ -46,8 +46,9 @@ class Prepared:
 
     def told(self, rewritten: Rewritten) -> "Prepared":
         """The same with what was copied, and with what lies in pieces."""
-        held = self.pairing.torch.held
-        return replace(self, rewritten=replace(rewritten, notes=(*told(held.notes), *rewritten.notes)))
+        columns = (f"{INTO_AN_IMAGE}: {path}" for path in self.pairing.keras.columns)
+        notes = told((*self.pairing.torch.held.notes, *columns))
+        return replace(self, rewritten=replace(rewritten, notes=(*notes, *rewritten.notes)))
 
 
 def prepared(
@@ -148,6 +149,7 @@ def with_notes(report: Report, notes: dict[str, str]) -> Report:
     return replace(report, layers=layers)
 
 
+INTO_AN_IMAGE = "numbers that become an image, channels first in torch and last in Keras, in the other's order"
 REORDERED = (
     "its input is a flattened image, channels first in torch and last in Keras: the kernel's input axis is permuted "
     "between them"

@@ -8,7 +8,8 @@ from parity.models.inputs import Inputs
 from parity.models.steps import is_output
 from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, lying_of, opened, with_cuts
 from parity.pairs.graph import Graph
-from parity.pairs.pairing import Orders, Pairing, orders_of
+from parity.pairs.orders import Orders, orders_of
+from parity.pairs.pairing import Pairing
 from parity.runners.recording import Recording
 from parity.runners.runner import Runner
 from parity.verdict.measured import Met

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
+
 from parity.models.arrays import Array
-from parity.models.steps import Look
+from parity.models.steps import Look, Names
 
 from .made import Made
-from .orders import Order, canonical, fresh, moved, restored, settled, unsettled
+from .orders import Order, canonical, fresh, in_columns, moved, restored, settled, unsettled
 from .side import Codec
 
 Run = Callable[..., Any]
@@ -21,6 +24,7 @@ class Known:
     """The tensors of one run. A framework's subclass says what a tensor is."""
 
     look: Look
+    names: Names
     layout: str  # of the model's input
 
     def __init__(self) -> None:
@@ -111,6 +115,19 @@ class Known:
 
     def _codec(self, made: Made, squeezed: bool = False) -> Codec:
         return Codec(lambda x: self._array(x, made, squeezed), lambda array, x: self._tensor(array, x, made))
+
+    def _in_columns(self, raw: str, name: str, made: Made) -> Made:
+        """The vector that a layer gives, where its numbers lie otherwise than torch's: known to be so from here on."""
+        numbers = self.names.columns.get(raw.partition("#")[0])
+        return made if numbers is None else replace(made, order=cache(partial(in_columns, name, numbers)))
+
+    def _of_vector(self, made: Made, image: Any) -> tuple[str, tuple[int, ...]] | None:
+        """Where the numbers of an image, in torch's axes, lay in the vector that it was made of, as plain data."""
+        order = made.order()
+        if order is None or len(order.shape) != 1 or order.index.shape != tuple(image.shape[1:]):
+            return None
+        index = np.moveaxis(order.index, -1, 0) if self.channels_last and made.layout == "channels" else order.index
+        return order.origin, tuple(index.reshape(-1).tolist())
 
     def _own_moved(self, name: str, before: Made, x: Any, output: Any, run: Run, args: Any, kwargs: Any) -> Lies:
         """The order after a layer of the model's own that gives as many numbers: its input's if it but moves them."""

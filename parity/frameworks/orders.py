@@ -45,6 +45,11 @@ def fresh(origin: str, sample: tuple[int, ...], channels_last: bool) -> Order:
     return Order(origin, np.moveaxis(np.arange(size).reshape(shape), 0, -1), shape)
 
 
+def in_columns(origin: str, numbers: tuple[int, ...]) -> Order:
+    """The Order of a vector whose number i is number `numbers[i]` of torch's."""
+    return Order(origin, np.array(numbers), (len(numbers),))
+
+
 def moved(order: Order, batch: int, run: Callable[[Array], Any]) -> Order | None:
     """The Order after an operation, `run` on an array (N, ...) of positions; None where it mixes or drops numbers."""
     # Contiguous, as what the model has moved and copied is: torch's `view` takes no other.

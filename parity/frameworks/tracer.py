@@ -131,12 +131,15 @@ class Trace(Known):
         narrow = self._narrowed([self.of(x) for x in tensors])
         shown, *others = self.tensors(output)
         made = replace(self._after(name, kind, before, shown, args, run, kwargs), view=self.names.views.get(name))
+        made = self._in_columns(raw, name, made) if kind.sums else made
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
         step.narrow = narrow
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
+        elif kind.ends == "image" and tensors and len(tensors[0].shape) == 2:
+            step.order = self._of_vector(made, shown)
         new = self._taught(name, shown, self.visit(step), made, kind.squeezed)
         self._remember(new, made)
         for number, x in enumerate(others):

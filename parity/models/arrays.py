@@ -29,10 +29,15 @@ class Layout:
 Axes = tuple[int, ...] | Layout | None
 
 
-def reordered(axes: tuple[int, ...], shape: tuple[int, ...], order: tuple[int, ...]) -> Layout:
-    """The layout of a dense kernel, Keras's `shape` (in, out), whose row i is for torch's input order[i]."""
+def reordered(
+    axes: tuple[int, ...], shape: tuple[int, ...], order: tuple[int, ...] | None, columns: tuple[int, ...] | None = None
+) -> Layout:
+    """The layout of a dense kernel, Keras's `shape` (in, out), whose row i is for torch's input order[i].
+
+    Its column i, or number i of a vector's weights, is for torch's output columns[i].
+    """
     torch = tuple(shape[axis] for axis in np.argsort(axes))
-    return Layout(torch, torch, axes, shape, order)
+    return Layout(torch, torch, axes, shape, order, columns)
 
 
 def fitting(torch: tuple[int, ...], keras: tuple[int, ...]) -> "Axes | Literal[False]":

@@ -16,8 +16,9 @@ class Step:
     `sources` says for each input which step made it: a key, "input", or "glue". The last step is the model's "output".
     `inputs` are there only for the steps that a Look wants them of.
     function: a function that the model calls itself, not a layer. free: computes nothing, so it needs no partner.
-    origins: of glue, the steps it was made of, None where that was not seen. order: of a Dense layer's input, where
-    its numbers came from (see orders.py). note: what the reader must know of how the step was run. raw: the output
+    origins: of glue, the steps it was made of, None where that was not seen. order: of a Dense layer's input, or of an
+    image made of a vector, where its numbers came from (see orders.py). note: what the reader must know of how the step
+    was run. raw: the output
     with its axes as the framework has them, if a Look wants it.
     narrow: what of it was in float32 although the run is in float64, in words. maker: of an output that is glue, the
     kind of that.
@@ -75,7 +76,8 @@ class Names:
     by its own name. only: if given, all others are hidden but outputs. passed: padding layers that are told as the
     padding of what they feed. views: how the outputs of steps, by their new names, lie beside the other side's, where
     their kind does not say so. shapes: of the other side's parameters outside of layers, by path. held: the weights
-    that the two sides have in other pieces.
+    that the two sides have in other pieces. columns: of layers that give a vector which becomes an image, by their
+    own path, which of torch's numbers each of Keras's is.
     """
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -85,11 +87,12 @@ class Names:
     views: dict[str, View] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
+    columns: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def of_weights(self) -> "Names":
         """What is said of weights alone: every step is shown, by its own name."""
-        return Names(shapes=self.shapes, held=self.held)
+        return Names(shapes=self.shapes, held=self.held, columns=self.columns)
 
     def hides(self, name: str) -> bool:
         """Whether a step, or an input of one, is not to be shown; `name` is its own."""

@@ -202,5 +202,6 @@ def with_cuts(pairing: Pairing, cuts: Cuts, torch: Graph, keras: Graph) -> Pairi
         if torch.path(t) != keras.path(k) and "#" not in t + k and not keras.path(k).endswith("glue")
     )
     torch_names = replace(names[0], held=pairing.torch.held)
-    keras_names = replace(names[1], shapes=pairing.keras.shapes, held=pairing.keras.held)
+    weights = pairing.keras.of_weights
+    keras_names = replace(names[1], shapes=weights.shapes, held=weights.held, columns=weights.columns)
     return replace(pairing, torch=torch_names, keras=keras_names, pairs=tuple(dict.fromkeys(new)))

@@ -7,19 +7,20 @@ must then be the same list of kinds and weight shapes. Nothing else is accepted:
 could be exchanged are told apart by a guess. Steps without weights are paired within the gaps between these.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from parity.errors import UnmatchedError
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned, without_spares
 from parity.models.pieces import Held
-from parity.models.steps import Names, StepInfo
+from parity.models.steps import Names
 
 from .bare import pair_bare
 from .directions import path_of
 from .melting import melted
 from .name_map import NameMap
+from .orders import Orders, columns_of, orders_of, renumbered
 from .partners import (
     Found,
     Lists,
@@ -32,7 +33,6 @@ from .partners import (
     raise_on_unpaired,
 )
 
-Orders = dict[str, tuple[int, ...]]  # by torch's path
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
 
 
@@ -207,9 +207,10 @@ def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pair
     )
     layers = dict(_layers(ours, theirs, found))
     margins = dict(m for _, users in folded[0] for m in users), dict(m for _, users in folded[1] for m in users)
-    names = Names({}, free[0], passed=passed[0]), Names(aliases, free[1], passed=passed[1])
+    columns = columns_of(ours.steps, theirs.steps, found)
+    names = Names({}, free[0], passed=passed[0]), Names(aliases, free[1], passed=passed[1], columns=columns)
     anchors = {t: k for t, k in found.items() if ours.weights(t) and theirs.weights(k)}
-    orders = orders_of(ours.steps, theirs.steps, found, {})
+    orders = orders_of(ours.steps, renumbered(theirs.steps, columns), found, {})
     return Pairing(pairs, layers, *names, orders, margins, found, anchors)
 
 
@@ -237,31 +238,3 @@ def _layers(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, str
                 yield path, partners[path]
         elif path in partners.values():
             yield path, f"keras:{path}"
-
-
-def orders_of(
-    ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], found: Found, equal: Mapping[str, Collection[str]]
-) -> Orders:
-    """Which of torch's numbers each row of a Dense kernel, or each number of a norm, is for, by torch's path.
-
-    Known where both sides' numbers have the same origin: steps that are paired, or `equal`, torch's by Keras's.
-    """
-    orders = {}
-    for t, k in found.items():
-        one, other = ours[t].order if t in ours else None, theirs[k].order if k in theirs else None
-        if one is None or other is None or sorted(one[1]) != sorted(other[1]):
-            continue
-        if not (_same_origin(one[0], other[0], found) or one[0] in equal.get(other[0], ())):
-            continue
-        column = {position: i for i, position in enumerate(one[1])}
-        order = tuple(column[position] for position in other[1])
-        if order != tuple(range(len(order))):
-            orders[path_of(t)] = order
-    return orders
-
-
-def _same_origin(torch: str, keras: str, found: Found) -> bool:
-    if "<" in torch or "<" in keras:  # glue is known by what it goes into
-        ours, theirs = torch.partition("<"), keras.partition("<")
-        return found.get(ours[0]) == theirs[0] and ours[2] == theirs[2]
-    return found.get(torch, torch) == keras

@@ -43,6 +43,7 @@ class KerasSide:
         self._chosen = 0  # of the ways to call the model
         self._met = False
         self._orders: dict[str, tuple[int, ...]] = {}
+        self._columns: dict[str, tuple[int, ...]] = {}
         self._walk()
         self.allow_tf32(False)  # parity is a question about the program
 
@@ -104,14 +105,17 @@ class KerasSide:
             path, _, tensor = name.rpartition(".")
             if path in self.names.shapes:
                 axes = fitting(self.names.shapes[path], tuple(variable.shape)) or None
-            if path in self._orders and (path in along or (tensor == "weight" and isinstance(axes, tuple))):
-                axes = reordered(axes if isinstance(axes, tuple) else (0,), tuple(variable.shape), self._orders[path])
+            rows = self._orders.get(path) if path in along or tensor == "weight" else None
+            columns = None if path in along and rows else self._columns.get(path)
+            if (rows or columns) and not isinstance(axes, Layout):
+                axes = reordered(axes or (0,), tuple(variable.shape), rows, columns)
             yield name, variable, axes
         yield from in_pieces(held, self._own) if found is None else ()
 
     def rename(self, names: Names, layers: dict[str, str], orders: dict[str, tuple[int, ...]]) -> list[LayerInfo]:
         """Call steps and layers as the other side does; see Side."""
         self.names, self._orders = names, orders
+        self._columns = {layers.get(path, path): numbers for path, numbers in names.columns.items()}
         self.found, self.bare = (
             [entry._replace(path=layers.get(entry.path, entry.path)) for entry in walked]
             for walked in (self._walked, self._walked_bare)
