@@ -15,6 +15,8 @@ class LayerInfo:
 
     initial: what its kernel was drawn from, if that is known; see settings.py. tied: of tensors that are those of other
     layers, under a second name, the first.
+    biased: whether it is a norm whose framework keeps the batch's biased variance, as Keras's own does, of n numbers
+    (n - 1) / n of torch's.
     """
 
     path: str
@@ -23,6 +25,7 @@ class LayerInfo:
     static: dict[str, Any]
     initial: dict[str, Any] | None = None
     tied: dict[str, str] = field(default_factory=dict)
+    biased: bool = False
 
 
 class Found(NamedTuple):

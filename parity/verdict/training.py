@@ -4,7 +4,7 @@ JSON (`TrainingReport.to_json`), schema 1:
 
     {"schema": 1, "kind": "training", "verdict": "match" | "mismatch", "target": ..., "environment": {"torch", "keras"},
      "notes": [sentence on the environment], "recipe": {setting: value}, "input_shape": [...],
-     "matched": [{"rule", "torch", "keras", "how": "same" | "setting" | "twin", "why"}],
+     "matched": [{"rule", "torch", "keras", "how": "same" | "setting" | "twin" | "corrected", "why"}],
      "runs": [{"dtype", "line": 1e-9 | null, "band": {"runs", "factor", "summed", "rounding"} | null,
                "curves": {what: {"steps": [1, 2, ...], "error": [...], "worst": [path, ...], "distance": [...],
                                  "band": [[one per nudged run], ...], "wide": [[...], ...], "allowed": [...]}},

@@ -117,6 +117,23 @@ def test_a_running_variance_is_judged_by_what_steps_add(sides: Any, norm: str, m
     assert report.cause.name == "biased running variance", report.cause
 
 
+@pytest.mark.parametrize(("dtype", "mean"), [("float64", 0), ("float64", 100000), ("float32", 0)])
+def test_the_biased_variance_of_keras_own_norm_is_known(sides: Any, dtype: str, mean: int) -> None:
+    """It is told once, undone, and everything else is judged to the end."""
+    report = compare_pair(sides, f"torch_far_{mean}", "keras_far_stock", dtype)
+    assert report.ok, text(report)
+    assert len(report.runs[-1].steps) == 3
+    told = [match for match in report.matched if match.how == "corrected"]
+    assert [(match.rule, match.keras) for match in told] == [("running variance", "1 norm of Keras's own: 1")]
+    assert text(report).count("known: running variance") == 1
+
+
+def test_a_fault_of_a_norm_that_is_known_to_be_biased_is_caught(sides: Any) -> None:
+    report = compare_pair(sides, "torch_far_0", "stock_forgetful", "float64")
+    assert report.fault is not None
+    assert (report.fault.step, report.cause and report.cause.name) == (1, "wrong batch norm momentum"), text(report)
+
+
 MEANS = [0, 1000, 100000]
 
 

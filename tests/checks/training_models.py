@@ -328,11 +328,29 @@ def keras_far_twin() -> Any:
     return keras_far(resnet_keras.layers.BatchNormalization)
 
 
-def keras_far_biased() -> Any:
+def keras_far_stock() -> Any:
     """Keras's own keeps the biased running variance."""
     import keras
 
     return keras_far(keras.layers.BatchNormalization)
+
+
+def keras_far_biased() -> Any:
+    """A norm of someone's own that keeps the biased one: no rule of Keras's."""
+    import keras
+
+    class Norm(keras.layers.BatchNormalization):
+        def call(self, x: Any, training: Any = None, mask: Any = None) -> Any:
+            return super().call(x, training=training, mask=mask)
+
+    return keras_far(Norm)
+
+
+def stock_forgetful() -> Any:
+    """Keras's own norm, which forgets faster than it says."""
+    model = keras_far_stock()
+    model.get_layer("1").momentum = 0.95
+    return model
 
 
 def _logits(mean: float) -> Any:

@@ -1,5 +1,7 @@
 """A target and a recipe go in; both models, built and paired and with the same weights, and the batches come out."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from parity.models.inputs import inputs_of
 from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
+from parity.models.steps import StepInfo
 from parity.models.targets import Target
 from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.pairing import same_paths
@@ -52,6 +55,19 @@ class Batches:
         return Batches(self.x[batch], self.y[batch])
 
 
+@dataclass(frozen=True)
+class Built:
+    """Both models, paired: torch's layers with weights, its steps, and Keras's norms that keep the biased variance.
+
+    biased: by the name of the running variance, how many numbers of one sample it is of, and how much of the old one a
+    step forgets.
+    """
+
+    layers: list[LayerInfo]
+    steps: list[StepInfo]
+    biased: dict[str, tuple[int, float]]
+
+
 def built(
     sides: Sides,
     target: Target,
@@ -60,7 +76,7 @@ def built(
     weights: str = "copy",
     name_map: Any = None,
     onednn: str = "as-is",
-) -> list[LayerInfo]:
+) -> Built:
     """Build both models in `dtype` with the same weights, paired as for a check by one run of each on x (N, C, ...).
 
     Raises ParityError where they have not the same layers.
@@ -77,12 +93,24 @@ def built(
     if not same_paths(*layers):
         raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
     running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
-    layers, _ = named_alike(sides.torch, sides.keras, layers, (running[0].result(), running[1].result()), name_map)
+    steps = running[0].result(), running[1].result()
+    layers, _ = named_alike(sides.torch, sides.keras, layers, steps, name_map)
     if weights == "copy":
         ours, theirs = map(shapes_of, without_spares(*layers))
         check_shapes(ours, theirs, NAMES)
         sides.keras.load(sides.torch.put_weights().result()).result()
-    return [layer for layer in layers[0] if layer.weights]
+    return Built([layer for layer in layers[0] if layer.weights], steps[0], _biased(layers[1], steps[0]))
+
+
+def _biased(layers: list[LayerInfo], steps: list[StepInfo]) -> dict[str, tuple[int, float]]:
+    """Of Keras's layers, by torch's steps; one that runs more than once is left to be judged as it is."""
+    times = Counter(step.path.partition("#")[0] for step in steps)
+    shapes = {step.path: step.shape for step in steps if times[step.path] == 1}
+    return {
+        f"{layer.path}.running_var": (math.prod(shapes[layer.path][2:]), float(layer.static["momentum"]))
+        for layer in layers
+        if layer.biased and layer.path in shapes
+    }
 
 
 def with_ids(torch: TrainingRunner, x: Array, seed: int) -> Array:

@@ -16,7 +16,7 @@ from parity.runners.runner import Distances
 from parity.verdict.difference import ROUNDING
 from parity.verdict.training import LINE, Band, Number, Run, Step
 
-from .building import Batches, Sides
+from .building import Batches, Built, Sides
 
 SIZED = ("bias", *STATISTICS)  # tensors whose scale is not their own: see _floor, and TorchRun._added
 
@@ -25,9 +25,13 @@ class LockStep:
     """One run of both sides in `dtype`. At the end, or at the first fault, `stop` it; until then sides can be asked."""
 
     def __init__(
-        self, sides: Sides, layers: list[LayerInfo], batches: Batches, dtype: str, nudged: int, summed: int
+        self, sides: Sides, models: Built, batches: Batches, dtype: str, nudged: int, summed: int
     ) -> None:
+        layers = models.layers
         self.sides, self.layers, self.dtype, self.nudged = sides, layers, dtype, nudged
+        self.biased = models.biased
+        self.unbiased: dict[str, Array] = {}  # of this step, what Keras's own norms would have kept by torch's rule
+        self.corrected: dict[str, None] = {}  # the norms that this was done for, in order
         self.keys = keys(layers, sides.recipe)
         extra: list[Key] = [("size", f"{layer.path}.{n}") for layer in layers for n in SIZED if n in layer.weights]
         self.torch_keys = [*extra, *self.keys, *([("band", "")] if nudged else [])]
@@ -75,7 +79,7 @@ class LockStep:
             if what == "size":
                 sizes[name] = float(ours[0])
             else:
-                theirs = keras.shelf.view(_place(next(others)))
+                theirs = self._by_torchs_rule(what, name, ours, keras.shelf.view(_place(next(others))))
                 if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
                     continue
                 size = sizes.get(name, 0.0)
@@ -88,6 +92,23 @@ class LockStep:
             allowed = rate_allowed(self.sides.recipe, number, pairs["rate"][0], self.band.rounding)
             numbers["rate"] = replace(numbers["rate"], allowed=max(allowed, numbers["rate"].allowed))
         return Step(number, pairs["rate"], pairs["loss"], numbers)
+
+    def _by_torchs_rule(self, what: str, name: str, ours: Array, theirs: Array) -> Array:
+        """Keras's number, but of its own norms' running variance what it would be by torch's rule, if that is nearer.
+
+        Keras adds m v to (1 - m) s, with the batch's biased variance v; torch adds m v n / (n - 1).
+        """
+        if what != "running_var" or name not in self.biased:
+            return theirs
+        positions, momentum = self.biased[name]
+        count = positions * self.sides.recipe.batch_size
+        kept = (1 - momentum) * self.sides.keras.before((what, name)).result()
+        unbiased = kept + (theirs - kept) * (count / max(1, count - 1))
+        if not np.abs(unbiased - ours).max(initial=0.0) < np.abs(theirs - ours).max(initial=0.0):
+            return theirs
+        self.unbiased[name] = unbiased
+        self.corrected[name.rpartition(".")[0]] = None
+        return np.asarray(unbiased)
 
     def _is_undetermined(self, what: str, name: str, ours: Array, theirs: Array, size: float) -> bool:
         """Whether this is a step of a parameter that has no gradient: a bias before a norm, whose terms cancel.
@@ -113,11 +134,17 @@ class LockStep:
                 step.numbers["weight"] = step.numbers["weight"].or_worse(made.gap(self.sides.recipe), name)
 
     def _level(self) -> None:
-        """Let Keras go on with torch's undetermined parameters: their difference would wander into what follows."""
+        """Let Keras go on with torch's undetermined parameters, and with its own variances by torch's rule.
+
+        Their difference would wander into what follows.
+        """
         for name in self.undetermined:
             for slot in (*slots(self.sides.recipe), "weight"):
                 self.sides.keras.write((slot, name), self.sides.torch.read((slot, name)).result()).result()
         self.undetermined.clear()
+        for name, variance in self.unbiased.items():
+            self.sides.keras.write(("running_var", name), variance).result()
+        self.unbiased.clear()
 
     def _spread(self, found: Distances, totals: dict[str, "_Total"]) -> None:
         """Note the nudged runs' distances: the first `nudged` of one unit, the others of the band's factor."""

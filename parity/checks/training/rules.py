@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 
+from parity.errors import few
 from parity.models.kinds import KINDS
 from parity.models.recipe import Recipe
 from parity.verdict.training import Match
 
-SAME, SETTING, TWIN = "same", "setting", "twin"
+SAME, SETTING, TWIN, CORRECTED = "same", "setting", "twin", "corrected"
 
 
-def matches(recipe: Recipe, dtype: str) -> tuple[Match, ...]:
-    """Every rule that the run depends on, from the data to the schedule."""
-    return (*_common(recipe, dtype), *_optimizer(recipe), *_decay(recipe), *_schedule(recipe))
+def matches(recipe: Recipe, dtype: str, corrected: tuple[str, ...] = ()) -> tuple[Match, ...]:
+    """Every rule that the run depends on, from the data to the schedule.
+
+    corrected: the norms of Keras's own whose running variance was made torch's after every step.
+    """
+    return (*_common(recipe, dtype), *_norms(corrected), *_optimizer(recipe), *_decay(recipe), *_schedule(recipe))
 
 
 def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
@@ -21,14 +25,22 @@ def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
         smoothing = f"label_smoothing={recipe.label_smoothing:g}"
         why = "Keras smooths one-hot labels only; both give (1 - s) y + s / classes"
         yield Match("label smoothing", smoothing, f"CategoricalCrossentropy({smoothing})", SETTING, why)
-    yield Match("batch norm momentum", "momentum", "1 - momentum", SETTING, "torch weighs the new, Keras the old")
-    why = "Keras's own keeps the biased variance, (n - 1) / n of it"
-    yield Match("running variance", "unbiased", "resnet_keras's BatchNormalization", TWIN, why)
     why = "two frameworks cannot draw the same numbers"
     yield from (Match(kind.name, "p = 0", "rate = 0", SETTING, why) for kind in KINDS if kind.draws)
     if dtype.startswith("mixed"):
         why = "weights, running statistics, optimizer and loss in float32, layers in bfloat16"
         yield Match("mixed precision", "autocast(bfloat16)", "mixed_bfloat16 policy", SETTING, why)
+
+
+def _norms(corrected: tuple[str, ...]) -> Iterator[Match]:
+    yield Match("batch norm momentum", "momentum", "1 - momentum", SETTING, "torch weighs the new, Keras the old")
+    biased = "Keras's own keeps the biased variance, (n - 1) / n of it"
+    if not corrected:
+        yield Match("running variance", "unbiased", "resnet_keras's BatchNormalization", TWIN, biased)
+        return
+    where = f"{len(corrected)} norm{'s' * (len(corrected) > 1)} of Keras's own: {few(corrected)}"
+    why = f"{biased}: after every step it is judged, and goes on, as n / (n - 1) of that; in your own training it stays"
+    yield Match("running variance", "unbiased", where, CORRECTED, why)
 
 
 def _optimizer(recipe: Recipe) -> Iterator[Match]:

@@ -66,6 +66,7 @@ def compare_training(
 class _Comparison:
     def __init__(self, sides: Sides, target: Target, options: TrainingOptions, progress: Progress) -> None:
         self.sides, self.target, self.options, self.progress = sides, target, options, progress
+        self.corrected: dict[str, None] = {}  # Keras's own norms, whose running variance is told and corrected
 
     def report(self) -> TrainingReport:
         runs: list[Run] = []
@@ -80,7 +81,7 @@ class _Comparison:
             if fault is not None:
                 break
         recipe = self.sides.recipe
-        table = matches(recipe, self.options.dtype)
+        table = matches(recipe, self.options.dtype, tuple(self.corrected))
         return TrainingReport(
             self.target.name, recipe.to_json(), self.target.input_shape, table, tuple(runs), fault, cause
         )
@@ -90,11 +91,12 @@ class _Comparison:
         self.progress(f"building both models in {dtype}", 0, 0)
         x = probe_input((2, *shape), recipe.seed)
         options = self.options
-        layers = built(self.sides, self.target, dtype, x, options.weights, options.name_map, options.onednn)
+        models = built(self.sides, self.target, dtype, x, options.weights, options.name_map, options.onednn)
+        layers = models.layers
         batches = Batches.drawn(recipe, shape, classes_of(layers))
         batches = replace(batches, x=with_ids(self.sides.torch, batches.x, recipe.seed))
         summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
-        lockstep = LockStep(self.sides, layers, batches, dtype, nudged, summed)
+        lockstep = LockStep(self.sides, models, batches, dtype, nudged, summed)
         try:
             run = lockstep.run(self.progress)
         except BaseException:
@@ -106,6 +108,7 @@ class _Comparison:
                 cause = self._explained(run, fault, layers, batches)
         finally:
             lockstep.stop()
+        self.corrected |= lockstep.corrected
         if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
             n = recipe.batch_size
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import keras
+
 from parity.models.kinds import held
 from parity.models.layers import Found
 
@@ -45,6 +47,16 @@ def _fan(shape: tuple[int, ...], mode: str) -> float:
     field = math.prod(shape[:-2])
     fans = field * shape[-2], field * shape[-1]
     return max(1.0, {"fan_in": fans[0], "fan_out": fans[1], "fan_avg": sum(fans) / 2}[mode])
+
+
+def keeps_biased_variance(found: Found) -> bool:
+    """Whether a batch norm's own program is Keras's, which keeps (n - 1) / n of the variance that torch keeps.
+
+    What overrides `call`, in a class or on the layer, may do otherwise, and is judged by what it does.
+    """
+    own = keras.layers.BatchNormalization
+    layer = found.layer
+    return isinstance(layer, own) and type(layer).call is own.call and "call" not in vars(layer) and not getattr(layer, "renorm", False)
 
 
 def keras_static(found: Found) -> dict[str, Any]:

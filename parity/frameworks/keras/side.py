@@ -23,7 +23,7 @@ from .dtypes import computing_in, has_wide_types, retyped
 from .inputs import calls, declared_of, laid, layouts, whole_numbers
 from .machine import require_onednn, tensorflow_onednn, tensorflow_threads
 from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
-from .settings import keras_initial, keras_static
+from .settings import keeps_biased_variance, keras_initial, keras_static
 from .tracer import KerasTrace
 from .walk import bare_variables, keras_variables, walk_keras
 
@@ -138,7 +138,8 @@ class KerasSide:
         shapes = {}
         for name, variable, axes in self.variables([found]):
             shapes[name.rpartition(".")[2]] = shape_of(variable, axes)
-        return LayerInfo(found.path, found.kind.name, shapes, keras_static(found), keras_initial(found))
+        settings = keras_static(found), keras_initial(found)
+        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=keeps_biased_variance(found))
 
     def settle(self) -> list[LayerInfo]:
         """A Keras layer multiplies by what it holds, in evaluation."""

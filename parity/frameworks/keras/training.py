@@ -180,11 +180,11 @@ class _Run(keras.callbacks.Callback):
         return self.kept[key]
 
     def write(self, key: Key, array: Array) -> None:
-        """Set a weight or state, given in torch's layout."""
+        """Set a weight, statistic or state, given in torch's layout."""
         what, name = key
         variable, axes = self.variables[name]
         factor = 1.0
-        if what != "weight":
+        if what != role_of(name):
             variable, factor = state_of(self.recipe, self.optimizer, variable, what)
         variable.assign(to_keras(array / factor, axes))
 

@@ -75,10 +75,11 @@ def _some(numbers: list[int]) -> list[int]:
 def verdict(report: TrainingReport) -> list[str]:
     """The last lines: what was found, where, and why."""
     fault = report.fault
+    known = [f"known: {m.rule}: {m.keras}; {m.why}" for m in report.matched if m.how == "corrected"]
     if fault is None:
-        return [f"MATCH: {report.target} trains alike in PyTorch and Keras; {'; '.join(map(_summary, report.runs))}"]
+        return [*known, f"MATCH: {report.target} trains alike in PyTorch and Keras; {'; '.join(map(_summary, report.runs))}"]
     where = f"step {fault.step}, {_number(fault)}"
-    lines = [f"first difference: {where}, {fault.error:.1e} in {fault.dtype} (allowed {fault.allowed:.1e})"]
+    lines = [*known, f"first difference: {where}, {fault.error:.1e} in {fault.dtype} (allowed {fault.allowed:.1e})"]
     if report.cause is not None:
         at = f" at {report.cause.path}" if report.cause.path else ""
         lines.append(f"cause: {report.cause.name}{at}: {report.cause.evidence}")
