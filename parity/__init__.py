@@ -53,6 +53,8 @@ def check(
     dtype: str = "float32",
     weights: str = "keep",
     gradients: bool = False,
+    loss: Any = None,
+    targets: str = "",
     onednn: str = "as-is",
 ) -> "Report":
     """Compare two models that are in memory, on the input `x`, and return a `parity.checks.report.Report`.
@@ -62,6 +64,9 @@ def check(
     dtype: whose arithmetic is compared beside the float64 structure.
     weights: "keep" compares the models as they are; "copy" first copies torch's weights into the Keras model.
     gradients: compare a training step too: loss, all gradients, and the running statistics afterwards.
+    loss: of that step: a name (`parity.models.losses.LOSSES`), a function of (outputs, targets) for both, or a tuple
+    of torch's and Keras's; by default the outputs' sum, weighted by fixed random numbers, which hides nothing.
+    targets: what such a function compares outputs with, a kind out of `parity.models.losses.TARGETS`.
     onednn: "on" or "off" holds TensorFlow in this process to that, "as-is" takes it as it is. It is decided when
     TensorFlow is loaded (TF_ENABLE_ONEDNN_OPTS) and cannot be changed here: ParityError where it is otherwise.
     Both models are left as they were, but for copied weights. Raises `parity.errors.ParityError` where the models
@@ -69,7 +74,10 @@ def check(
     """
     from .checks.memory import check_models
 
-    return check_models(torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients, onednn=onednn)
+    step = {"loss": loss, "targets": targets} if gradients or loss else {}
+    return check_models(
+        torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients, step=step, onednn=onednn
+    )
 
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:

@@ -7,12 +7,13 @@ import argparse
 import shlex
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .cli import (
     ERROR,
     MATCH,
     MISMATCH,
+    add_loss,
     add_output,
     add_target,
     chosen_target,
@@ -28,7 +29,7 @@ from .cli import (
     write_error,
 )
 from .errors import TargetError
-from .models.recipe import RecipeError, made
+from .models.recipe import RecipeError, asked_loss, made
 from .models.targets import Target
 from .reports import outputs
 
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--gradients", action="store_true", help="compare a training step too: loss, all gradients, running statistics"
     )
+    add_loss(result.add_argument_group("the loss of --gradients (default: the outputs' sum, randomly weighted)"))
     result.add_argument(
         "--devices",
         metavar="LIST",
@@ -128,12 +130,17 @@ def _check(target: Target, arguments: argparse.Namespace) -> "Report":
         randomize=arguments.checkpoint is None,
         name_map=name_map_of(arguments.map),
         gradients=arguments.gradients,
+        loss=asked_loss(arguments.gradients or arguments.steps, arguments.seed, **_loss(arguments)),
         checkpoint=None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target),
         shapes=arguments.shapes,
         onednn=arguments.onednn,
     )
     with progress_bar(arguments) as progress:
         return check_target(target, options, progress, arguments.devices)
+
+
+def _loss(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ("loss", "torch_loss", "keras_loss", "targets")}
 
 
 def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -173,7 +180,9 @@ def check_and_train(target: Target, arguments: argparse.Namespace) -> int:
             f"--steps trains in one of {', '.join(DTYPES)}, and --dtype is {arguments.dtype}, with its loss scaled; "
             "choose one of these"
         )
-    recipe = made("momentum", steps=arguments.steps, batch_size=arguments.batch_size, seed=arguments.seed)
+    recipe = made(
+        "momentum", steps=arguments.steps, batch_size=arguments.batch_size, seed=arguments.seed, **_loss(arguments)
+    )
     report = _check(target, arguments)
     name_map = name_map_of(arguments.map)
     with progress_bar(arguments) as progress:

@@ -22,6 +22,7 @@ from .errors import (
     traced,
 )
 from .models.attempts import attempt
+from .models.losses import LOSSES, TARGETS
 from .models.specs import InputSpec, input_spec
 from .reports import outputs
 
@@ -86,6 +87,16 @@ def add_onednn(parser: Any) -> None:
         default="as-is",
         help="let TensorFlow compute with oneDNN or without; as-is (default): as your own process would",
     )
+
+
+def add_loss(group: Any) -> None:
+    """What outputs are compared with."""
+    names = ", ".join(LOSSES)
+    own = "or your own, package.module:function of (outputs, targets)"
+    group.add_argument("--loss", metavar="NAME", help=f"{names}, {own}; default: what fits the outputs")
+    group.add_argument("--torch-loss", metavar="PKG.MOD:FN", help="your own of (output, target), for torch alone")
+    group.add_argument("--keras-loss", metavar="PKG.MOD:FN", help="your own of (y_true, y_pred), for Keras alone")
+    group.add_argument("--targets", metavar="KIND", help=f"what your own loss is given: {', '.join(TARGETS)}")
 
 
 def shape_of(text: str) -> tuple[int, ...]:

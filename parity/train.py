@@ -18,6 +18,7 @@ from .checks.training.run import SIDE, small, train
 from .cli import (
     MATCH,
     MISMATCH,
+    add_loss,
     add_onednn,
     chosen_target,
     error_document,
@@ -28,7 +29,8 @@ from .cli import (
     target_name,
 )
 from .errors import ParityError, TargetError
-from .models.recipe import DTYPES, OPTIMIZERS, SCHEDULES, Recipe, made
+from .models.optimizers import OPTIMIZERS, SCHEDULES, VARIANTS
+from .models.recipe import DTYPES, Recipe, made
 from .reports import outputs
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m parity.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.add_argument("target", nargs="?", metavar="TARGET", help="a named variant, such as resnet18")
-    result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch classifier (gives logits)")
-    result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras classifier (gives logits)")
+    result.add_argument("--torch", metavar="PKG.MOD:FACTORY", help="your own torch model")
+    result.add_argument("--keras", metavar="PKG.MOD:FACTORY", help="your own Keras model")
     result.add_argument(
         "--input-shape", type=shape_of, metavar="C,H,W", help=f"torch's order, no batch; default C,{SIDE},{SIDE}"
     )
@@ -60,28 +62,60 @@ def parser() -> argparse.ArgumentParser:
 def _training(group: Any) -> None:
     usual = "default: torch's, or as the optimizer is commonly used"
     group.add_argument("--steps", type=int, metavar="N", help="training steps (default 20)")
-    group.add_argument("--optimizer", default="sgd", choices=OPTIMIZERS, help="default sgd")
+    group.add_argument("--optimizer", default="sgd", choices=(*OPTIMIZERS, *VARIANTS), help="default sgd")
     group.add_argument("--lr", type=float, metavar="X", help=usual)
-    group.add_argument("--momentum", type=float, metavar="X", help="of sgd and rmsprop")
+    group.add_argument("--momentum", type=float, metavar="X", help="of sgd, rmsprop and muon")
     group.add_argument("--epsilon", type=float, metavar="X", help=usual)
-    group.add_argument("--beta1", type=float, metavar="X", help="of adam and adamw")
-    group.add_argument("--beta2", type=float, metavar="X", help="of adam and adamw")
+    group.add_argument("--beta1", type=float, metavar="X", help="of adam and its like")
+    group.add_argument("--beta2", type=float, metavar="X", help="of adam and its like")
     group.add_argument("--rho", type=float, metavar="X", help="of rmsprop (torch: alpha) and adadelta")
+    group.add_argument("--amsgrad", action="store_true", default=None, help="of adam and adamw")
+    group.add_argument("--centered", action="store_true", default=None, help="of rmsprop")
+    group.add_argument("--clip-value", type=float, metavar="X", help="clip every number of a gradient")
+    group.add_argument("--clip-norm", type=float, metavar="X", help="clip every gradient by its norm")
+    group.add_argument("--clip-global", type=float, metavar="X", help="clip all gradients by their norm together")
+    group.add_argument("--l1", type=float, metavar="X", help="add X * sum(|w|) to the loss")
+    group.add_argument("--l2", type=float, metavar="X", help="add X * sum(w^2) to the loss")
+    group.add_argument("--ema", type=float, metavar="X", help="keep the weights' running mean, such as 0.99")
+    group.add_argument("--accumulate", type=int, metavar="N", help="batches of an update (each is a step)")
     group.add_argument("--weight-decay", type=float, metavar="X", help="default 0, adamw 0.01")
     group.add_argument("--decay", choices=("coupled", "decoupled"), help="added to the gradient, or to the step")
     group.add_argument(
         "--decay-on", choices=("all", "kernels"), help="all parameters (default), or no bias and no norm"
     )
     group.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate, per step; plateau per epoch")
-    group.add_argument("--every", type=int, metavar="N", help="steps between falls (step), half a cycle (cyclic)")
+    group.add_argument("--every", type=int, metavar="N", help="steps between falls (step, restarts), half a cycle")
     group.add_argument("--gamma", type=float, metavar="X", help="what the rate is multiplied by")
+    group.add_argument("--milestones", type=_steps, metavar="N,N,...", help="where multistep lowers the rate")
+    group.add_argument("--power", type=float, metavar="X", help="of polynomial (default 1)")
     group.add_argument("--patience", type=int, metavar="N", help="bad epochs that plateau lets pass (default 0)")
     group.add_argument("--threshold", type=float, metavar="X", help="by which the loss must sink (default 1e-4)")
     group.add_argument("--warmup", type=int, metavar="N", help="steps of a straight rise from a tenth of the rate")
+    add_loss(group)
     group.add_argument("--label-smoothing", type=float, metavar="X")
+    group.add_argument("--class-weights", type=_weights, metavar="W,W,...", help="of every label")
+    group.add_argument("--ignore-label", type=int, metavar="N", help="a label that does not count")
+    group.add_argument("--sample-weights", action="store_true", default=None, help="draw one for every sample")
+    group.add_argument("--delta", type=float, metavar="X", help="of huber, and beta of smooth_l1 (default 1)")
+    group.add_argument("--margin", type=float, metavar="X", help="of triplet (default 1)")
+    group.add_argument("--focal-gamma", type=float, metavar="X", help="default 2")
+    group.add_argument("--focal-alpha", type=float, metavar="X", help="default 0.25")
     group.add_argument("--epoch-steps", type=int, metavar="N", help="batches of an epoch, which all repeat (default 5)")
     group.add_argument("--batch-size", type=int, metavar="N", help="default 8")
     group.add_argument("--seed", type=int, metavar="N", help="of the weights, the inputs and the labels")
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    if not all(part.isdigit() for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"expected steps such as 10,15, got {text!r}")
+    return tuple(map(int, text.split(",")))
+
+
+def _weights(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 1,2,0.5, got {text!r}") from None
 
 
 def main(argv: list[str] | None = None) -> int:

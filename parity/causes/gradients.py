@@ -3,51 +3,25 @@
 As in diagnose.py, a cause is a prediction of one side's numbers from the other's that closes the gap.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from parity.models.arrays import Array
 from parity.models.attempts import attempt
-from parity.models.keys import STATISTICS
-from parity.models.kinds import named
-from parity.models.kinds.formulas import batch_statistics, normalised
 from parity.models.layers import LayerInfo
-from parity.verdict import rounding
 from parity.verdict.cause import EXPLAINED, TITLES, Cause
-from parity.verdict.difference import STRUCTURE_LINE, Size, difference, size_of, sized, structure_ok
+from parity.verdict.difference import STRUCTURE_LINE, difference, size_of, sized, structure_ok
 from parity.verdict.gradients import why, words
-from parity.verdict.measured import Measured, Name
+from parity.verdict.measured import Name
 from parity.verdict.results import LayerResult
-from parity.verdict.rounding import judged
 
-from .norms import EPSILONS, ONE_PASS, one_pass
+from .batch_norms import norm
+from .losses import of_functions
 from .penalties import penalty
 from .rerun import factor as factor_of
-from .ties import Ties, untied
-
-Added = dict[Name, Measured]
-Reasons = Iterator[tuple[str, str]]  # names of causes with their evidence, the likeliest first
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """What may be asked of the side that teaches. kept: an array of its free run, by name. weights: of a layer.
-
-    sizes: of what numbers are sums of, see verdict/rounding.py. ties: names of tensors that are one.
-    """
-
-    kept: Callable[[str, str], Any]
-    weights: Callable[[str], dict[str, Array]]
-    sizes: Mapping[Name, Size]
-    ties: Ties = field(default_factory=dict)
-
-    def error(self, name: Name, predicted: Array, target: Array) -> float:
-        """How far a prediction is from the number of that name that a side has made."""
-        return judged(name, predicted, target, self.sizes.get(name), self.kept(f"lost {name[0]}", name[1])).error
+from .teacher import Added, Reasons, Teacher
+from .ties import untied
 
 
 def causes(
@@ -75,107 +49,6 @@ def _cause(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | Non
     return _unknown(row, dtype) if found is None else Cause(found[0], row.path, found[1])
 
 
-def _norm(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
-    """What goes wrong in a batch norm: its mode, its momentum, which variance it keeps."""
-    if info is None or named(row.kind).normalises != "batch":
-        return
-    key = row.step.key
-    before = torch.weights(info.path)
-    yield from _output(key, added, torch, before, info.static["eps"])
-    mean, variance = (_Statistic.of(f"{info.path}.{name}", added, torch) for name in STATISTICS)
-    if mean is None or variance is None or info.static["momentum"] is None:
-        return
-    yield from _momentum(before["running_mean"], mean, info.static["momentum"])
-    output = torch.kept("output", key)
-    yield from _biased(before["running_var"], variance, info.static["momentum"], output.size // output.shape[1])
-
-
-@dataclass(frozen=True)
-class _Statistic:
-    """A running statistic after the pass. left(predicted, side's): how far they are apart."""
-
-    torch: Array
-    keras: Array
-    gap: float
-    left: Callable[[Array, Array], float]
-
-    @classmethod
-    def of(cls, key: str, added: Added, torch: Teacher) -> "_Statistic | None":
-        name = "tensor", key
-        measured, ours = added.get(name), torch.kept(*name)
-        if measured is None or measured.array is None or ours is None:
-            return None
-        return cls(ours, measured.array, measured.error.error, partial(torch.error, name))
-
-
-def _output(key: str, added: Added, torch: Teacher, before: dict[str, Array], eps: float) -> Reasons:
-    """One side's output in training mode is what a batch norm with other statistics or epsilon makes."""
-    measured = added.get(("output", key))
-    x = torch.kept("source", key)
-    if measured is None or measured.array is None or x is None or structure_ok(measured.error):
-        return
-    targets = {"Keras": measured.array, "torch": torch.kept("output", key)}
-    for name, predicted, what in _norms(x, before, eps):
-        for side, target in targets.items():
-            left = torch.error(("output", key), predicted, target)
-            if left <= STRUCTURE_LINE:
-                gap = measured.error.error
-                yield name, f"in training {side} {what}: the gap closes from {gap:.1e} to {left:.1e}"
-    gamma, beta = before.get("weight"), before.get("bias")
-    found = one_pass(rounding.batch_norm(x, gamma, eps), beta, targets["torch"], targets["Keras"])
-    left = np.inf if found is None else torch.error(("output", key), found.output, targets["Keras"])
-    if found is not None and left <= STRUCTURE_LINE:
-        yield ONE_PASS, f"in training {found.told}: the gap closes from {measured.error.error:.1e} to {left:.1e}"
-
-
-def _norms(x: Array, before: dict[str, Array], eps: float) -> Iterator[tuple[str, Array, str]]:
-    """(cause, output, what was done) for each way in which a batch norm is got wrong in training."""
-    neutral = {"weight": np.ones(x.shape[1]), "bias": np.zeros(x.shape[1])}
-    gamma, beta = ((neutral | before)[name] for name in neutral)
-    running = before["running_mean"], before["running_var"]
-    what = "normalises with the running statistics instead of the batch's own"
-    yield "BN train/eval mode", normalised(x, gamma, beta, *running, eps), what
-    mean, variance = batch_statistics(x)
-    count = x.size // x.shape[1]
-    unbiased = variance * count / max(1, count - 1)
-    what = f"divides by the unbiased variance, {count}/{count - 1} of the batch's"
-    yield "biased variance", normalised(x, gamma, beta, mean, unbiased, eps), what
-    for other in EPSILONS:
-        if other != eps:
-            what = f"uses an epsilon of {other:g} instead of {eps:g}"
-            yield "BN eps", normalised(x, gamma, beta, mean, variance, other), what
-
-
-def _momentum(before: Array, mean: _Statistic, momentum: float) -> Reasons:
-    """The running means move in the same direction, one farther than the other."""
-    ours, theirs = mean.torch - before, mean.keras - before
-    if mean.gap <= STRUCTURE_LINE or not ours.any():
-        return
-    ratio = float(np.dot(ours, theirs) / np.dot(ours, ours))
-    left = mean.left(before + ratio * ours, mean.keras)
-    if left <= STRUCTURE_LINE:
-        yield (
-            "BN momentum",
-            f"Keras's running mean moves {ratio:.6g} times as far as torch's, as with a momentum of "
-            f"{ratio * momentum:.6g} for {momentum:g}: the gap closes from {mean.gap:.1e} to {left:.1e}",
-        )
-
-
-def _biased(before: Array, variance: _Statistic, momentum: float, count: int) -> Reasons:
-    """One side's running variance takes the batch's biased variance, (n - 1) / n of the unbiased one."""
-    if variance.gap <= STRUCTURE_LINE or count < 2:
-        return
-    for side, biased, other in (("Keras", variance.keras, variance.torch), ("torch", variance.torch, variance.keras)):
-        kept = (1 - momentum) * before
-        left = variance.left(kept + (other - kept) * (count - 1) / count, biased)
-        if left <= STRUCTURE_LINE:
-            yield (
-                "biased variance",
-                f"{side}'s running variance takes the biased variance, {count - 1}/{count} of the other side's: "
-                f"the gap closes from {variance.gap:.1e} to {left:.1e}",
-            )
-
-
 def _missing(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """Tensors that get no gradient on one side: frozen, detached, or behind an operation that stops it."""
     assert row.gradient is not None
@@ -184,11 +57,9 @@ def _missing(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | N
         names = [name for name, tensor in wrong.items() if tensor.absent == side]
         if names:
             size = max(max(wrong[name].added.scale, wrong[name].added.greatest) for name in names)
-            yield (
-                "missing gradient",
-                f"{' and '.join(words(name) for name in names)} is zero or absent in {TITLES[side]}, and up to "
-                f"{size:.2e} in {TITLES[other]}; look for a frozen parameter, a detach or a stop_gradient",
-            )
+            told = f"is zero or absent in {TITLES[side]}, and up to {size:.2e} in {TITLES[other]}"
+            rest = "look for a frozen parameter, a detach or a stop_gradient"
+            yield "missing gradient", f"{' and '.join(words(name) for name in names)} {told}; {rest}"
     for name in wrong:
         if name.startswith("input "):
             key = name.removeprefix("input ")
@@ -258,10 +129,18 @@ def _scaled(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | No
     if len(factors) == 1 and left <= STRUCTURE_LINE:
         gap = max(tensor.added.error for tensor in wrong.values())
         what = " and ".join(words(name) for name in wrong)
-        yield (
-            "constant factor",
-            f"Keras's is {factors.pop()} times torch's, in {what}: the gap closes from {gap:.1e} to {left:.1e}",
-        )
+        told = f"Keras's is {factors.pop()} times torch's, in {what}"
+        yield "constant factor", f"{told}: the gap closes from {gap:.1e} to {left:.1e}"
+
+
+def _loss_function(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
+    """At equal outputs the losses' gradients differ: it is the loss function, and most often what a mean is over."""
+    name, loss = ("gradient", row.step.key), ("tensor", "loss")
+    measured, values = added.get(name), added.get(loss)
+    if row.kind == "output" and measured is not None and measured.array is not None:
+        both = [torch.kept(*loss), None if values is None else values.array]
+        losses = [float(array.sum()) for array in both if array is not None]
+        yield from of_functions(torch.kept(*name), measured.array, measured.error.error, losses)
 
 
 def _name(row: LayerResult, tensor: str) -> Name:
@@ -292,7 +171,8 @@ def lacking(key: str, sender: str, added: Added, torch: Teacher) -> Iterator[tup
 # What is tried of a faulty row, one after another; the first that finds something names the cause.
 GUESSES: tuple[Callable[[LayerResult, Added, Teacher, LayerInfo | None], Reasons], ...] = (
     _untied,
-    _norm,
+    norm,
+    _loss_function,
     _penalised,
     _scaled,
     _missing,

@@ -1,16 +1,54 @@
 """Losses and gradients that differ from equal outputs -> how one side's loss differs from the other's."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from parity.models.arrays import Array
 from parity.verdict.cause import Cause
+from parity.verdict.difference import STRUCTURE_LINE, difference
 from parity.verdict.training import LINE, Fault
 
+from .rerun import factor as factor_of
 from .scene import Scene
 
 
 def other_loss(scene: Scene, fault: Fault) -> Cause | None:
-    """Whether all that differs is the loss: one is a multiple of the other, or smooths its labels more."""
-    return None if fault.what != "loss" else _multiple(scene) or _smoothed(scene)
+    """Whether all that differs is the loss: a multiple, other smoothing, what a model adds, or another function."""
+    if fault.what != "loss":
+        return None
+    return _multiple(scene) or _smoothed(scene)
+
+
+def added_loss(scene: Scene, fault: Fault) -> Cause | None:
+    """What Keras's model adds to its loss by itself: all that the losses differ by."""
+    if fault.what != "loss":
+        return None
+    ours, theirs = scene.step.loss
+    _, (more, *_) = scene.both_read(("added", ""))
+    size = max(abs(ours), abs(theirs))
+    if not more or not abs(theirs - more - ours) <= LINE * size:
+        return None
+    told = f"Keras's model adds {more:.9g} to its loss by itself (add_loss, or a regularizer), and torch's adds nothing"
+    return Cause("added loss", "", f"{told}: so assumed, the losses are {abs(theirs - more - ours) / size:.1e} apart")
+
+
+def other_function(scene: Scene, fault: Fault) -> Cause | None:
+    """Equal outputs and other losses: it is the loss function, not a layer."""
+    if fault.what != "loss":
+        return None
+    worst = 0.0
+    for key in scene.truths:
+        ours, theirs = scene.both_read(("output", key))
+        size = float(np.abs(ours).max(initial=0.0))
+        if ours.shape != theirs.shape or not size:
+            return None
+        worst = max(worst, float(np.abs(theirs - ours).max()) / size)
+    if not worst <= LINE:
+        return None
+    losses = "{:.9g} in torch and {:.9g} in Keras".format(*scene.step.loss)
+    told = f"the outputs are equal ({worst:.1e} of their scale), and their losses are {losses}"
+    return Cause("loss function", "", f"{told}; look for from_logits, a softmax taken twice, epsilon, or other targets")
 
 
 def _multiple(scene: Scene) -> Cause | None:
@@ -28,21 +66,76 @@ def _multiple(scene: Scene) -> Cause | None:
     if not left <= LINE:
         return None
     told = f"Keras's loss and every gradient are {factor:.9g} times torch's (so assumed, {left:.1e} is left)"
-    count = scene.recipe.batch_size
-    for ratio, summing, averaging in ((factor, "Keras", "torch"), (1 / factor, "torch", "Keras")):
-        if np.isclose(ratio, count, rtol=LINE):
-            what = f"{summing} sums over the batch of {count}, {averaging} takes the mean"
-            return Cause("loss reduction", "", f"{told}: {what}")
+    for ratio, more, less in ((factor, "Keras", "torch"), (1 / factor, "torch", "Keras")):
+        for count, words in _counts(scene).items():
+            if count != 1 and np.isclose(ratio, count, rtol=LINE):
+                what = f"{more} sums over {words}, {less} takes the mean"
+                return Cause("loss reduction", "", f"{told}: {what}")
     return Cause("loss factor", "", told)
+
+
+def _counts(scene: Scene) -> dict[float, str]:
+    """What a mean may be over in this step, with its number."""
+    batch, recipe = scene.recipe.batch_size, scene.recipe
+    if len(scene.truths) != 1:
+        return {batch: f"the batch of {batch}"}
+    ((key, truth),) = scene.truths.items()
+    found = counted(np.asarray(scene.torch.read(("output", key)).result()).shape, truth.axis)
+    if recipe.class_weights:
+        weights = np.asarray(recipe.class_weights)[truth.array]
+        found.setdefault(float(weights.mean()), "samples, each by its weight, and divides by their number")
+    if recipe.ignore_label is not None:
+        found.setdefault(1 / float((truth.array != recipe.ignore_label).mean()), "the labels that count")
+    return found
+
+
+def counted(shape: tuple[int, ...], axis: int) -> dict[float, str]:
+    """What a mean over outputs of this shape (N, ...) may be over, with its number; of equal ones the likeliest.
+
+    axis: of their classes.
+    """
+    batch, size = shape[0], int(np.prod(shape))
+    classes = shape[axis] if len(shape) > 1 else 1
+    each, places = size // batch, size // classes
+    rest = {
+        each: f"the {each} numbers of each output",
+        size: f"all {size} numbers of the batch",
+        classes: f"the {classes} classes",
+        each // classes: f"the {each // classes} positions of each output",
+        places: f"all {places} positions of the batch",
+    }
+    found: dict[float, str] = {batch: f"the batch of {batch}"}
+    return found | {count: words for count, words in rest.items() if count not in found}
+
+
+def of_functions(ours: Array, theirs: Array, gap: float, losses: list[float]) -> Iterator[tuple[str, str]]:
+    """Gradients of two loss functions at the same outputs, and their values: a mean over another count, or others."""
+    factor = factor_of(ours, theirs)
+    if factor and (left := difference(factor * ours, theirs).error) <= STRUCTURE_LINE:
+        closed = f"so assumed, the gap closes from {gap:.1e} to {left:.1e}"
+        for ratio, more, less in ((factor, "Keras", "torch"), (1 / factor, "torch", "Keras")):
+            for count, what in counted(ours.shape, 1).items():
+                if count != 1 and np.isclose(ratio, count, rtol=LINE):
+                    told = f"Keras's loss is {factor:.9g} times torch's: {more} sums over {what}, {less} takes the mean"
+                    yield "loss reduction", f"{told}: {closed}"
+        yield (
+            "loss factor",
+            f"Keras's loss has {factor:.9g} times the gradient of torch's at the same outputs: {closed}",
+        )
+    values = " and ".join(f"{loss:.9g}" for loss in losses)
+    told = f"the losses are {values} in torch and in Keras" if len(losses) > 1 else "the losses differ"
+    rest = "and their gradients differ; look for from_logits, a softmax taken twice, or epsilon"
+    yield "loss function", f"at the same outputs {told}, {rest}"
 
 
 def _smoothed(scene: Scene) -> Cause | None:
     """Smoothing by s takes s of each label and spreads it evenly: the gradient at the logits moves by that."""
     last = scene.layers[-1]
-    if "bias" not in last.weights:
+    if "bias" not in last.weights or scene.recipe.loss != "cross_entropy":
         return None
     ours, theirs = scene.gradients(f"{last.path}.bias")
-    labels = np.eye(len(ours))[scene.labels].mean(0) - 1 / len(ours)
+    (truth, *_) = scene.truths.values()
+    labels = np.eye(len(ours))[truth.array.reshape(-1)].mean(0) - 1 / len(ours)
     square, size = float(np.vdot(labels, labels)), float(np.abs(theirs).max())
     if not square or not 0 < size < np.inf:
         return None

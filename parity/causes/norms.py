@@ -134,3 +134,17 @@ class OnePass(NamedTuple):
 
     output: Array
     told: str
+
+
+def moved_twice(ratio: float, momentum: float) -> Iterator[tuple[str, str]]:
+    """Running statistics that move `ratio` times as far in Keras as in torch: as by two passes, on one side.
+
+    Two move them by 1 - (1 - m)^2 = m (2 - m).
+    """
+    for side, times in (("torch", 1 / ratio), ("Keras", ratio)):
+        if np.isclose(times, 2 - momentum, rtol=1e-9):
+            told = (
+                f"{side}'s running statistics move {times:.6g} times as far, as by two passes of momentum {momentum:g}"
+            )
+            how = "its forward is run again for the backward pass (torch.utils.checkpoint, keras.RematScope)"
+            yield "run twice", f"{told}: {how}, or the layer is called twice"

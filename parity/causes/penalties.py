@@ -34,6 +34,8 @@ def penalty(x: Array, without: Array, gradient: Array) -> Penalty | None:
     more = (gradient - without).reshape(-1)
     columns = np.stack([2.0 * x.reshape(-1), np.sign(x.reshape(-1))], 1)
     for used in ((0,), (1,), (0, 1)):
+        if len(used) >= more.size:
+            break  # as many unknowns as numbers fit anything
         found = np.zeros(2)
         found[list(used)] = np.linalg.lstsq(columns[:, used], more, rcond=None)[0]
         left = difference(without + (columns @ found).reshape(x.shape), gradient).error

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.models.keys import is_statistic
+from parity.models.keys import Key, is_statistic
 from parity.models.layers import LayerInfo, shapes_of
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.verdict.training import Step
 
@@ -23,7 +24,7 @@ class Scene:
     recipe: Recipe
     layers: list[LayerInfo]
     step: Step
-    labels: Array  # of the step's batch, (N,)
+    truths: Truths  # of the step's batch
 
     def both(self) -> Iterator[tuple[str, Waiting]]:
         yield from (("torch", self.torch), ("keras", self.keras))
@@ -35,6 +36,11 @@ class Scene:
         """A parameter's gradient in torch and in Keras."""
         ours, theirs = (side.read(("gradient", name)).result() for side in (self.torch, self.keras))
         return np.asarray(ours), np.asarray(theirs)
+
+    def both_read(self, key: Key) -> tuple[Array, Array]:
+        """A number or tensor after the step, in torch and in Keras."""
+        ours, theirs = self.torch.read(key), self.keras.read(key)
+        return np.asarray(ours.result()), np.asarray(theirs.result())
 
     def parameters(self) -> Iterator[str]:
         """The names of all that may be trained."""

@@ -55,8 +55,9 @@ def tensor_of(process: Waiting, recipe: Recipe, name: str, shape: tuple[int, ...
     """The step that a side, which waits after it, has made of a parameter of this (torch) shape."""
     kept = {slot: process.before((slot, name)).result() for slot in slots(recipe)}
     after = {slot: process.read((slot, name)).result() for slot in kept}
-    weight, gradient = process.before(("weight", name)).result(), process.read(("gradient", name)).result()
-    before = Before(weight, gradient, kept, rate, step, recipe.decays(shape))
+    weight, gradient = process.before(("weight", name)).result(), process.read(("applied", name)).result()
+    updates, left = divmod(step, recipe.accumulate)
+    before = Before(weight, gradient, kept, rate, updates, recipe.decays(shape), waits=left > 0)
     return Tensor(name, before, process.read(("weight", name)).result(), after)
 
 

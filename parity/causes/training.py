@@ -17,7 +17,8 @@ from parity.models.recipe import Recipe
 from parity.verdict.cause import CLOSES, TITLES, Cause
 from parity.verdict.training import LINE, Fault
 
-from .losses import other_loss
+from .losses import added_loss, other_function, other_loss
+from .norms import moved_twice
 from .penalties import Penalty, penalty
 from .scene import Scene
 from .stepping import Tensor, Waiting, tensor_of
@@ -55,9 +56,10 @@ def _pass(scene: Scene, fault: Fault, target: str) -> Cause | None:
     """A forward or backward pass that differs from equal weights; what a run has drifted to is no pass's fault."""
     if scene.step.number > 1 and fault.error < 1e3 * LINE:
         return None
-    known = other_loss(scene, fault) or _penalised(scene, fault) or _frozen(scene, fault)
-    if known is not None:
-        return known
+    for guess in (other_loss, _penalised, added_loss, other_function, _frozen):
+        known = guess(scene, fault)
+        if known is not None:
+            return known
     what = "forward pass" if fault.what == "loss" else "backward pass"
     losses = "from equal weights the losses are {:.9g} in torch and {:.9g} in Keras".format(*scene.step.loss)
     told = losses if fault.what == "loss" else f"the gradient of {fault.path} differs by {fault.error:.1e} of its scale"
@@ -122,6 +124,8 @@ def _statistic(scene: Scene, fault: Fault) -> Cause | None:
     (size,) = scene.torch.read(("size", name)).result()
     times = f"{moved:.4g}"
     if times != "1" and _near(theirs, before + moved * (ours - before), size):
+        for cause, evidence in moved_twice(moved, momentum):
+            return Cause(cause, path, evidence)
         told = f"{name} in Keras moves {times} times as far as in torch: the batch counts {moved * momentum:.4g}"
         return Cause("wrong batch norm momentum", path, f"{told} instead of {momentum:g}")
     kept = (1 - momentum) * before
@@ -225,7 +229,9 @@ def _fitted(recipe: Recipe, tensor: Tensor) -> Iterator[tuple[str, float]]:
         if recipe.nesterov:  # at the first step it shows in the weight alone
             step = (before.weight - tensor.weight) / (before.rate or 1.0)
             yield from _fit("momentum", tensor.state["momentum_buffer"], step - g)
-    for field, slot, new in (("beta1", "exp_avg", g), ("beta2", "exp_avg_sq", g * g), ("rho", "square_avg", g * g)):
+    averages = {"lion": "beta2", "muon": "momentum" if g.ndim == 2 else "beta1"}
+    first = averages.get(recipe.optimizer, "beta1")
+    for field, slot, new in ((first, "exp_avg", g), ("beta2", "exp_avg_sq", g * g), ("rho", "square_avg", g * g)):
         if slot in before.state:
             old = before.state[slot]
             yield from _fit(field, old - new, tensor.state[slot] - new)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from parity.causes.gradients import Teacher, lacking
+from parity.causes.gradients import lacking
+from parity.causes.teacher import Teacher
 from parity.pairs.matching import Wiring
 from parity.verdict.difference import structure_ok
 from parity.verdict.measured import Measured, Name

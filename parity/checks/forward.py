@@ -17,7 +17,7 @@ from parity.verdict.forward import different_weights
 from .comparing import Compared, Comparing
 from .copying import Rewritten, copy_weights, held_weights
 from .explain import explain
-from .gradients import add_gradients
+from .gradients import add_gradients, aimed
 from .heads import in_training, resting, told_of
 from .options import Options, Progress
 from .outputs import described, introduced
@@ -105,7 +105,8 @@ def _with_gradients(
     padded = frozenset(path for margins in ready.pairing.margins for path in margins)
     merged = frozenset(found.notes) | found.unlike if found.by_value else padded or None
     narrow = [key for key, entry in found.sums.items() if entry.narrow]
-    return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged, narrow)
+    aim = None if options.loss is None else aimed(options.loss, torch, keras, x, layers[0])
+    return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged, narrow, aim)
 
 
 def show_for_gradients(torch: Runner, keras: Runner, pairing: Pairing, steps: list[StepInfo]) -> None:

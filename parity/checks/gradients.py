@@ -1,7 +1,7 @@
 """`--gradients`: one training step of both sides, compared: loss, every gradient, the running statistics afterwards.
 
 Five runs on the whole batch, in training mode (batch statistics), all on the same input and weights, with the loss
-sum(output * c) for a fixed random c (`forcing.cotangent`):
+sum(output * c) for a fixed random c (`forcing.cotangent`), or the one that is asked for (`Aim`):
 - torch free in float64, which keeps every step's output and gradient: the teacher. Keras free in float64. Their
   difference is inherited. Batch norm on batch statistics magnifies a difference about 1.2 times a layer,
   forward and again backward (Yang et al. 2019), a billion times in a hundred layers: rounding alone can grow past the
@@ -15,72 +15,33 @@ sum(output * c) for a fixed random c (`forcing.cotangent`):
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from parity.causes.gradients import Teacher, causes
+from parity.causes.gradients import causes
+from parity.causes.teacher import Teacher
 from parity.causes.ties import ties_of
+from parity.models.aims import Aim, chosen, common, truths
 from parity.models.arrays import Array
 from parity.models.inputs import Inputs
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo
+from parity.models.recipe import Recipe
 from parity.models.steps import Look, StepInfo
 from parity.pairs.matching import Wiring
-from parity.runners.lessons import ShelfBoard, Taught
+from parity.runners.lessons import ShelfBoard
 from parity.runners.runner import Runner
 from parity.verdict.cause import Cause
-from parity.verdict.difference import Difference, eased, float32_ok, structure_ok
+from parity.verdict.difference import Difference, structure_ok
 from parity.verdict.gradients import Gradient, TensorGradient
 from parity.verdict.measured import Measured, Name
 from parity.verdict.results import LayerResult
-from parity.verdict.rounding import lost_one_by_one, rounded
+from parity.verdict.rounding import lost_one_by_one
 
 from .answerable import answerable
 from .gradient_rows import faults_of, with_bare, with_gradient, with_trained
+from .measuring import Layers, Numbers, measure
 from .report import Report
-
-Layers = tuple[list[LayerInfo], list[LayerInfo]]
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What the five runs measured, by (what, key)."""
-
-    inherited: dict[Name, Difference]
-    added: dict[Name, Measured]
-    torch: dict[Name, Measured]
-    keras: dict[Name, Measured]
-
-    def eased(self, narrow: Collection[str], wiring: Wiring) -> "Numbers":
-        """The same, judged by float32's line where what a step of `narrow` computes, or sends back, was in float32."""
-
-        def users(key: str) -> set[str]:
-            made = (
-                (name, step.sources if step.origins is None else step.origins) for name, step in wiring.steps.items()
-            )
-            return {name.partition("<")[0] for name, of in made if key in of or "glue" in of}  # whose makers are unseen
-
-        def judged(name: Name, found: Measured) -> Measured:
-            what, key = name
-            own = key.rpartition(".")[0] if what == "tensor" else key
-            near = {own, own.partition("<")[0]} | (users(key) if what == "gradient" else set())
-            ours = not near.isdisjoint(narrow) and float32_ok(found.error) and not structure_ok(found.error)
-            return replace(found, error=eased(found.error)) if ours else found
-
-        return replace(self, added={name: judged(name, found) for name, found in self.added.items()})
-
-    def tensor(self, name: Name) -> TensorGradient:
-        """The four numbers of one array."""
-        added = self.added[name]
-        ours, theirs = self.torch.get(name), self.keras.get(name)
-        return TensorGradient(
-            added.error,
-            self.inherited.get(name),
-            ours.error if ours else Difference(),
-            theirs.error if theirs else Difference(),
-            theirs.low if theirs else Difference(),
-            added.absent,
-        )
 
 
 def add_gradients(
@@ -94,16 +55,17 @@ def add_gradients(
     progress: Callable[..., None],
     merged: frozenset[str] | None = None,
     narrow: Collection[str] = (),
+    aim: Aim | None = None,
 ) -> Report:
     """The report with every layer's gradients, and what is wrong with them, on the whole batch x.
 
     merged: steps of which what goes in is not the same on both sides: those that end a region of several, where steps
     were paired by value, and those that one side pads before. narrow: steps that have float32 in them also in float64.
-    Raises ParityError where a side cannot run backward.
+    aim: the loss, if it is another than the weighted sum. Raises ParityError where a side cannot run backward.
     """
     dtype, seed = str(report.environment["dtype"]), int(report.environment["seed"])
     progress("gradients", 0, 0)
-    numbers, taught = measure(torch, keras, look, layers, x, dtype, seed)
+    numbers, taught = measure(torch, keras, look, layers, x, dtype, seed, aim)
     if merged is not None:
         numbers = replace(numbers, added={k: v for k, v in numbers.added.items() if not _apart(k, v, merged)})
     numbers = numbers.eased(narrow, wiring) if narrow else numbers
@@ -116,6 +78,14 @@ def add_gradients(
     rows = [row for row in judged.layers if row.path not in known]
     found = tuple(causes(rows, dtype, numbers.added, teacher, layers[0]))
     return replace(judged, causes=(*judged.causes, *_fed_otherwise(judged, numbers, wiring), *found))
+
+
+def aimed(recipe: Recipe, torch: Runner, keras: Runner, x: Inputs, layers: list[LayerInfo]) -> Aim:
+    """The loss that is asked for, with targets for x. Raises RecipeError where the outputs are not what it takes."""
+    outputs = common(torch.outputs(x).result(), keras.outputs(x).result())
+    count = len(x.first)
+    recipe = chosen(replace(recipe, batch_size=count), outputs, [layer for layer in layers if layer.weights])
+    return Aim(recipe, truths(recipe, outputs, count))
 
 
 def _fed_otherwise(report: Report, numbers: Numbers, wiring: Wiring) -> Iterator[Cause]:
@@ -143,52 +113,6 @@ def _apart(name: Name, found: Measured, merged: frozenset[str]) -> bool:
 def _kept(board: ShelfBoard, what: str, key: str) -> Array | None:
     """What torch's free run has left; the "source" of a step is what it was fed."""
     return board.source(key) if what == "source" else board.get((what, key))
-
-
-def measure(
-    torch: Runner, keras: Runner, look: Look, layers: Layers, x: Inputs, dtype: str, seed: int
-) -> tuple[Numbers, Taught]:
-    """Make the five runs, two at a time. Also returns where what torch taught lies on its shelf."""
-    teaching, running = torch.teach(x, seed, look), keras.free_gradients(x, seed, look)
-    taught = teaching.result()
-    inherited = _inherited(ShelfBoard(torch.shelf, taught), running, layers, x)
-    forcing = keras.forced_gradients(taught, x, "float64", look)
-    if dtype == "float64":
-        added = forcing.result()
-        taught, added = _without_rounding(torch, keras, taught, added)
-        return Numbers(inherited, added, {}, {}), taught
-    rounding = torch.teach_rounding(taught, x, dtype, look)
-    added = forcing.result()
-    taught, ours = rounding.result()
-    taught, added = _without_rounding(torch, keras, taught, added)
-    theirs = keras.forced_gradients(taught, x, dtype, look).result()
-    return Numbers(inherited, added, ours, theirs), taught
-
-
-def _without_rounding(
-    torch: Runner, keras: Runner, taught: Taught, added: dict[Name, Measured]
-) -> tuple[Taught, dict[Name, Measured]]:
-    """What Keras adds: where it is more than the line, torch says what float64 can lose, and it is judged again."""
-    names = [name for name, measured in added.items() if not structure_ok(measured.error)]
-    if not names:
-        return taught, added
-    taught = torch.teach_losses(taught, names).result()
-    errors = keras.judge_again(taught).result()
-    return taught, {name: replace(measured, error=errors.get(name, measured.error)) for name, measured in added.items()}
-
-
-def _inherited(
-    board: ShelfBoard, theirs: Iterator[tuple[str, Array]], layers: Layers, x: Inputs
-) -> dict[Name, Difference]:
-    """How Keras's free run differs from torch's in what both have."""
-    names = [{f"{layer.path}.{name}" for layer in side for name in layer.weights} for side in layers]
-    common = (names[0] & names[1]) | {"loss", *x.keys.values()}
-    found: dict[Name, Difference] = {}
-    for key, array in theirs:
-        ours = board.get(("tensor", key)) if key in common else None
-        if ours is not None:
-            found["tensor", key] = rounded(("tensor", key), array, ours, board.sizes.get(("tensor", key)))
-    return found
 
 
 def judge(

@@ -8,6 +8,7 @@ from parity.frameworks.side import Side
 from parity.models.inputs import Inputs, inputs_of
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
+from parity.models.recipe import asked_loss
 from parity.pairs.matching import raise_on_unknown, raise_on_unmatched
 from parity.pairs.pairing import pair
 from parity.runners.local import LocalRunner
@@ -29,9 +30,11 @@ def check_models(
     dtype: str,
     weights: str,
     gradients: bool = False,
+    step: dict[str, Any] | None = None,
     onednn: str = "as-is",
 ) -> Report:
-    """See `parity.check`."""
+    """See `parity.check`. step: its loss and targets."""
+    step = step or {}
     if weights not in ("copy", "keep"):
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
     if dtype not in DTYPES:
@@ -43,7 +46,12 @@ def check_models(
     if (torch.framework, keras.framework) != ("torch", "keras"):
         raise TargetError("check takes a torch model and then a Keras model, and got them otherwise; exchange them")
     name = f"{type(torch_model).__name__} and {type(keras_model).__name__}"
-    options = Options(dtype=dtype, batch_size=inputs.batch, weights=weights, gradients=gradients, onednn=onednn)
+    loss = step.get("loss")
+    given = dict(zip(("torch_loss", "keras_loss"), loss, strict=True)) if isinstance(loss, tuple) else {"loss": loss}
+    recipe = asked_loss(gradients, 0, targets=step.get("targets"), **given)
+    options = Options(
+        dtype=dtype, batch_size=inputs.batch, weights=weights, gradients=gradients, loss=recipe, onednn=onednn
+    )
     return compare_sides(name, inputs, torch, keras, options, lambda text, done, total: None)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from parity.models.recipe import Recipe
 from parity.pairs.name_map import NameMap
 
 Progress = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and of how much
@@ -23,4 +24,5 @@ class Options:
     slice_size: int = SLICE  # numbers of input that run at once
     checkpoint: tuple[str, str] | None = None  # a file with torch's weights, and the variant it is of
     shapes: tuple[tuple[int, ...], ...] = ()  # other sizes of the input at which the outputs are to be the same
+    loss: Recipe | None = None  # of the training step, if it is not the outputs' sum, weighted by random numbers
     onednn: str = "as-is"  # what TensorFlow is to compute with: "on", "off", or as the user's own process

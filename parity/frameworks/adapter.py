@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from parity.errors import TargetError
 from parity.models.arrays import Array
 from parity.models.keys import Key
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 
 from .side import Side
@@ -49,14 +50,14 @@ class Trainer(Protocol):
     side: Side
 
     def train(
-        self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()
+        self, recipe: Recipe, x: Array, y: Truths, visit: Callable[[Trained], None], units: Sequence[float] = ()
     ) -> None:
-        """Train on batches of x (E * N, C, ...) and labels y (E * N,), epoch after epoch; `visit` after each step.
+        """Train on batches of x (E * N, C, ...) and their targets y, epoch after epoch; `visit` after each step.
 
         units: for each, the reference's side takes one more run, its weights nudged by so many units in the last place.
         """
 
-    def draws(self, x: Array, y: Array) -> list[Array]:
+    def draws(self, recipe: Recipe, x: Array, y: Truths) -> list[Array]:
         """The losses of two passes in training mode: from the same weights, they differ where numbers are drawn."""
 
 

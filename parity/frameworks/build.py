@@ -14,13 +14,13 @@ from .side import Side
 def build(spec: str, framework: str) -> Any:
     """The model at "package.module:attribute": a model, or a factory, called without arguments if none follow a "?"."""
     spec, _, arguments = spec.partition("?")
-    module_name, _, attribute = spec.partition(":")
-    if not module_name or not attribute:
+    module_name, _, name = spec.partition(":")
+    if not module_name or not name:
         raise TargetError(
             f"--{framework} must be package.module:factory, and is {spec!r}; name the function after a colon"
         )
     try:
-        value = _attribute(module_name, attribute, framework)
+        value = attribute(module_name, name, framework)
         made = callable(value) and not is_model(value, framework)
         model = value(**json.loads(arguments or "{}")) if made else value
     except ParityError:
@@ -37,7 +37,8 @@ def build(spec: str, framework: str) -> Any:
     return model
 
 
-def _attribute(module_name: str, attribute: str, framework: str) -> Any:
+def attribute(module_name: str, name: str, framework: str) -> Any:
+    """What a module has under a name; `framework` is the option that names it. Raises TargetError for nothing."""
     sys.path.insert(0, "")  # the user's own modules stand in the current directory
     try:
         module = importlib.import_module(module_name)
@@ -50,9 +51,9 @@ def _attribute(module_name: str, attribute: str, framework: str) -> Any:
         raise
     finally:
         sys.path.remove("")
-    if not hasattr(module, attribute):
-        raise TargetError(f"{module_name} must have {attribute!r}, and has not; check the name after the colon")
-    return getattr(module, attribute)
+    if not hasattr(module, name):
+        raise TargetError(f"{module_name} must have {name!r}, and has not; check the name after the colon")
+    return getattr(module, name)
 
 
 def is_model(value: Any, framework: str) -> bool:

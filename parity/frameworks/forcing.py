@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from parity.errors import ParityError
+from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given
 from parity.models.keys import is_statistic
@@ -99,11 +100,13 @@ class Lesson:
             if theirs is not None:
                 self.add(("tensor", name), array, theirs)
 
-    def add_loss(self, more: float) -> None:
-        """Compare the loss, to which the model itself adds `more`."""
+    def add_loss(self, more: float, own: float | None = None) -> None:
+        """Compare the loss, to which the model itself adds `more`. own: what this side makes of the teacher's outputs,
+        where that is not a plain sum.
+        """
         theirs = self.board.get(("tensor", "loss"))
         if theirs is not None and not self.lowered:
-            self.add(("tensor", "loss"), theirs + more, theirs)
+            self.add(("tensor", "loss"), (theirs if own is None else np.array([own])) + more, theirs)
 
     def add(self, name: Name, array: Array | None, theirs: Array) -> None:
         """Compare one array with the teacher's of that name."""
@@ -156,6 +159,7 @@ class SideGradients:
 
     def __init__(self, side: Any) -> None:
         self.side = side
+        self.aim: Aim | None = None  # the loss, if it is not the weighted sum
 
     def steps(self, x: Given, look: Look) -> list[StepInfo]:
         """The steps of a run in training mode, in order of execution."""

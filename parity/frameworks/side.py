@@ -106,6 +106,9 @@ class Side(Protocol):
         training: in that mode, and backward where that can be seen apart. The model is left as it was.
         """
 
+    def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
+        """By key, each output of floating-point numbers in float64, and along which of torch's axes its classes are."""
+
     def gradients(self) -> SideGradients:
         """This side's half of the gradient check."""
 

@@ -1,11 +1,14 @@
 """What is compared after a step, in the order in which it is made; and the optimizers' states under torch's names.
 
 A Key is (what, name): ("rate", ""), ("loss", ""), ("gradient", "conv1.weight"), ("running_mean", "bn1.running_mean"),
-("momentum_buffer", "conv1.weight"), ("weight", "conv1.weight"), ("iterations", "").
+("momentum_buffer", "conv1.weight"), ("weight", "conv1.weight"), ("iterations", ""). What a run that waits can be asked
+besides: ("output", key) of the model, ("added", ""), what the model adds to its loss by itself, and ("applied",
+"conv1.weight"), the gradient that the optimizer's rule got, clipped and summed up.
 """
 
 from .kinds.norms import RUNNING
 from .layers import LayerInfo
+from .optimizers import NEEDS, OPTIMIZERS
 from .recipe import Recipe
 
 Key = tuple[str, str]
@@ -14,15 +17,12 @@ STATISTICS = tuple(name for name, _, _ in RUNNING)
 
 def slots(recipe: Recipe) -> tuple[str, ...]:
     """The names of a parameter's optimizer state, torch's."""
-    if recipe.optimizer == "sgd":
-        return ("momentum_buffer",) if recipe.momentum else ()
-    if recipe.optimizer == "rmsprop":
-        return ("square_avg", "momentum_buffer") if recipe.momentum else ("square_avg",)
-    return {"adagrad": ("sum",), "adadelta": ("square_avg", "acc_delta")}.get(recipe.optimizer, ADAM)
+    found = ((state.rstrip("?"), state.endswith("?")) for state in OPTIMIZERS[recipe.optimizer].states)
+    return tuple(state for state, optional in found if not optional or getattr(recipe, NEEDS[state]))
 
 
-ADAM = ("exp_avg", "exp_avg_sq")
-SQUARES = ("exp_avg_sq", "square_avg", "sum", "acc_delta")  # made of squared gradients
+SQUARES = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum", "acc_delta")  # made of squared gradients
+SUMS = ("exp_avg", "exp_inf", "grad_avg", "momentum_buffer")  # made of gradients
 
 
 def is_statistic(name: str) -> bool:
@@ -44,4 +44,5 @@ def keys(layers: list[LayerInfo], recipe: Recipe) -> list[Key]:
     result += [(name.rpartition(".")[2], name) for name in tensors if is_statistic(name)]
     result += [(slot, name) for slot in slots(recipe) for name in parameters]
     result += [("weight", name) for name in parameters]
+    result += [("ema", name) for name in parameters if recipe.ema]
     return [*result, ("iterations", "")]

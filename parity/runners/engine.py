@@ -13,10 +13,12 @@ from parity.errors import ParityError
 from parity.frameworks.adapter import Trained, Trainer, adapter, title
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.side import Side, weights_of
+from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.layers import LayerInfo
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.anchors import Anchored
@@ -166,11 +168,17 @@ class Engine:
     def gradients(self) -> SideGradients:
         return self._side.gradients()
 
-    def free_gradients(self, emit: Emit[tuple[str, Array]], x: Given, seed: int, look: Look) -> None:
+    def free_gradients(
+        self, emit: Emit[tuple[str, Array]], x: Given, seed: int, look: Look, aim: Aim | None = None
+    ) -> None:
         self.given = x, "float64"
+        self.gradients.aim = aim
         self.gradients.free(emit, x, seed, look)
 
-    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> dict[Name, Measured]:
+    def forced_gradients(
+        self, taught: Taught, x: Given, dtype: str, look: Look, aim: Aim | None = None
+    ) -> dict[Name, Measured]:
+        self.gradients.aim = aim
         self.given = x, dtype
         self._doubts = ShelfBoard(Shelf(), Taught())
         return self.gradients.forced(ShelfBoard(self.theirs, taught), x, dtype, look, self._doubts.put)
@@ -187,7 +195,8 @@ class Engine:
         self.given = x, "float64"
         return self.gradients.steps(x, look)
 
-    def teach(self, x: Given, seed: int, look: Look) -> Taught:
+    def teach(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> Taught:
+        self.gradients.aim = aim
         self.given = x, "float64"
         self.shelf.clear()
         board = ShelfBoard(self.shelf, Taught())
@@ -207,9 +216,13 @@ class Engine:
         trainer = adapter(self.framework).trainer(spec, seed, dtype)
         return self.own(trainer.side, trainer)
 
-    def draws(self, x: Array, y: Array) -> list[Array]:
+    def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
+        self.given = x, "float64"
+        return self._side.outputs(x)
+
+    def draws(self, recipe: Recipe, x: Array, y: Truths) -> list[Array]:
         self.given = x, ""
-        return self._asked_trainer().draws(x, y)
+        return self._asked_trainer().draws(recipe, x, y)
 
     def _asked_trainer(self) -> Trainer:
         assert self._trainer is not None, "a model is built before it is trained"
@@ -220,7 +233,7 @@ class Engine:
         emit: Emit[list[Place | Distances]],
         recipe: Recipe,
         x: Array,
-        y: Array,
+        y: Truths,
         keys: list[Key],
         units: Sequence[float] = (),
     ) -> None:

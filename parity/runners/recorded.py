@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from parity.errors import ParityError
 from parity.frameworks.outputs import name_of, placed
+from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, is_input
 from parity.models.layers import LayerInfo
@@ -192,10 +193,13 @@ class TraceRunner(Runner):
         """No run can be made."""
         return iter(())
 
+    def outputs(self, x: Given) -> NoReturn:
+        self._without_gradients()
+
     def trained_steps(self, x: Given, look: Look) -> NoReturn:
         self._without_gradients()
 
-    def teach(self, x: Given, seed: int, look: Look) -> NoReturn:
+    def teach(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> NoReturn:
         self._without_gradients()
 
     def teach_rounding(self, taught: Taught, x: Given, dtype: str, look: Look) -> NoReturn:
@@ -205,10 +209,10 @@ class TraceRunner(Runner):
         """A trace's steps have been paired when it was captured."""
         return iter(())
 
-    def free_gradients(self, x: Given, seed: int, look: Look) -> NoReturn:
+    def free_gradients(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> NoReturn:
         self._without_gradients()
 
-    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> NoReturn:
+    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look, aim: Aim | None = None) -> NoReturn:
         self._without_gradients()
 
     def teach_losses(self, taught: Taught, names: list[Name]) -> NoReturn:

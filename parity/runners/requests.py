@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.layers import LayerInfo
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.anchors import Anchored
@@ -125,22 +127,24 @@ class Requests(TrainingRunner, ABC):
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)
 
-    def free_gradients(self, x: Given, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
-        return self._stream(Engine.free_gradients, x, seed, look)
+    def free_gradients(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> Iterator[tuple[str, Array]]:
+        return self._stream(Engine.free_gradients, x, seed, look, aim)
 
     def trained_steps(self, x: Given, look: Look) -> Pending[list[StepInfo]]:
         return self._ask(Engine.trained_steps, x, look)
 
-    def teach(self, x: Given, seed: int, look: Look) -> Pending[Taught]:
-        return self._ask(Engine.teach, x, seed, look)
+    def teach(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> Pending[Taught]:
+        return self._ask(Engine.teach, x, seed, look, aim)
 
     def teach_rounding(
         self, taught: Taught, x: Given, dtype: str, look: Look
     ) -> Pending[tuple[Taught, dict[Name, Measured]]]:
         return self._ask(Engine.teach_rounding, taught, x, dtype, look)
 
-    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
-        return self._ask(Engine.forced_gradients, taught, x, dtype, look)
+    def forced_gradients(
+        self, taught: Taught, x: Given, dtype: str, look: Look, aim: Aim | None = None
+    ) -> Pending[dict[Name, Measured]]:
+        return self._ask(Engine.forced_gradients, taught, x, dtype, look, aim)
 
     def teach_losses(self, taught: Taught, names: list[Name]) -> Pending[Taught]:
         return self._ask(Engine.teach_losses, taught, names)
@@ -151,11 +155,14 @@ class Requests(TrainingRunner, ABC):
     def build(self, spec: str, seed: int, dtype: str) -> Pending[list[LayerInfo]]:
         return self._ask(Engine.build, spec, seed, dtype)
 
-    def draws(self, x: Array, y: Array) -> Pending[list[Array]]:
-        return self._ask(Engine.draws, x, y)
+    def outputs(self, x: Given) -> Pending[dict[str, tuple[Array, int]]]:
+        return self._ask(Engine.outputs, x)
+
+    def draws(self, recipe: Recipe, x: Array, y: Truths) -> Pending[list[Array]]:
+        return self._ask(Engine.draws, recipe, x, y)
 
     def train(
-        self, recipe: Recipe, x: Array, y: Array, keys: list[Key], units: Sequence[float] = ()
+        self, recipe: Recipe, x: Array, y: Truths, keys: list[Key], units: Sequence[float] = ()
     ) -> Iterator[list[Place | Distances]]:
         return self._stream(Engine.train, recipe, x, y, keys, units)
 

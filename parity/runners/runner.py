@@ -8,10 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.layers import LayerInfo
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.anchors import Anchored
@@ -144,12 +146,16 @@ class Runner(Protocol):
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""
 
+    def outputs(self, x: Given) -> Pending[dict[str, tuple[Array, int]]]:
+        """By key, each output of floating-point numbers in float64, and along which of torch's axes its classes are."""
+
     def trained_steps(self, x: Given, look: Look) -> Pending[list[StepInfo]]:
         """Run in training mode, and tell the steps in order of execution: they may be others than in evaluation."""
 
-    def teach(self, x: Given, seed: int, look: Look) -> Pending[Taught]:
+    def teach(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> Pending[Taught]:
         """Run forward and backward in float64; put outputs, gradients and statistics on the shelf.
 
+        aim: the loss; without one it is the outputs' sum, weighted by fixed random numbers.
         Raises ParityError where a side cannot run backward.
         """
 
@@ -158,13 +164,15 @@ class Runner(Protocol):
     ) -> Pending[tuple[Taught, dict[Name, Measured]]]:
         """Run every step in `dtype` on what this very side has taught: that and the numbers made; its rounding."""
 
-    def free_gradients(self, x: Given, seed: int, look: Look) -> Iterator[tuple[str, Array]]:
+    def free_gradients(self, x: Given, seed: int, look: Look, aim: Aim | None = None) -> Iterator[tuple[str, Array]]:
         """Run forward and backward in float64: loss, input gradient, every tensor's gradient or statistic.
 
         Raises ParityError where a side cannot run backward.
         """
 
-    def forced_gradients(self, taught: Taught, x: Given, dtype: str, look: Look) -> Pending[dict[Name, Measured]]:
+    def forced_gradients(
+        self, taught: Taught, x: Given, dtype: str, look: Look, aim: Aim | None = None
+    ) -> Pending[dict[Name, Measured]]:
         """Run every step forward and backward on the teacher's numbers in `dtype`: what differs."""
 
     def teach_losses(self, taught: Taught, names: list[Name]) -> Pending[Taught]:
@@ -180,13 +188,13 @@ class TrainingRunner(Runner, Protocol):
     def build(self, spec: str, seed: int, dtype: str) -> Pending[list[LayerInfo]]:
         """Build another model, "package.module:factory", to be trained in `dtype`, and tell its layers."""
 
-    def draws(self, x: Array, y: Array) -> Pending[list[Array]]:
+    def draws(self, recipe: Recipe, x: Array, y: Truths) -> Pending[list[Array]]:
         """The losses of two forward passes in training mode: they differ where numbers are drawn."""
 
     def train(
-        self, recipe: Recipe, x: Array, y: Array, keys: list[Key], units: Sequence[float] = ()
+        self, recipe: Recipe, x: Array, y: Truths, keys: list[Key], units: Sequence[float] = ()
     ) -> Iterator[list[Place | Distances]]:
-        """Train on batches of x (E * N, C, ...) and labels y (E * N,): after each step, where what keys name lies.
+        """Train on batches of x (E * N, C, ...) and their targets y: after each step, where what keys name lies.
 
         It lies there until the run goes on. units: of as many nudged runs, whose distances the key ("band", "") names.
         """

@@ -172,7 +172,7 @@ LOSSES = [
     *ends("loss_nearly", "loss factor"),
     ("loss_summed", "loss reduction", 1000),
     *ends("labels_smoothed", "label smoothing"),
-    ("of_probabilities", "forward pass", 1000),
+    ("of_probabilities", "loss function", 1000),
 ]
 
 

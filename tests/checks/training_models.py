@@ -441,3 +441,146 @@ def coarse_conv() -> Any:
 
 def coarse_norm() -> Any:
     return _coarse("1")
+
+
+def squares(y_true: Any, y_pred: Any) -> Any:
+    """A sum over what torch takes the mean of."""
+    import keras
+
+    return keras.ops.sum(keras.ops.square(y_true - y_pred), -1)
+
+
+def thrice(outputs: Any, targets: Any) -> Any:
+    """A loss of either side's: three times the squares."""
+    return 3 * (outputs - targets) ** 2
+
+
+def _torch_head(*head: Any, classes: int = 5) -> Any:
+    from torch import nn
+
+    body = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*body, nn.Linear(4, classes), *head)
+
+
+def _keras_head(activation: str | None = None, classes: int = 5) -> Any:
+    import keras
+    from keras import layers as L
+
+    from resnet_keras.layers import BatchNormalization
+
+    first = keras.Input((8, 8, 3)), L.Conv2D(4, 3, padding="same")
+    body = BatchNormalization(epsilon=1e-5, momentum=0.9), L.ReLU(), L.GlobalAveragePooling2D()
+    return keras.Sequential([*first, *body, L.Dense(classes, activation=activation)])
+
+
+def torch_scores() -> Any:
+    return _torch_head()
+
+
+def keras_scores() -> Any:
+    return _keras_head()
+
+
+def torch_softmax() -> Any:
+    from torch import nn
+
+    return _torch_head(nn.Softmax(1))
+
+
+def keras_softmax() -> Any:
+    return _keras_head("softmax")
+
+
+def torch_log_softmax() -> Any:
+    from torch import nn
+
+    return _torch_head(nn.LogSoftmax(1))
+
+
+def keras_log_softmax() -> Any:
+    return _keras_head("log_softmax")
+
+
+def torch_sigmoid() -> Any:
+    from torch import nn
+
+    return _torch_head(nn.Sigmoid())
+
+
+def keras_sigmoid() -> Any:
+    return _keras_head("sigmoid")
+
+
+def torch_regression() -> Any:
+    return _torch_head(classes=1)
+
+
+def keras_regression() -> Any:
+    return _keras_head(classes=1)
+
+
+def torch_squeezed() -> Any:
+    """One number a sample, without an axis."""
+    from torch import nn
+
+    return _torch_head(nn.Flatten(0), classes=1)
+
+
+def torch_pixels() -> Any:
+    from torch import nn
+
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, 1))
+
+
+def keras_pixels() -> Any:
+    import keras
+    from keras import layers as L
+
+    from resnet_keras.layers import BatchNormalization
+
+    body = L.Conv2D(4, 3, padding="same"), BatchNormalization(epsilon=1e-5, momentum=0.9), L.ReLU(), L.Conv2D(3, 1)
+    return keras.Sequential([keras.Input((8, 8, 3)), *body])
+
+
+def torch_two() -> Any:
+    """A dictionary of an image and a row, in the other order than Keras's."""
+    import torch
+    from torch import nn
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.row, self.image = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 3), nn.Conv2d(4, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            y = self.conv(x).relu()
+            return {"image": self.image(y), "row": self.row(y.mean((2, 3)))}
+
+    return Two()
+
+
+def keras_two() -> Any:
+    import keras
+    from keras import layers as L
+
+    x = keras.Input((8, 8, 3))
+    y = L.ReLU()(L.Conv2D(4, 3, padding="same", name="conv")(x))
+    image = L.Conv2D(2, 1, name="image")(y)
+    return keras.Model(x, {"row": L.Dense(3, name="row")(L.GlobalAveragePooling2D()(y)), "image": image})
+
+
+def keras_added() -> Any:
+    """Adds to its loss what no regularizer is."""
+    import keras
+    from keras import layers as L
+
+    from resnet_keras.layers import BatchNormalization
+
+    class Adds(L.Layer):
+        def call(self, x: Any) -> Any:
+            self.add_loss(0.1 * keras.ops.mean(keras.ops.sqrt(keras.ops.abs(x) + 1)))
+            return x
+
+    x = keras.Input((8, 8, 3))
+    y = L.ReLU()(BatchNormalization(epsilon=1e-5, momentum=0.9)(L.Conv2D(4, 3, padding="same")(x)))
+    return keras.Model(x, L.Dense(5)(L.GlobalAveragePooling2D()(Adds()(y))))

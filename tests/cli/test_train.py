@@ -27,10 +27,16 @@ def test_own_pair_with_other_names(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "<svg" in page.read_text()
 
 
-def test_model_without_classifier(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_without_classifier_is_trained_by_a_weighted_sum(capsys: pytest.CaptureFixture[str]) -> None:
     pair = ["--torch", f"{MODELS}:headless", "--keras", f"{MODELS}:keras_headless", "--input-shape", "3,8,8"]
-    assert train.main([*pair, "--weights", "keep"]) == 2
-    assert "training needs a classifier" in capsys.readouterr().err
+    assert train.main([*pair, "--steps", "2", "--dtype", "float64"]) == 0
+    assert "sum(y c)" in capsys.readouterr().out
+
+
+def test_a_loss_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    own = ["--torch-loss", "torch.nn:MSELoss", "--keras-loss", f"{MODELS}:squares", "--targets", "normal"]
+    assert train.main([*OWN, *own, "--steps", "2", "--dtype", "float64", "--quiet"]) == 1
+    assert "cause: loss reduction: Keras's loss and every gradient are 5 times torch's" in capsys.readouterr().out
 
 
 REFUSED = [
@@ -41,6 +47,13 @@ REFUSED = [
     (["cifar_resnet20", "--optimizer", "adam", "--momentum", "0.9"], "adam has none"),
     (["cifar_resnet20", "--optimizer", "adamw", "--decay", "coupled"], "use --optimizer adam"),
     (["cifar_resnet20", "--schedule", "plateau", "--warmup", "2"], "--warmup must be 0 steps with --schedule plateau"),
+    (["cifar_resnet20", "--loss", "mape"], "--loss must be one of cross_entropy"),
+    (
+        ["cifar_resnet20", "--loss", "bce", "--label-smoothing", "0.1"],
+        "is for a loss of labels, and --loss bce is none",
+    ),
+    ([*OWN, "--loss", "nowhere:fn"], "--loss needs the module nowhere, and there is none"),
+    ([*OWN, "--loss", "bce", "--steps", "1"], "--loss bce needs outputs that are from 0 to 1"),
     (["cifar_resnet20", "--runs", "0"], "--runs must be at least 1"),
     (["cifar_resnet20", "--json", "/nowhere/report.json"], "must be in a folder that can be written to"),
 ]

@@ -18,6 +18,7 @@ from parity.checks.training.run import train
 from parity.errors import ParityError
 from parity.frameworks.torch.side import TorchSide
 from parity.frameworks.torch.training import TorchTrainer
+from parity.models.losses import Truth
 from parity.models.recipe import made
 from parity.models.targets import Target, named
 from resnet_keras.layers import BatchNormalization
@@ -119,7 +120,8 @@ def test_the_users_modes_are_kept(modes: tuple[str, ...]) -> None:
         shown.append({path: module.training for path, module in trained.runs[0].model.named_modules()})
 
     x = np.random.default_rng(1).standard_normal(SHAPE)
-    TorchTrainer(side, "float64").train(made("sgd", steps=1, batch_size=4), x, np.arange(4), visit)
+    recipe, y = made("sgd", steps=1, batch_size=4, loss="cross_entropy"), {"output": Truth(np.arange(4))}
+    TorchTrainer(side, "float64").train(recipe, x, y, visit)
     assert shown == [before]
 
 
@@ -136,7 +138,7 @@ def test_a_frozen_body_under_a_trained_head() -> None:
 def test_nothing_to_train_is_one_sentence() -> None:
     side = TorchSide(Net().requires_grad_(False))
     with pytest.raises(ParityError, match="must have something to train, and requires_grad is False for all of its 10"):
-        TorchTrainer(side, "float64").train(made("sgd"), np.zeros(SHAPE), np.zeros(4, int), lambda _: None)
+        TorchTrainer(side, "float64").train(made("sgd"), np.zeros(SHAPE), {}, lambda _: None)
 
 
 REGULARIZERS = {

@@ -5,15 +5,17 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from parity.checks.outputs import outputs_of
 from parity.checks.prepare import named_alike
+from parity.frameworks.outputs import name_of
+from parity.models.aims import Outputs, common, truths
 from parity.models.arrays import Array
 from parity.models.inputs import inputs_of
 from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
+from parity.models.losses import Truths
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
-from parity.models.steps import StepInfo
+from parity.models.steps import Expected, StepInfo
 from parity.models.targets import Target
 from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.pairing import same_paths
@@ -36,35 +38,34 @@ class Sides:
 
 @dataclass(frozen=True)
 class Batches:
-    """x (E * N, C, ...) in torch's order and labels y (E * N,): an epoch of E batches of N."""
+    """x (E * N, C, ...) in torch's order and targets y of each output (E * N, ...): an epoch of E batches of N."""
 
     x: Array
-    y: Array
+    y: Truths
 
     @classmethod
-    def drawn(cls, recipe: Recipe, shape: tuple[int, ...], classes: int) -> "Batches":
-        """Standard normal inputs and labels evenly out of all classes."""
+    def drawn(cls, recipe: Recipe, shape: tuple[int, ...], outputs: Outputs) -> "Batches":
+        """Standard normal inputs, and the targets that the loss wants."""
         count = min(recipe.epoch_steps, recipe.steps) * recipe.batch_size
-        draw = np.random.default_rng([recipe.seed, 1])
-        return cls(probe_input((count, *shape), recipe.seed), draw.integers(0, classes, count))
+        return cls(probe_input((count, *shape), recipe.seed), truths(recipe, outputs, count))
 
     def of(self, step: int, recipe: Recipe) -> "Batches":
         """The batch of a step, the first being 1."""
         start = (step - 1) % recipe.epoch_steps * recipe.batch_size
         batch = slice(start, start + recipe.batch_size)
-        return Batches(self.x[batch], self.y[batch])
+        return Batches(self.x[batch], {key: truth.of(batch) for key, truth in self.y.items()})
 
 
 @dataclass(frozen=True)
 class Built:
-    """Both models, paired: torch's layers with weights, its steps, and Keras's norms that keep the biased variance.
+    """Both models, paired: torch's layers with weights, the outputs of both, Keras's norms that keep a biased variance.
 
     biased: by the name of the running variance, how many numbers of one sample it is of, and how much of the old one a
     step forgets.
     """
 
     layers: list[LayerInfo]
-    steps: list[StepInfo]
+    outputs: Outputs
     biased: dict[str, tuple[int, float]]
 
 
@@ -92,14 +93,16 @@ def built(
         sides.torch.randomize(x, seed).result()
     if not same_paths(*layers):
         raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
-    running = sides.torch.prepare(x, "float64"), sides.keras.prepare(x, "float64")
-    steps = running[0].result(), running[1].result()
+    ours = sides.torch.prepare(x, "float64").result()
+    sides.keras.expect(Expected(tuple((s.key, name_of(s.path), s.shape) for s in outputs_of(ours)))).result()
+    steps = ours, sides.keras.prepare(x, "float64").result()
     layers, _ = named_alike(sides.torch, sides.keras, layers, steps, name_map)
     if weights == "copy":
-        ours, theirs = map(shapes_of, without_spares(*layers))
-        check_shapes(ours, theirs, NAMES)
+        first, second = map(shapes_of, without_spares(*layers))
+        check_shapes(first, second, NAMES)
         sides.keras.load(sides.torch.put_weights().result()).result()
-    return Built([layer for layer in layers[0] if layer.weights], steps[0], _biased(layers[1], steps[0]))
+    outputs = common(sides.torch.outputs(x).result(), sides.keras.outputs(x).result())
+    return Built([layer for layer in layers[0] if layer.weights], outputs, _biased(layers[1], steps[0]))
 
 
 def _biased(layers: list[LayerInfo], steps: list[StepInfo]) -> dict[str, tuple[int, float]]:

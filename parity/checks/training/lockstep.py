@@ -7,10 +7,9 @@ import numpy as np
 from parity.causes.stepping import tensor_of
 from parity.checks.options import Progress
 from parity.models.arrays import Array
-from parity.models.keys import SQUARES, STATISTICS, Key, keys, slots
-from parity.models.kinds import named
+from parity.models.keys import SQUARES, STATISTICS, SUMS, Key, keys, slots
 from parity.models.layers import LayerInfo, shapes_of
-from parity.models.recipe import Recipe, RecipeError
+from parity.models.recipe import Recipe
 from parity.runners.recording import Place
 from parity.runners.runner import Distances
 from parity.verdict.difference import ROUNDING
@@ -24,9 +23,7 @@ SIZED = ("bias", *STATISTICS)  # tensors whose scale is not their own: see _floo
 class LockStep:
     """One run of both sides in `dtype`. At the end, or at the first fault, `stop` it; until then sides can be asked."""
 
-    def __init__(
-        self, sides: Sides, models: Built, batches: Batches, dtype: str, nudged: int, summed: int
-    ) -> None:
+    def __init__(self, sides: Sides, models: Built, batches: Batches, dtype: str, nudged: int, summed: int) -> None:
         layers = models.layers
         self.sides, self.layers, self.dtype, self.nudged = sides, layers, dtype, nudged
         self.biased = models.biased
@@ -123,7 +120,12 @@ class LockStep:
             greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))
             if greatest <= LINE * size:
                 self.undetermined.add(name)
-        return what in (*slots(self.sides.recipe), "weight") and name in self.undetermined
+        return what in self._wandering() and name in self.undetermined
+
+    def _wandering(self) -> tuple[str, ...]:
+        """What follows from a parameter's undetermined step."""
+        recipe = self.sides.recipe
+        return (*slots(recipe), "weight", *(["ema"] if recipe.ema else []))
 
     def _hold_to_rule(self, step: Step) -> None:
         """Judge the steps of undetermined parameters by the rule."""
@@ -139,7 +141,7 @@ class LockStep:
         Their difference would wander into what follows.
         """
         for name in self.undetermined:
-            for slot in (*slots(self.sides.recipe), "weight"):
+            for slot in self._wandering():
                 self.sides.keras.write((slot, name), self.sides.torch.read((slot, name)).result()).result()
         self.undetermined.clear()
         for name, variance in self.unbiased.items():
@@ -174,7 +176,7 @@ class LockStep:
             return size * size
         if what == "momentum_buffer" and recipe.optimizer == "rmsprop":
             return size / recipe.epsilon if recipe.epsilon else size
-        return size if what in ("gradient", "momentum_buffer", "exp_avg") else 0.0
+        return size if what in ("gradient", *SUMS) else 0.0
 
 
 def _place(made: Place | Distances) -> Place:
@@ -217,24 +219,6 @@ def rate_allowed(recipe: Recipe, step: int, rate: float, rounding: float) -> flo
     if recipe.schedule == "constant" and not recipe.warmup:
         return 0.0
     return (10 + step) * rounding * recipe.lr / rate if rate > 0 else 0.0
-
-
-def classes_of(layers: list[LayerInfo]) -> int:
-    """How many classes the last layer gives, two at least. Raises RecipeError where it gives no row of numbers."""
-    last = layers[-1] if layers else None
-    if last is None or not named(last.kind).flat:
-        found = "no layer with weights" if last is None else f"{last.path}, a {last.kind}"
-        raise RecipeError(
-            f"training needs a classifier, a model whose last layer is a dense one, and the last is {found}; "
-            "compare a model with a head"
-        )
-    classes = int(last.weights["weight"][0])
-    if classes < 2:
-        raise RecipeError(
-            f"training is by cross entropy, which needs two classes at least, and {last.path} gives one output, whose "
-            "loss is always 0 and proves nothing; compare the gradients instead (parity.check --gradients)"
-        )
-    return classes
 
 
 def longest_sum(layers: list[LayerInfo], positions: int) -> int:

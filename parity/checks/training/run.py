@@ -10,6 +10,7 @@ from parity.causes.scene import Scene
 from parity.causes.training import cause_of, drawn
 from parity.checks.options import Progress
 from parity.errors import TargetError
+from parity.models.aims import chosen
 from parity.models.attempts import attempt
 from parity.models.layers import LayerInfo
 from parity.models.probes import probe_input
@@ -20,7 +21,7 @@ from parity.verdict.cause import Cause
 from parity.verdict.training import Fault, Run, TrainingReport
 
 from .building import Batches, Sides, built, with_ids
-from .lockstep import LockStep, classes_of, longest_sum
+from .lockstep import LockStep, longest_sum
 from .rules import matches
 
 if TYPE_CHECKING:
@@ -87,13 +88,16 @@ class _Comparison:
         )
 
     def _run(self, dtype: str, nudged: int) -> tuple[Run, Cause | None]:
-        recipe, shape = self.sides.recipe, self.target.input_shape
+        shape = self.target.input_shape
         self.progress(f"building both models in {dtype}", 0, 0)
-        x = probe_input((2, *shape), recipe.seed)
+        x = probe_input((2, *shape), self.sides.recipe.seed)
         options = self.options
         models = built(self.sides, self.target, dtype, x, options.weights, options.name_map, options.onednn)
         layers = models.layers
-        batches = Batches.drawn(recipe, shape, classes_of(layers))
+        recipes = [chosen(recipe, models.outputs, layers) for recipe in self.sides.recipes]
+        self.sides = replace(self.sides, recipes=(recipes[0], recipes[1]))
+        recipe = self.sides.recipe
+        batches = Batches.drawn(recipe, shape, models.outputs)
         batches = replace(batches, x=with_ids(self.sides.torch, batches.x, recipe.seed))
         summed = longest_sum(layers, recipe.batch_size * int(np.prod(shape[1:])))
         lockstep = LockStep(self.sides, models, batches, dtype, nudged, summed)
@@ -110,16 +114,17 @@ class _Comparison:
             lockstep.stop()
         self.corrected |= lockstep.corrected
         if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
-            n = recipe.batch_size
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}
-            losses = {name: side.draws(batches.x[:n], batches.y[:n]).result() for name, side in asked.items()}
+            first = batches.of(1, recipe)
+            losses = {name: side.draws(recipe, first.x, first.y).result() for name, side in asked.items()}
             cause = drawn(losses) or cause
         return run, cause
 
     def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo], batches: Batches) -> Cause | None:
         step = run.steps[-1]
-        labels = batches.of(step.number, self.sides.recipe).y
-        scene = Scene(self.sides.torch, self.sides.keras, self.sides.recipe, layers, step, labels)
+        recipe = self.sides.recipe
+        truths = batches.of(step.number, recipe).y
+        scene = Scene(self.sides.torch, self.sides.keras, recipe, layers, step, truths)
         return attempt(partial(cause_of, scene, fault, self.target.words), lambda _: None)
 
 

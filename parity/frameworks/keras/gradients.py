@@ -15,10 +15,12 @@ from parity.models.arrays import Array
 from parity.models.inputs import Given, is_input
 from parity.models.keys import is_statistic
 from parity.models.kinds import holder
+from parity.models.losses import are_probabilities
 from parity.models.steps import Look, StepInfo, info, is_output
 from parity.verdict.measured import Name
 
 from .dtypes import computing_in, retyped
+from .losses import Outputs, loss_on, outputs_of
 from .parts import Parts, read
 
 
@@ -33,33 +35,55 @@ class KerasGradients(SideGradients):
 
     def free(self, emit: Callable[[tuple[str, Array]], None], x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
+        lies = self._lies(x)
         with self._training("float64"), _recorder() as recorder:
             tape = _Free(recorder)
             self.side.trace(x, "float64", lambda step: None, look, tape)
-            outputs = [codec.array(x) for x, codec in tape.outputs]
-            starts = [
-                codec.like(cotangent(a.shape, seed), x) for a, (x, codec) in zip(outputs, tape.outputs, strict=True)
-            ]
+            added = self._added_losses()
+            ends, starts, loss = self._ends(tape, seed, lies)
             variables = self._trained()
             sources = [*(x for _, x, _ in tape.inputs), *variables.values()]
-            added = self._added_losses()
-            ends = [*(x for x, _ in tape.outputs), *added]
-            made = recorder.gradients(ends, [*starts, *map(ops.ones_like, added)], sources)
-            emit(("loss", loss_of(outputs, seed)[0] + sum(_numpy(loss) for loss in added)))
+            made = recorder.gradients([*ends, *added], [*starts, *map(ops.ones_like, added)], sources)
+            emit(("loss", loss + sum(_numpy(loss) for loss in added)))
             for (key, leaf, codec), gradient in zip(tape.inputs, made, strict=False):
                 emit((key, codec.array(ops.zeros_like(leaf) if gradient is None else gradient)))
             gradients = dict(zip(variables, made[len(tape.inputs) :], strict=True))
             for name, array in (*self._gradients(gradients), *self._statistics()):
                 emit((name, array))
 
+    def _lies(self, x: Given) -> Outputs | None:
+        return None if self.aim is None else outputs_of(self.side, x)
+
+    def _ends(self, tape: "_Free", seed: int, lies: Outputs | None) -> tuple[list[Any], list[Any], Array]:
+        """Where the backward pass starts, with which gradients; and the loss."""
+        if self.aim is not None and lies is not None:
+            found = {key: x for key, x, _ in tape.outputs}
+            total = loss_on(self.aim.recipe, lies, self.aim.truths, found)
+            return [total], [ops.ones_like(total)], _numpy(total).reshape(1)
+        outputs = [codec.array(x) for _, x, codec in tape.outputs]
+        given = zip(outputs, tape.outputs, strict=True)
+        starts = [codec.like(cotangent(array.shape, seed), x) for array, (_, x, codec) in given]
+        return [x for _, x, _ in tape.outputs], starts, loss_of(outputs, seed)[0]
+
     def run_forced(self, lesson: Lesson, x: Given, dtype: str, look: Look) -> None:
+        own = self.aim is not None and self.aim.recipe.own_loss and not lesson.lowered  # the table's are proven once
+        lies = self._lies(x) if own else None
         with self._training(dtype), _recorder() as recorder:
             tape = _Pupil(recorder)
             self.side.trace(x, dtype, lesson.visit, look, tape)
             variables = self._trained()
             added = self._added_losses()
-            lesson.add_loss(sum(float(_numpy(loss).sum()) for loss in added))
-            made = tape.gradients(lesson, list(variables.values()), added)
+            more, aimed = sum(float(_numpy(loss).sum()) for loss in added), []
+            if self.aim is not None and lies is not None:
+                found = {key: x for key, (x, _) in tape.finals.items()}
+                aimed = [loss_on(self.aim.recipe, lies, self.aim.truths, found)]
+                lesson.add_loss(more, float(_numpy(aimed[0])))
+            else:
+                lesson.add_loss(more)
+            made = tape.gradients(lesson, list(variables.values()), added, aimed)
+            if aimed:
+                made, finals = made[: -len(tape.finals)], made[-len(tape.finals) :]
+                lesson.add_gradients(tape.of_loss(lesson, finals))
             lesson.add_gradients(
                 (name, None if gradient is None else codec.array(gradient))
                 for (name, (_, codec)), gradient in zip(tape.sources.items(), made, strict=False)
@@ -76,12 +100,18 @@ class KerasGradients(SideGradients):
         before = [(v, ops.convert_to_numpy(v).copy()) for v in model.variables if id(v) not in trained]
         drawing = [holder(found.layer, name) for found in self.side.found for name in found.kind.draws]
         rates = [(layer, name, getattr(layer, name)) for layer, name in drawing if hasattr(layer, name)]
+        # What is run again for the backward pass (keras.RematScope) is run by itself, and no gradient is seen in there.
+        again = [(layer, layer._remat_mode) for layer in model._flatten_layers() if getattr(layer, "_remat_mode", None)]
         try:
+            for layer, _ in again:
+                layer._remat_mode = None
             for layer, name, _ in rates:
                 setattr(layer, name, 0.0)  # two frameworks cannot draw the same numbers
             with computing_in(dtype, self.side.wide), retyped(model, dtype, exact=self.side.exact):
                 yield
         finally:
+            for layer, mode in again:
+                layer._remat_mode = mode
             for layer, name, rate in rates:
                 setattr(layer, name, rate)
             for variable, value in before:
@@ -132,11 +162,13 @@ class _Free:
     def __init__(self, recorder: Any) -> None:
         self.recorder = recorder
         self.inputs: list[tuple[str, Any, Codec]] = []
-        self.outputs: list[tuple[Any, Codec]] = []
+        self.outputs: list[tuple[str, Any, Codec]] = []
 
     def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        if is_output(key) and not _floating(x):
+            return x
         if is_output(key):
-            self.outputs.append((x, codec))
+            self.outputs.append((key, x, codec))
         elif is_input(key) and _floating(x):
             leaf = self.recorder.watched(x)
             self.inputs.append((key, leaf, codec))
@@ -154,8 +186,11 @@ class _Pupil:
         self.recorder = recorder
         self.targets: dict[str, tuple[Any, Codec]] = {}
         self.sources: dict[Name, tuple[Any, Codec]] = {}
+        self.finals: dict[str, tuple[Any, Codec]] = {}  # the teacher's outputs, of which a loss is taken
 
     def made(self, key: str, x: Any, taught: Any, codec: Codec) -> Any:
+        if is_output(key) and taught is not None and _floating(x):
+            self.finals[key] = self.recorder.watched(taught), codec
         if not is_input(key) and _floating(x):
             self.targets[key] = x, codec
         if not _floating(x) or is_output(key) or (taught is None and not is_input(key)):
@@ -167,22 +202,39 @@ class _Pupil:
     def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
         if not _floating(x):
             return x
-        x = self.recorder.copied(x)
+        x = self.recorder.fed(x)
         self.sources["into", feeds] = x, codec
         return x
 
-    def gradients(self, lesson: Lesson, variables: list[Any], added: list[Any]) -> list[Any]:
-        """One backward pass to all that was taught: from every step's output, with the teacher's gradient, and from
-        the losses that the model adds itself.
+    def gradients(self, lesson: Lesson, variables: list[Any], added: list[Any], aimed: list[Any]) -> list[Any]:
+        """One backward pass to all that was taught: from every step's output, with the teacher's gradient, from the
+        losses that the model adds itself, and from the one that it is trained by (`aimed`) to the teacher's outputs.
         """
         # One at a time: together the arrays are as large as all that the model computes.
         upstream = ((lesson.upstream(key), x, codec) for key, (x, codec) in self.targets.items())
         known = [(x, codec.like(start, x)) for start, x, codec in upstream if start is not None and _fits(start, x)]
         wanted = [*(x for x, _ in self.sources.values()), *variables]
-        ends = [*(x for x, _ in known), *added]
-        starts = [*(start for _, start in known), *(ops.full_like(loss, lesson.scale) for loss in added)]
+        wanted += [x for x, _ in self.finals.values()] if aimed else []
+        ends = [*(x for x, _ in known), *added, *aimed]
+        starts = [*(start for _, start in known), *(ops.full_like(loss, lesson.scale) for loss in (*added, *aimed))]
         made: list[Any] = self.recorder.gradients(ends, starts, wanted)
         return made
+
+    def of_loss(self, lesson: Lesson, found: list[Any]) -> Iterator[tuple[Name, Array | None]]:
+        """The gradient of this side's own loss at the teacher's outputs.
+
+        Along rows that add up to 1 only what moves them is a gradient: of two losses that are equal there, one may
+        divide by the row's sum.
+        """
+        for (key, (x, codec)), gradient in zip(self.finals.items(), found, strict=True):
+            theirs = lesson.board.get(("gradient", key))
+            if gradient is None or theirs is None:
+                yield ("gradient", key), None
+                continue
+            array, y = codec.array(gradient), codec.array(x)
+            if are_probabilities(y, 1):
+                array = array + (theirs - array).mean(1, keepdims=True)
+            yield ("gradient", key), array
 
 
 def _fits(start: Array, x: Any) -> bool:
@@ -221,6 +273,11 @@ class _TensorFlow:
     def copied(self, x: Any) -> Any:
         return self.tf.identity(x)
 
+    def fed(self, x: Any) -> Any:
+        x = self.tf.identity(x)
+        self.tape.watch(x)  # what is behind a cut has a gradient too
+        return x
+
     def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
         dense = self.tf.convert_to_tensor
         made = self.tape.gradient(outputs, sources, given)
@@ -233,6 +290,9 @@ class _Torch:
 
     def copied(self, x: Any) -> Any:
         return x.clone()  # what is watched must not be changed in place, and Keras's operators may do that
+
+    def fed(self, x: Any) -> Any:
+        return x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
 
     def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
         import torch

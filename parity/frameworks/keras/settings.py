@@ -56,7 +56,12 @@ def keeps_biased_variance(found: Found) -> bool:
     """
     own = keras.layers.BatchNormalization
     layer = found.layer
-    return isinstance(layer, own) and type(layer).call is own.call and "call" not in vars(layer) and not getattr(layer, "renorm", False)
+    return (
+        isinstance(layer, own)
+        and type(layer).call is own.call
+        and "call" not in vars(layer)
+        and not getattr(layer, "renorm", False)
+    )
 
 
 def keras_static(found: Found) -> dict[str, Any]:

@@ -14,12 +14,16 @@ from keras import ops
 
 from parity.frameworks.adapter import Trained
 from parity.models.arrays import Array, to_keras, to_torch, torch_shape
+from parity.models.clipping import Applied
 from parity.models.inputs import inputs_of
 from parity.models.keys import Key, is_statistic, role_of, slots
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 
+from . import twins
 from .dtypes import real_dtype
 from .inputs import laid, layouts
+from .losses import Outputs, compiled, loss_on, outputs_of, targets
 from .optimizers import callbacks, make_optimizer, state_of
 
 
@@ -41,15 +45,18 @@ class KerasTrainer:
                     setattr(layer, name, 0.0)
 
     def train(
-        self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()
+        self, recipe: Recipe, x: Array, y: Truths, visit: Callable[[Trained], None], units: Sequence[float] = ()
     ) -> None:
         """See `Trainer`. It is compared, and takes no nudged runs."""
-        run = _Run(self.side, recipe, visit)
-        self.model.compile(optimizer=run.optimizer, loss=_loss(recipe))
+        outputs = outputs_of(self.side, x[:2])
+        run = _Run(self.side, recipe, visit, outputs)
+        self.model.compile(optimizer=run.optimizer, loss=compiled(recipe, outputs, y))
         run.watch(self.model.optimizer, self.model._loss_tracker)
+        wanted, weights = targets(recipe, outputs, y)
         self.model.fit(
             self._inputs(x),
-            self._labels(recipe, x, y),
+            wanted,
+            sample_weight=weights,
             batch_size=recipe.batch_size,
             epochs=-(-recipe.steps // recipe.epoch_steps),
             shuffle=False,
@@ -57,14 +64,17 @@ class KerasTrainer:
             callbacks=[run, *callbacks(recipe)],
         )
 
-    def draws(self, x: Array, y: Array) -> list[Array]:
+    def draws(self, recipe: Recipe, x: Array, y: Truths) -> list[Array]:
         """The losses of two passes in training mode: from the same weights, they differ where numbers are drawn."""
         inputs = ops.convert_to_tensor(self._inputs(x), dtype=keras.config.floatx())
         kept = [(variable, np.array(variable)) for variable in self.model.non_trainable_variables]
+        outputs = outputs_of(self.side, x[:2])
         losses = []
         for _ in range(2):
-            outputs = self.model(inputs, training=True)
-            losses.append(np.asarray(ops.convert_to_numpy(_loss(Recipe())(y, outputs)), np.float64).reshape(1))
+            made = keras.tree.flatten(self.model(inputs, training=True))
+            found = dict(zip(keras.tree.flatten(outputs.structure), made, strict=False))
+            loss = loss_on(recipe, outputs, y, found)
+            losses.append(np.asarray(ops.convert_to_numpy(loss), np.float64).reshape(1))
         for variable, value in kept:
             variable.assign(value)
         return losses
@@ -75,25 +85,14 @@ class KerasTrainer:
         inputs = laid(x, layout)
         return inputs.astype(keras.config.floatx()) if np.issubdtype(x.dtype, np.floating) else inputs
 
-    def _labels(self, recipe: Recipe, x: Array, y: Array) -> Array:
-        if not recipe.label_smoothing:
-            return y
-        outputs = self.model.compute_output_shape((None, *self._inputs(x[:1]).shape[1:]))
-        return np.asarray(np.eye(outputs[-1], dtype=keras.config.floatx())[y])
-
-
-def _loss(recipe: Recipe) -> Any:
-    """Only the loss over one-hot labels smooths them."""
-    if recipe.label_smoothing:
-        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
 
 class _Run(keras.callbacks.Callback):
     """One `fit`: its optimizer, and what each step has made."""
 
-    def __init__(self, side: Any, recipe: Recipe, visit: Callable[[Trained], None]) -> None:
+    def __init__(self, side: Any, recipe: Recipe, visit: Callable[[Trained], None], outputs: Outputs) -> None:
         super().__init__()
+        self.outputs = outputs
+        self.latest: dict[str, Any] = {}  # outputs, by key
         self.side, self.recipe, self.visit = side, recipe, visit
         self.variables = {name: (variable, axes) for name, variable, axes in side.variables()}
         trained = [(name, *self.variables[name]) for name in self.variables if not is_statistic(name)]
@@ -102,7 +101,12 @@ class _Run(keras.callbacks.Callback):
         for _, variable, axes in trained:
             split[not recipe.decays(torch_shape(tuple(variable.shape), axes))].append(variable)
         self.trained = {name for name, _, _ in trained}
-        self.optimizer = make_optimizer(recipe, *split)
+        shapes = {id(variable): torch_shape(tuple(variable.shape), axes) for _, variable, axes in trained}
+        self.optimizer = make_optimizer(recipe, *split, shapes)
+        for _, variable, _ in trained:
+            if recipe.penalises(shapes[id(variable)]):
+                variable.regularizer = twins.Penalty(recipe.l1, recipe.l2)
+        self.applied = Applied(recipe)
         self.names = {id(variable): name for name, variable, _ in trained}
         self.gradients: dict[str, Any] = {}
         self.scalars: dict[str, Any] = {}
@@ -110,8 +114,20 @@ class _Run(keras.callbacks.Callback):
         self.steps = 0
 
     def watch(self, optimizer: Any, tracker: Any) -> None:
-        """Wrap what the model calls on its optimizer and on the metric that gets each batch's loss."""
+        """Wrap what the model calls on its optimizer and on the metric that gets each batch's loss, and its loss."""
         apply, update_state = optimizer.apply, tracker.update_state
+        model, compute_loss = self.side.model, self.side.model.compute_loss
+
+        def watched_loss(x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **options: Any) -> Any:
+            loss = compute_loss(x, y, y_pred, *args, **options)
+            added = [ops.sum(ops.cast(more, widest)) for more in model.losses]
+            self.scalars["added"].assign(sum(added) if added else ops.zeros((), widest))
+            for key, output in zip(
+                keras.tree.flatten(self.outputs.structure), keras.tree.flatten(y_pred), strict=False
+            ):
+                if key in self.latest and tuple(output.shape[1:]) == self.outputs.shapes[key]:
+                    self.latest[key].assign(ops.cast(output, widest))
+            return loss
 
         def watched_apply(grads: Any, trainable_variables: Any = None) -> None:
             self.scalars["rate"].assign(ops.cast(optimizer.learning_rate, self.scalars["rate"].dtype))
@@ -134,6 +150,11 @@ class _Run(keras.callbacks.Callback):
         widest = real_dtype("float64")
         self.scalars["rate"] = optimizer.add_variable((), dtype=widest, name="latest_rate")
         self.scalars["loss"] = tracker.add_variable((), "zeros", dtype=widest, name="latest")
+        self.scalars["added"] = tracker.add_variable((), "zeros", dtype=widest, name="latest_added")
+        for n, (key, shape) in enumerate(self.outputs.shapes.items()):
+            whole = (self.recipe.batch_size, *shape)
+            self.latest[key] = tracker.add_variable(whole, "zeros", dtype=widest, name=f"latest_output_{n}")
+        model.__dict__["compute_loss"] = watched_loss
         optimizer.__dict__["apply"] = watched_apply
         tracker.__dict__["update_state"] = watched_update_state
         self.optimizer = optimizer
@@ -147,6 +168,8 @@ class _Run(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.steps += 1
         self._settle()
+        if self.applied.changes:
+            self.applied.add(self.steps, {name: self.read(("gradient", name)) for name in self.gradients})
         self.visit(self)
         if self.steps == self.recipe.steps:
             self.model.stop_training = True
@@ -161,17 +184,27 @@ class _Run(keras.callbacks.Callback):
         what, name = key
         if what in self.scalars:
             return np.array([float(ops.convert_to_numpy(self.scalars[what]))])
+        if what == "output":
+            return self.outputs.seen(name, np.array(ops.convert_to_numpy(self.latest[name]), dtype=np.float64))
         if what == "iterations":
             return np.array([float(ops.convert_to_numpy(self.optimizer.iterations))])
         variable, axes = self.variables[name]
         factor = 1.0
-        if what == "gradient" or what in slots(self.recipe):
+        if what == "applied":
+            found = self.applied.gradients.get(name) if self.applied.changes else self.read(("gradient", name))
+            return np.zeros(torch_shape(tuple(variable.shape), axes)) if found is None else found
+        if what == "ema" and name not in self.trained:
+            return self.read(("weight", name))
+        if what in ("gradient", "ema") or what in slots(self.recipe):
             if name not in self.trained:
                 return np.zeros(torch_shape(tuple(variable.shape), axes))
             if what == "gradient":
                 variable = self.gradients[name]
             else:
-                variable, factor = state_of(self.recipe, self.optimizer, variable, what)
+                state, factor = state_of(self.recipe, self.optimizer, variable, what)
+                if state is None:
+                    return np.zeros(torch_shape(tuple(variable.shape), axes))
+                variable = state
         array = to_torch(np.array(ops.convert_to_numpy(variable), dtype=np.float64), axes)
         return array if factor == 1.0 else array * factor
 
@@ -186,6 +219,8 @@ class _Run(keras.callbacks.Callback):
         factor = 1.0
         if what != role_of(name):
             variable, factor = state_of(self.recipe, self.optimizer, variable, what)
+            if variable is None:
+                return
         variable.assign(to_keras(array / factor, axes))
 
     def distances(self, keys: list[Key]) -> list[dict[str, tuple[float, float]]]:

@@ -1,16 +1,15 @@
 """A torch model's training step: free in float64, which teaches the other side, and forced in any dtype."""
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from parity.frameworks.forcing import Board, Lesson, SideGradients, cotangent, loss_of
+from parity.errors import ParityError
+from parity.frameworks.forcing import Board, Lesson, SideGradients, loss_of
 from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array
 from parity.models.inputs import Given, inputs_of, is_input
@@ -19,10 +18,9 @@ from parity.models.steps import Look, Step, StepInfo, info, is_output
 from parity.verdict.difference import size_of
 from parity.verdict.measured import Measured, Name
 
-from .recurrent import on
 from .rounding import TorchRounding
+from .teaching import Teacher, raise_without_gradients, tensors_of, trained_in
 from .walk import torch_tensors
-from .wrappers import training_copy
 
 
 class TorchGradients(SideGradients):
@@ -38,7 +36,7 @@ class TorchGradients(SideGradients):
         x = inputs_of(x)
         for name, key in x.keys.items():
             board.put(("output", key), x.batch_first(name))
-        tape = _Teacher(self.side, board)
+        tape = Teacher(self.side, board)
 
         def keep(step: Step) -> None:
             board.steps[step.key] = info(step)
@@ -46,11 +44,12 @@ class TorchGradients(SideGradients):
 
         with _exact_backward():
             self.side.trace(x, "float64", keep, look, tape)
-        loss, size = loss_of(tape.starts(seed), seed)
+        loss, size = loss_of(tape.starts(seed), seed) if self.aim is None else tape.aimed(self.aim)
         tape.backward()
+        raise_without_gradients(tape.model, self.aim)
         board.put(("tensor", "loss"), loss)
         board.sizes["tensor", "loss"] = size_of(size)
-        for name, array in _tensors(self.side, tape.model):
+        for name, array in tensors_of(self.side, tape.model):
             board.put(("tensor", name), array)
         tape.release()
         _leave_sizes(self._rounding(board), board)
@@ -81,7 +80,7 @@ class TorchGradients(SideGradients):
         self.side.trace(x, dtype, lesson.visit, look, tape)
         lesson.add_loss(0.0)  # torch's modules add none
         lesson.add_gradients(tape.gradients(lesson))
-        tensors = _tensors(self.side, tape.model)
+        tensors = tensors_of(self.side, tape.model)
         lesson.add_statistics((name, array) for name, array in tensors if is_statistic(name))
 
 
@@ -122,102 +121,18 @@ def _exact_backward() -> Iterator[None]:
         native.hardsigmoid = own
 
 
-def trained_in(side: Any, dtype: str) -> nn.Module:
-    """A copy of the model in `dtype` and in training mode.
-
-    Nothing is drawn: two frameworks cannot draw the same numbers.
-    """
-    model = training_copy(side.model).to(side.device, getattr(torch, dtype))
-    model.zero_grad(set_to_none=True)
-    for entry in side.found:
-        if entry.kind.draws:
-            on(model, entry).layer.eval()
-    return model
-
-
-def _tensors(side: Any, model: nn.Module) -> Iterator[tuple[str, Array]]:
-    """Every parameter's gradient (zeros for none) and every running statistic of the copy, by name, in float64."""
-    for name, tensor in torch_tensors(side.found_in(model)):
-        if not isinstance(tensor, nn.Parameter):
-            yield name, tensor.detach().cpu().double().numpy().copy()
-        else:
-            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
-            yield name, gradient.detach().cpu().double().numpy()
-
-
-class _Teacher:
-    """The Tape of the free run: hooks that leave the gradient at every output and into every input."""
-
-    def __init__(self, side: Any, board: Board) -> None:
-        self.model = trained_in(side, "float64")
-        self.board = board
-        self.unseen: dict[Name, tuple[int, ...]] = {}  # until the backward pass comes by, if it does
-        self.outputs: dict[str, tuple[torch.Tensor, Codec]] = {}
-        self.steps: dict[int, weakref.ref[torch.Tensor]] = {}
-        self.hooks: list[Any] = []
-
-    def made(self, key: str, x: torch.Tensor, taught: Any, codec: Codec) -> torch.Tensor:
-        x = self._hooked(key, x, codec)
-        self.steps[id(x)] = weakref.ref(x)
-        return x
-
-    def _hooked(self, key: str, x: torch.Tensor, codec: Codec) -> torch.Tensor:
-        known = self.steps.get(id(x))
-        if "<" in key and known is not None and known() is x:
-            x = x.clone()  # what one user of a step sends back, not all of them
-        if is_output(key):
-            self.outputs[key] = x, codec
-        elif x.is_floating_point():
-            leaf = x if x.requires_grad else x.detach().requires_grad_()  # what is behind a cut has a gradient too
-            self.unseen["gradient", key] = codec.array(x).shape
-            self._watch(("gradient", key), leaf, codec)
-            return x if leaf is x else leaf.clone()  # a leaf cannot be changed in place, and the model may do that
-        return x
-
-    def fed(self, feeds: str, x: torch.Tensor, codec: Codec) -> torch.Tensor:
-        """The gradient into one user of a tensor, seen on a view. A user that works in place leaves it unseen."""
-        if not x.is_floating_point():
-            return x
-        x = x.view_as(x) if x.requires_grad else x.detach().requires_grad_().clone()
-        self._watch(("into", feeds), x, codec)
-        return x
-
-    def _watch(self, name: Name, x: torch.Tensor, codec: Codec) -> None:
-        def hook(gradient: torch.Tensor) -> None:
-            self._leave(name, codec.array(gradient))
-
-        self.hooks.append(x.register_hook(hook))  # type: ignore[no-untyped-call]
-
-    def _leave(self, name: Name, gradient: Array) -> None:
-        self.unseen.pop(name, None)
-        self.board.put(name, gradient)
-        if name[0] == "gradient":
-            self.board.greatest = max(self.board.greatest, float(np.abs(gradient).max(initial=0.0)))
-        if name[0] == "gradient" and is_input(name[1]):
-            self.board.put(("tensor", name[1]), gradient)
-
-    def release(self) -> None:
-        """Take the hooks off: a graph holds them and they hold the graph, in C++, where no garbage collector looks."""
-        for hook in self.hooks:
-            hook.remove()
-        self.hooks.clear()
-        self.outputs.clear()
-
-    def starts(self, seed: int) -> Iterator[Array]:
-        """The model's outputs, at which the loss's gradient is left."""
-        for key, (x, codec) in self.outputs.items():
-            output = codec.array(x)
-            self._leave(("gradient", key), cotangent(output.shape, seed))
-            yield output
-
-    def backward(self) -> None:
-        """From the loss back to everything; what is not reached has a gradient of zero."""
-        found = [(x, codec, self.board.get(("gradient", key))) for key, (x, codec) in self.outputs.items()]
-        flowing = [(x, codec.like(start, x)) for x, codec, start in found if x.requires_grad and start is not None]
-        if flowing:
-            torch.autograd.backward([x for x, _ in flowing], [start for _, start in flowing])
-        for name, shape in list(self.unseen.items()):
-            self._leave(name, np.zeros(shape))
+@contextmanager
+def _without_reentrance() -> Iterator[None]:
+    """A checkpoint that runs its backward pass inside the other takes no gradients of single tensors."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "use_reentrant" not in str(error):
+            raise
+        raise ParityError(
+            "the torch model must run backward in one pass, and torch.utils.checkpoint(use_reentrant=True) runs one in "
+            "another, in which no gradient can be seen; pass use_reentrant=False, which computes the same"
+        ) from None
 
 
 class _Pupil:
@@ -253,7 +168,8 @@ class _Pupil:
         known = [(x, codec.like(start, x)) for start, x, codec in starts if start is not None]
         trained = {name: p for name, p in self.parameters.items() if p.requires_grad}
         wanted = [*(x for x, _ in self.sources.values()), *trained.values()]
-        made = torch.autograd.grad([x for x, _ in known], wanted, [start for _, start in known], allow_unused=True)
+        with _without_reentrance():
+            made = torch.autograd.grad([x for x, _ in known], wanted, [start for _, start in known], allow_unused=True)
         for (name, (_, codec)), gradient in zip(self.sources.items(), made, strict=False):
             yield name, None if gradient is None else codec.array(gradient)
         tensors = dict(zip(trained, made[len(self.sources) :], strict=True))

@@ -20,7 +20,7 @@ from parity.models.kinds import bare
 from parity.models.layers import Found, LayerInfo, in_order
 from parity.models.pieces import Held
 from parity.models.probes import probe_bias, probe_norm, probe_scale
-from parity.models.steps import NOTHING, Expected, Look, Names, Visit
+from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_output
 
 from .effective import effective
 from .embedded import fitted
@@ -204,6 +204,17 @@ class TorchSide:
             ]
             if outputs:
                 torch.stack([x.abs().sum() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]
+
+    def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
+        """See Side; torch's classes are along axis 1."""
+        found: dict[str, tuple[Array, int]] = {}
+
+        def keep(step: Step) -> None:
+            if is_output(step.key) and step.output.dtype.kind == "f":
+                found[step.key] = step.output, 1
+
+        self.trace(x, "float64", keep)
+        return found
 
     def gradients(self) -> SideGradients:
         from .gradients import TorchGradients

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from parity.errors import ParityError
 from parity.frameworks.adapter import Trained
@@ -16,12 +15,15 @@ from parity.models.arrays import Array
 from parity.models.keys import Key, is_statistic, role_of, slots
 from parity.models.kinds import Kind
 from parity.models.layers import Found
+from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE
 
-from .optimizers import Schedule, make_optimizer, state_of
+from .losses import loss_of, outputs_of
+from .optimizers import state_of
 from .recurrent import on
 from .rounding import batch_moments, channel_shape, takes_mean
+from .updates import Updates
 from .walk import torch_tensors
 from .wrappers import training_copy
 
@@ -35,7 +37,7 @@ class TorchTrainer:
         self.side, self.dtype = side, dtype
 
     def train(
-        self, recipe: Recipe, x: Array, y: Array, visit: Callable[[Trained], None], units: Sequence[float] = ()
+        self, recipe: Recipe, x: Array, y: Truths, visit: Callable[[Trained], None], units: Sequence[float] = ()
     ) -> None:
         """See `Trainer`."""
         if not any(parameter.requires_grad for parameter in self.side.model.parameters()):
@@ -49,12 +51,12 @@ class TorchTrainer:
             start = step % recipe.epoch_steps * recipe.batch_size
             batch = slice(start, start + recipe.batch_size)
             for run in runs:
-                run.step(x[batch], y[batch])
+                run.step(x[batch], {key: truth.of(batch) for key, truth in y.items()})
             visit(Shown(runs))
 
-    def draws(self, x: Array, y: Array) -> list[Array]:
+    def draws(self, recipe: Recipe, x: Array, y: Truths) -> list[Array]:
         """The losses of two passes in training mode: from the same weights, they differ where numbers are drawn."""
-        return [TorchRun(self.side, self.dtype, Recipe()).forward(x, y)[0] for _ in range(2)]
+        return [TorchRun(self.side, self.dtype, recipe).forward(x, y)[0] for _ in range(2)]
 
 
 class TorchRun:
@@ -70,12 +72,12 @@ class TorchRun:
         self.sizes: dict[str, float] = {}
         self._watch_biases(found)
         self.start = {name: tensor.clone() for name, tensor in self.tensors.items() if is_statistic(name)}
-        self.optimizer = make_optimizer(recipe, self.parameters.values())
-        self.schedule = Schedule(recipe, self.optimizer)
+        self.updates = Updates(recipe, self.parameters, torch.float64 if dtype == "float64" else torch.float32)
         self.draw = torch.Generator().manual_seed(nudges) if nudges else None
         if nudges and dtype != "mixed_bfloat16":
             self._nudge_outputs(found)
         self.rate = self.loss = 0.0
+        self.outputs: dict[str, torch.Tensor] = {}  # of the latest pass, by key
         self.steps = 0
         self.kept: dict[Key, torch.Tensor] = {}
 
@@ -126,7 +128,7 @@ class TorchRun:
             if kind.weights:
                 layer.register_forward_hook(nudged)
 
-    def forward(self, x: Array, y: Array) -> tuple[Array, torch.Tensor]:
+    def forward(self, x: Array, y: Truths) -> tuple[Array, torch.Tensor]:
         """The loss, as an array and with its graph."""
         inputs = torch.from_numpy(np.ascontiguousarray(x))
         if inputs.is_floating_point():
@@ -134,23 +136,22 @@ class TorchRun:
         mixed = torch.autocast("cpu", torch.bfloat16) if self.dtype == "mixed_bfloat16" else nullcontext()
         with mixed:
             outputs = self.model(inputs)
-        outputs = outputs if self.dtype == "float64" else outputs.float()
-        labels = torch.from_numpy(np.ascontiguousarray(y))
-        loss = functional.cross_entropy(outputs, labels, label_smoothing=self.recipe.label_smoothing)
+        self.outputs = {place.key: x.detach() for place, x in outputs_of(outputs).items()}
+        loss = loss_of(self.recipe, outputs, y, lambda y: y if self.dtype == "float64" else y.float())
+        loss = loss + self.updates.penalty()
         return loss.detach().double().numpy().reshape(1), loss
 
-    def step(self, x: Array, y: Array) -> None:
+    def step(self, x: Array, y: Truths) -> None:
         """One training step."""
         self.kept = {} if self.draw is not None else self._state()
-        self.rate = float(self.optimizer.param_groups[0]["lr"])
-        self.optimizer.zero_grad()
+        self.rate = self.updates.rate
+        self.updates.optimizer.zero_grad()
         with self._nudged():
             loss, graph = self.forward(x, y)
             graph.backward()  # type: ignore[no-untyped-call]
         self.loss = float(loss[0])
-        self.optimizer.step()
-        self.schedule.step(self.loss)
         self.steps += 1
+        self.updates.step(self.steps, self.loss)
 
     def _state(self) -> dict[Key, torch.Tensor]:
         kept: dict[Key, torch.Tensor] = {}
@@ -158,7 +159,7 @@ class TorchRun:
             kept[role_of(name), name] = tensor.detach().clone()
         for slot in slots(self.recipe):
             for name, parameter in self.parameters.items():
-                kept[slot, name] = state_of(self.optimizer, parameter, slot).clone()
+                kept[slot, name] = state_of(self.updates.optimizer, parameter, slot).clone()
         return kept
 
     @contextmanager
@@ -195,7 +196,14 @@ class TorchRun:
         """What a key names, after the step, as float64."""
         what, name = key
         if what in ("rate", "loss", "iterations"):
-            return np.array([{"rate": self.rate, "loss": self.loss, "iterations": self.steps}[what]], np.float64)
+            return np.array(
+                [{"rate": self.rate, "loss": self.loss, "iterations": self.steps // self.recipe.accumulate}[what]],
+                np.float64,
+            )
+        if what == "added":
+            return np.zeros(1)  # torch's modules add nothing to a loss
+        if what == "applied":
+            return self.updates.applied_to(name)
         if what == "size":
             return np.array([self._added(name) if is_statistic(name) else self.sizes.get(name, 0.0)])
         return _array(self.tensor(key))
@@ -217,12 +225,16 @@ class TorchRun:
     def tensor(self, key: Key) -> torch.Tensor:
         """The tensor that a key names."""
         what, name = key
+        if what == "output":
+            return self.outputs[name]
         tensor: torch.Tensor = self.tensors[name]
+        if what == "ema":
+            return self.updates.mean(tensor)
         if what == "gradient":
-            return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+            return self.updates.gradient(name)
         if what == "weight" or is_statistic(name):
             return tensor.detach()
-        return state_of(self.optimizer, self.parameters[name], what)
+        return state_of(self.updates.optimizer, self.parameters[name], what)
 
     def before(self, key: Key) -> Array:
         """A weight, statistic or state before the step."""

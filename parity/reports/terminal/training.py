@@ -77,7 +77,10 @@ def verdict(report: TrainingReport) -> list[str]:
     fault = report.fault
     known = [f"known: {m.rule}: {m.keras}; {m.why}" for m in report.matched if m.how == "corrected"]
     if fault is None:
-        return [*known, f"MATCH: {report.target} trains alike in PyTorch and Keras; {'; '.join(map(_summary, report.runs))}"]
+        return [
+            *known,
+            f"MATCH: {report.target} trains alike in PyTorch and Keras; {'; '.join(map(_summary, report.runs))}",
+        ]
     where = f"step {fault.step}, {_number(fault)}"
     lines = [*known, f"first difference: {where}, {fault.error:.1e} in {fault.dtype} (allowed {fault.allowed:.1e})"]
     if report.cause is not None:
