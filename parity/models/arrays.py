@@ -4,6 +4,7 @@ The canonical name is torch's state_dict key (`layer1.0.conv1.weight`), the cano
 NumPy arrays; a tensor goes from torch to Keras and back bit for bit, since its numbers are only moved.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -94,6 +95,17 @@ def to_keras(array: Array, axes: Axes) -> Array:
         moved = wide.transpose(axes.axes).reshape(axes.keras)
         return np.ascontiguousarray(moved if axes.order is None else moved[list(axes.order)])
     return array if axes is None else np.ascontiguousarray(array.transpose(axes))
+
+
+def placed(array: Array, axes: Axes, kept: Callable[[], Array]) -> Array:
+    """Keras's array with torch's in its place; `kept` gives the one that is there, of which it may be one row."""
+    moved = to_keras(array, axes)
+    if not isinstance(axes, Layout) or axes.row is None:
+        return moved
+    whole = kept()
+    whole = np.array(whole, np.result_type(whole, moved))
+    whole[axes.row] = moved
+    return whole
 
 
 def to_torch(array: Array, axes: Axes) -> Array:

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from parity.errors import ParityError
 from parity.frameworks.forcing import Lesson, SideGradients, cotangent, loss_of
 from parity.frameworks.side import Codec, Watching
 from parity.models.arrays import Array
@@ -22,6 +21,7 @@ from parity.verdict.measured import Name
 from .dtypes import computing_in, retyped
 from .losses import Outputs, loss_on, outputs_of
 from .parts import Parts, read
+from .recorders import recording
 
 
 class KerasGradients(SideGradients):
@@ -36,7 +36,7 @@ class KerasGradients(SideGradients):
     def free(self, emit: Callable[[tuple[str, Array]], None], x: Given, seed: int, look: Look) -> None:
         """Run forward and backward in float64; emit loss, input gradient, every tensor's gradient or statistic."""
         lies = self._lies(x)
-        with self._training("float64"), _recorder() as recorder:
+        with self._training("float64"), recording() as recorder:
             tape = _Free(recorder)
             self.side.trace(x, "float64", lambda step: None, look, tape)
             added = self._added_losses()
@@ -68,7 +68,7 @@ class KerasGradients(SideGradients):
     def run_forced(self, lesson: Lesson, x: Given, dtype: str, look: Look) -> None:
         own = self.aim is not None and self.aim.recipe.own_loss and not lesson.lowered  # the table's are proven once
         lies = self._lies(x) if own else None
-        with self._training(dtype), _recorder() as recorder:
+        with self._training(dtype), recording() as recorder:
             tape = _Pupil(recorder)
             self.side.trace(x, dtype, lesson.visit, look, tape)
             variables = self._trained()
@@ -240,65 +240,3 @@ class _Pupil:
 def _fits(start: Array, x: Any) -> bool:
     """An output of another size cannot start from the teacher's gradient; it is at fault anyway."""
     return start.size == int(np.prod(tuple(x.shape)))
-
-
-@contextmanager
-def _recorder() -> Iterator[Any]:
-    """What records operations for their gradients on this backend. Raises ParityError where nothing does."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape(persistent=False) as tape:
-            yield _TensorFlow(tf, tape)
-    elif backend == "torch":
-        yield _Torch()
-    else:
-        raise ParityError(
-            f"gradients need a Keras backend that records while it runs, and {backend} only traces functions; "
-            "set KERAS_BACKEND to tensorflow or torch"
-        )
-
-
-class _TensorFlow:
-    def __init__(self, tf: Any, tape: Any) -> None:
-        self.tf, self.tape = tf, tape
-
-    def watched(self, x: Any) -> Any:
-        with self.tape.stop_recording():
-            leaf = self.tf.identity(x)
-        self.tape.watch(leaf)
-        return leaf
-
-    def copied(self, x: Any) -> Any:
-        return self.tf.identity(x)
-
-    def fed(self, x: Any) -> Any:
-        x = self.tf.identity(x)
-        self.tape.watch(x)  # what is behind a cut has a gradient too
-        return x
-
-    def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
-        dense = self.tf.convert_to_tensor
-        made = self.tape.gradient(outputs, sources, given)
-        return [None if gradient is None else dense(gradient) for gradient in made]
-
-
-class _Torch:
-    def watched(self, x: Any) -> Any:
-        return x.detach().requires_grad_()
-
-    def copied(self, x: Any) -> Any:
-        return x.clone()  # what is watched must not be changed in place, and Keras's operators may do that
-
-    def fed(self, x: Any) -> Any:
-        return x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
-
-    def gradients(self, outputs: list[Any], given: list[Any], sources: list[Any]) -> list[Any]:
-        import torch
-
-        pairs = [(output, start) for output, start in zip(outputs, given, strict=True) if output.requires_grad]
-        wanted = [x for x in sources if x.requires_grad]
-        made = torch.autograd.grad([y for y, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True)
-        found = {id(x): gradient for x, gradient in zip(wanted, made, strict=True)}
-        return [found.get(id(x)) for x in sources]

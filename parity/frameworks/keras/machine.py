@@ -1,6 +1,7 @@
-"""What decides the digits of Keras's backend: its threads, and whether TensorFlow computes with oneDNN."""
+"""What decides the digits of Keras's backend: its threads, TF32, and whether TensorFlow computes with oneDNN."""
 
 import os
+from typing import Any
 
 from parity.errors import ParityError
 from parity.frameworks.machine import ONEDNN, usable_cores
@@ -42,3 +43,21 @@ def require_onednn(asked: str, backend: str) -> None:
             f"oneDNN must be {asked}, and TensorFlow runs {state} it in this process, which cannot be changed once it "
             f"is loaded; set TF_ENABLE_ONEDNN_OPTS={ONEDNN[asked]} before it is imported"
         )
+
+
+def allow_tf32(allowed: bool, backend: str) -> None:
+    """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    elif backend == "jax":
+        import jax
+
+        settings: Any = jax.config
+        settings.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
+    elif backend == "torch":
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from keras import ops
 from parity.frameworks.calling import Call
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
-from parity.models.arrays import Array, Axes, Layout, fitting, reordered, to_keras
+from parity.models.arrays import Array, Axes, Layout, fitting, placed, reordered
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import held
 from parity.models.layers import Found, LayerInfo, in_order
@@ -21,7 +22,7 @@ from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 from .devices import keras_devices, on_device
 from .dtypes import computing_in, has_wide_types, retyped
 from .inputs import calls, declared_of, laid, layouts, whole_numbers
-from .machine import require_onednn, tensorflow_onednn, tensorflow_threads
+from .machine import allow_tf32, require_onednn, tensorflow_onednn, tensorflow_threads
 from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
 from .settings import keeps_biased_variance, keras_initial, keras_static
 from .tracer import KerasTrace
@@ -61,21 +62,7 @@ class KerasSide:
 
     def allow_tf32(self, allowed: bool) -> None:
         """Let float32 products round to TF32's ten bits on a GPU that can, or not."""
-        backend = keras.backend.backend()
-        if backend == "tensorflow":
-            import tensorflow as tf
-
-            tf.config.experimental.enable_tensor_float_32_execution(allowed)
-        elif backend == "jax":
-            import jax
-
-            settings: Any = jax.config
-            settings.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
-        elif backend == "torch":
-            import torch
-
-            torch.backends.cuda.matmul.allow_tf32 = allowed
-            torch.backends.cudnn.allow_tf32 = allowed
+        allow_tf32(allowed, keras.backend.backend())
         self.tf32 = allowed
 
     def spare_cores(self, spared: int) -> None:
@@ -155,13 +142,7 @@ class KerasSide:
             for part, moved in variable.parted(array, self._kept):
                 self._assign(part, moved)
             return
-        moved = to_keras(array, axes)
-        if isinstance(axes, Layout) and axes.row is not None:
-            whole = self._kept(variable)
-            whole = np.array(whole, np.result_type(whole, moved))
-            whole[axes.row] = moved
-            moved = whole
-        self._assign(variable, moved)
+        self._assign(variable, placed(array, axes, partial(self._kept, variable)))
 
     def _kept(self, variable: Any) -> Array:
         """What a variable holds, or was to."""
