@@ -75,7 +75,7 @@ class Comparing:
         regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0])
         if regions is None:
             return ready, replace(found, live=False)
-        if not regions.agree and len(ready.pairing.ways) > 1:
+        if not regions.agree and len(ready.pairing.trials) > 1:
             ready = chosen(self.torch, self.keras, ready, self.slices[0])
             regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0]) or regions
         if not regions.agree and regions.orders != ready.pairing.orders:

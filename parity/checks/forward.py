@@ -24,12 +24,15 @@ from .outputs import described, introduced
 from .prepare import Prepared, prepared, with_notes, with_pairing
 from .report import Report, make_report
 from .sizes import at_sizes, other_parity
+from .ways import chosen_by_weights
 
 
 def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: Options, progress: Progress) -> Report:
     """Compare both sides on the inputs x, the batch first. Raises ParityError where that cannot be done."""
     ready, slices, whole, options = _made_ready(x, torch, keras, options, progress)
     idle = resting(ready)
+    if options.weights == "keep":
+        ready = chosen_by_weights(torch, keras, ready, slices[0], options.dtype)
     comparing = Comparing(torch, keras, slices, options, progress)
     found = comparing.by_structure(ready)
     if not found.clean:

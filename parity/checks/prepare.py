@@ -35,14 +35,21 @@ class Prepared:
     copy: Copy | None = None  # how torch's weights come into Keras, if they are to
 
     def again(self, torch: Runner, keras: Runner, x: Inputs, pairing: Pairing) -> "Prepared":
-        """The same with weights that lie otherwise, and copied anew."""
-        torch.rename(pairing.torch, {}, {}).result()
-        keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
-        ready = replace(self, pairing=pairing)
+        """The same with weights that lie otherwise, or with other partners, and copied anew."""
+        ours = torch.rename(pairing.torch, {}, {}).result()
+        theirs = keras.rename(pairing.keras, pairing.layers, pairing.orders).result()
+        layers = _padded(ours, pairing.margins[0]), _padded(theirs, pairing.margins[1])
+        ready = replace(self, pairing=pairing, torch_layers=layers[0], keras_layers=layers[1])
         if self.copy is None:
             return ready
         recording = torch.record(x, "float64", NOTHING, True).result()
-        return ready.told(self.copy(recording, self.torch_layers, self.keras_layers))
+        return ready.told(self.copy(recording, *layers))
+
+    def anew(self, torch: Runner, keras: Runner, x: Inputs, dtype: str) -> "Prepared":
+        """The same with what both sides answer now."""
+        recorded = torch.record(x, dtype, NOTHING, True)
+        steps = keras.prepare(x, dtype).result()
+        return replace(self, recording=recorded.result(), keras_steps=steps)
 
     def told(self, rewritten: Rewritten) -> "Prepared":
         """The same with what was copied, and with what lies in pieces."""
@@ -73,7 +80,7 @@ def prepared(
     rewritten = copy(recording, torch_layers, keras_layers) if early else Rewritten()
     keras_steps = keras.prepare(x, options.dtype).result()
     (torch_layers, keras_layers), pairing = named_alike(
-        torch, keras, layers, (recording.steps, keras_steps), options.name_map, in_pieces=True
+        torch, keras, layers, (recording.steps, keras_steps), options.name_map, in_pieces=True, by_values=True
     )
     if not early or pairing.orders:
         rewritten = copy(recording, torch_layers, keras_layers)
@@ -94,9 +101,10 @@ def named_alike(
     steps: tuple[list[StepInfo], list[StepInfo]],
     name_map: NameMap | None,
     in_pieces: bool = False,
+    by_values: bool = False,
 ) -> tuple[Layers, Pairing]:
     """Pair both sides' layers by the steps that one run of each has shown, and let both go by torch's names."""
-    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map, in_pieces)
+    pairing = pair(layers[0], steps[0], layers[1], steps[1], name_map, in_pieces, by_values)
     if pairing.changes:
         ours = torch.rename(pairing.torch, {}, {}).result()
         layers = ours, keras.rename(pairing.keras, pairing.layers, pairing.orders).result()

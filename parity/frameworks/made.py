@@ -16,7 +16,7 @@ class Made:
     None where an operation in between was not seen. since: where its numbers lay in the step that made it, None if
     nothing has moved them. Keras's Permute has no partner in a torch model, nor torch's `permute(0, 2, 3, 1)` in a
     Keras one, so what was moved is shown, and its gradient too, in the axes that the step gave it. view: how it lies
-    beside the other side's tensor, if that was found by comparing the two. narrow: of glue, see Step.
+    beside the other side's tensor, if that was found by comparing the two. narrow, mixed: of glue, see Step.
     """
 
     key: str | None
@@ -28,6 +28,7 @@ class Made:
     since: Callable[[], Order | None] | None = None
     view: View | None = None
     narrow: str | None = None
+    mixed: bool = False
 
     def displaced(self, sample: tuple[int, ...]) -> Order | None:
         """The order of an image, now of shape `sample` without the batch, if it was moved and is one still."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.models.kinds import Kind, move_to
+from parity.models.kinds import Kind, move_to, named
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
 from .known import Known, Run
@@ -70,7 +70,7 @@ class Trace(Known):
             step = place.step(codec.array(x), made.key or "glue", origins([made]))
             step.raw = self._raw(x)
             if made.key is None:
-                step.narrow, step.maker = made.narrow, made.kind
+                step.narrow, step.maker, step.mixed = made.narrow, made.kind, made.mixed
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
@@ -190,7 +190,8 @@ class Trace(Known):
         parent = user.rpartition(".")[0]
         path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
-        step.narrow = made.narrow if made.key is None else None
+        if made.key is None:
+            step.narrow, step.mixed = made.narrow, made.mixed
         new = self._taught(feeds, x, self.visit(step), made)
         seen, lies = self._fresh(feeds, x, made.layout), made.displaced(tuple(x.shape[1:]))
         if made.order() is None and lies is not None:  # it was moved, and what moved it has no name
@@ -228,7 +229,8 @@ class Trace(Known):
             lead = next((made for made in known if made.key or made.origins != ()), known[0])
             layout = lead.layout if kind.layout == "input" or kind.merges else kind.layout
             layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
-            self._remember(x, Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow))
+            made = Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow)
+            self._remember(x, replace(made, mixed=any(map(_mixes, known))))
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
@@ -280,3 +282,8 @@ class Trace(Known):
         orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
         self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1], view=None))
         return output
+
+
+def _mixes(made: Made) -> bool:
+    """Whether a tensor is glue that does not say which of the steps it was made of came first."""
+    return made.key is None and (made.mixed or named(made.kind).commutes)

@@ -21,7 +21,7 @@ class Step:
     was run. raw: the output
     with its axes as the framework has them, if a Look wants it.
     narrow: what of it was in float32 although the run is in float64, in words. maker: of an output that is glue, the
-    kind of that.
+    kind of that. mixed: of glue, whether it was made of other glue that takes its inputs in any order.
     """
 
     path: str
@@ -38,6 +38,7 @@ class Step:
     raw: Array | None = None
     narrow: str | None = None
     maker: str = ""
+    mixed: bool = False
 
     @property
     def key(self) -> str:
@@ -114,11 +115,12 @@ class StepInfo:
     order: tuple[str, tuple[int, ...]] | None = None
     note: str | None = None
     maker: str = ""
+    mixed: bool = False
 
 
 def info(step: Step) -> StepInfo:
     """A step without its numbers."""
-    described = step.function, step.free, step.origins, step.order, step.note, step.maker
+    described = step.function, step.free, step.origins, step.order, step.note, step.maker, step.mixed
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 

@@ -80,9 +80,10 @@ class Flow:
 
     def _sorted(self, key: str) -> list[str]:
         children = list(dict.fromkeys(self._children(key) or ()))
-        if not self._commutes(key):
+        if not (self._commutes(key) or self.steps[key].mixed):
             return children
-        children.sort(key=lambda child: (-self._heights[child], self._marks[child], self._looks[child]))
+        if self._commutes(key):
+            children.sort(key=lambda child: (-self._heights[child], self._marks[child], self._looks[child]))
         for one, other in pairwise(children):
             if (self._heights[one], self._marks[one]) == (self._heights[other], self._marks[other]):
                 self._tie(one, other)

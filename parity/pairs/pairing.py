@@ -26,6 +26,7 @@ from .partners import (
     Lists,
     Model,
     Steps,
+    TiedError,
     by_place,
     by_weights,
     dispensable,
@@ -54,6 +55,7 @@ class Pairing:
     the padding that a layer before them does, which the other model has in the layer itself. found: Keras's steps by
     torch's, by each side's own names; anchors: those of layers with weights; apart: those
     whose outputs need not be equal. ways: those in which weights can be held that have no partner as they are.
+    others: this one and those with equal branches exchanged, where nothing but values tells them apart.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -66,6 +68,7 @@ class Pairing:
     anchors: Found = field(default_factory=dict)
     apart: Found = field(default_factory=dict)
     ways: tuple[Held, ...] = ()
+    others: tuple["Pairing", ...] = ()
 
     def without(self, paths: Collection[str]) -> "Pairing":
         """The same without the steps of these layers of torch's, whose outputs need not be equal."""
@@ -93,6 +96,11 @@ class Pairing:
     def held(self, way: Held) -> "Pairing":
         """The same with weights in pieces held in one of the ways."""
         return replace(self, torch=replace(self.torch, held=way), keras=replace(self.keras, held=way))
+
+    @property
+    def trials(self) -> tuple["Pairing", ...]:
+        """What values choose from, the likeliest first."""
+        return self.others or tuple(map(self.held, self.ways))
 
     @property
     def changes(self) -> bool:
@@ -126,13 +134,21 @@ def pair(
     keras_steps: Steps,
     name_map: NameMap | None = None,
     in_pieces: bool = True,
+    by_values: bool = False,
 ) -> Pairing:
     """Pair two models' steps. Raises UnmatchedError, with the candidates of both sides, where that is not certain.
 
-    in_pieces: whether weights may be held in pieces of layers of other kinds.
+    in_pieces: whether weights may be held in pieces of layers of other kinds. by_values: whether values are to choose
+    between branches that could be exchanged.
     """
     try:
         return _pair(torch_layers, torch_steps, keras_layers, keras_steps, name_map)
+    except TiedError as tied:
+        if not by_values or not tied.ways:
+            raise
+        given = (torch_layers, torch_steps, keras_layers, keras_steps, name_map)
+        first, *rest = (_pair(*given, chosen=way) for way in tied.ways)
+        return replace(first, others=(first, *rest))
     except UnmatchedError:
         found = melted(torch_layers, keras_layers, (torch_steps, keras_steps)) if in_pieces else None
         if found is None:
@@ -149,12 +165,13 @@ def _pair(
     keras_steps: Steps,
     name_map: NameMap | None,
     partners: tuple[tuple[str, str], ...] = (),
+    chosen: Found | None = None,
 ) -> Pairing:
-    """partners: paths of layers that are one although they are of other kinds."""
+    """partners: paths of layers that are one although they are of other kinds. chosen: one of several ways."""
     bare, shapes = pair_bare(torch_layers, keras_layers)
     ours, theirs = Model(owned(torch_layers), torch_steps), Model(owned(keras_layers), keras_steps)
     mapped = {} if name_map is None else name_map.pairs(list(ours.steps), list(theirs.steps))
-    certain = {t: k for t, k in mapped.items() if ours.weights(t)}
+    certain = (chosen or {}) | {t: k for t, k in mapped.items() if ours.weights(t)}
     agree = same_paths(torch_layers, keras_layers) and not certain
     if agree:
         found = {key: key for key in ours.steps if ours.weights(key) and key in theirs.steps}
