@@ -73,13 +73,12 @@ class KerasGradients(SideGradients):
             self.side.trace(x, dtype, lesson.visit, look, tape)
             variables = self._trained()
             added = self._added_losses()
-            more, aimed = sum(float(_numpy(loss).sum()) for loss in added), []
+            aimed = []
             if self.aim is not None and lies is not None:
                 found = {key: x for key, (x, _) in tape.finals.items()}
                 aimed = [loss_on(self.aim.recipe, lies, self.aim.truths, found)]
-                lesson.add_loss(more, float(_numpy(aimed[0])))
-            else:
-                lesson.add_loss(more)
+            more = sum(float(_numpy(loss).sum()) for loss in added)
+            lesson.add_loss(more, float(_numpy(aimed[0])) if aimed else None)
             made = tape.gradients(lesson, list(variables.values()), added, aimed)
             if aimed:
                 made, finals = made[: -len(tape.finals)], made[-len(tape.finals) :]
@@ -228,11 +227,8 @@ class _Pupil:
         """
         for (key, (x, codec)), gradient in zip(self.finals.items(), found, strict=True):
             theirs = lesson.board.get(("gradient", key))
-            if gradient is None or theirs is None:
-                yield ("gradient", key), None
-                continue
-            array, y = codec.array(gradient), codec.array(x)
-            if are_probabilities(y, 1):
+            array = None if gradient is None else codec.array(gradient)
+            if array is not None and theirs is not None and are_probabilities(codec.array(x), 1):
                 array = array + (theirs - array).mean(1, keepdims=True)
             yield ("gradient", key), array
 

@@ -12,11 +12,12 @@ from parity.errors import ParityError
 from parity.frameworks.outputs import Placed, given
 from parity.frameworks.own import loaded, takes_truth_first
 from parity.models.arrays import Array
-from parity.models.inputs import Given, inputs_of
+from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.losses import Truth, is_own
 from parity.models.recipe import Recipe
 from parity.models.steps import Look, Step, is_output
 
+from .devices import on_device
 from .twins import ByHand
 
 
@@ -66,13 +67,27 @@ def seen(side: Any, x: Given) -> dict[str, tuple[Array, Array]]:
 
 def outputs_of(side: Any, x: Given) -> Outputs:
     """Of a side's model, by two runs on x."""
-    known, structure = seen(side, x), side.returned(inputs_of(x))
+    known, structure = seen(side, x), _returned(side, inputs_of(x))
     tensors = [(place, t) for place, t in given(structure, _tensors, side.expected) if _is_trained(place, t, known)]
     keys = {id(t): place.key for place, t in tensors}
     axes = {place.key: _axes(*known[place.key]) for place, _ in tensors}
     shapes = {place.key: tuple(t.shape[1:]) for place, t in tensors}
     torch = {place.key: known[place.key][0].shape[1:] for place, _ in tensors}
     return Outputs(keras.tree.map_structure(lambda t: keys.get(id(t)), structure), axes, shapes, torch)
+
+
+def with_class_axes(side: Any, x: Given) -> dict[str, tuple[Array, int]]:
+    """See `Side.outputs`; Keras's classes are along its last axis."""
+    arrays, found = seen(side, x), outputs_of(side, x)
+    return {key: (arrays[key][0], found.class_axis(key)) for key in found.axes}
+
+
+def _returned(side: Any, x: Inputs) -> Any:
+    """What the model gives for x in evaluation mode, as it gives it."""
+    call = side.call(x)
+    values = side.values(x, call, dict.fromkeys(x.names, keras.config.floatx()))
+    with on_device(side.device):
+        return side.model(*filled(call.args, values), training=False, **filled(call.kwargs, values))
 
 
 def loss_on(recipe: Recipe, outputs: Outputs, truths: Mapping[str, Truth], found: Mapping[str, Any]) -> Any:

@@ -245,19 +245,10 @@ class KerasSide:
             for variable, value in before:
                 variable.assign(value)
 
-    def returned(self, x: Inputs) -> Any:
-        """What the model gives for x in evaluation mode, as it gives it."""
-        call = self.call(x)
-        values = self.values(x, call, dict.fromkeys(x.names, keras.config.floatx()))
-        with on_device(self.device):
-            return self.model(*filled(call.args, values), training=False, **filled(call.kwargs, values))
-
     def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
-        """See Side; Keras's classes are along its last axis."""
-        from .losses import outputs_of, seen
+        from .losses import with_class_axes
 
-        arrays, found = seen(self, x), outputs_of(self, x)
-        return {key: (arrays[key][0], found.class_axis(key)) for key in found.axes}
+        return with_class_axes(self, x)
 
     def gradients(self) -> SideGradients:
         from .gradients import KerasGradients
