@@ -6,7 +6,7 @@ from math import prod
 
 from parity.models.inputs import Inputs
 from parity.models.steps import is_output
-from parity.pairs.cuts import Cuts, Found, Partners, anchored_cuts, free_cuts, lying_of, opened, with_cuts
+from parity.pairs.cuts import Cuts, Matched, Partners, anchored_cuts, free_cuts, lying_of, opened, with_cuts
 from parity.pairs.graph import Graph
 from parity.pairs.orders import Orders, orders_of
 from parity.pairs.pairing import Pairing
@@ -105,13 +105,13 @@ def _like(t: str, k: str, torch: Graph, keras: Graph) -> bool:
     return prod(torch.steps[t].shape) == prod(keras.steps[k].shape)
 
 
-def _unseen(cuts: Cuts, likely: Found, torch: Graph, keras: Graph) -> Found:
+def _unseen(cuts: Cuts, likely: Matched, torch: Graph, keras: Graph) -> Matched:
     """Steps that are one by name or place, and not by their numbers, although the outputs agree."""
     left = {t: k for t, k in likely.items() if t not in cuts.pairs and k not in cuts.pairs.values()}
     return {t: k for t, k in left.items() if t in torch.steps and k in keras.steps and _like(t, k, torch, keras)}
 
 
-def _matters(keras: Runner, x: Inputs, recording: Recording, unseen: Found, torch: Graph) -> bool:
+def _matters(keras: Runner, x: Inputs, recording: Recording, unseen: Matched, torch: Graph) -> bool:
     """Whether each of these steps acts on the outputs: with torch's numbers in Keras's place they must change.
 
     If not, they are equal because the outputs show nothing of them (a saturated softmax), and no proof of anything.

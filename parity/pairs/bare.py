@@ -5,11 +5,12 @@ from parity.models.arrays import fitting
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 
+from .model import Matched
+
 Shapes = dict[str, tuple[int, ...]]
-Found = dict[str, str]  # torch's path -> Keras's
 
 
-def pair_bare(torch: list[LayerInfo], keras: list[LayerInfo]) -> tuple[Found, Shapes]:
+def pair_bare(torch: list[LayerInfo], keras: list[LayerInfo]) -> tuple[Matched, Shapes]:
     """Pairs by path, else by the last name and the shape, else by the shape, in the order of definition.
 
     With them the shapes of torch's, by path, where Keras's are others. Raises UnmatchedError where a parameter has no
@@ -21,13 +22,13 @@ def pair_bare(torch: list[LayerInfo], keras: list[LayerInfo]) -> tuple[Found, Sh
     return found, {t: ours[t] for t, k in found.items() if ours[t] != theirs[k]}
 
 
-def like(torch: list[LayerInfo], keras: list[LayerInfo]) -> Found:
+def like(torch: list[LayerInfo], keras: list[LayerInfo]) -> Matched:
     """Pairs by path, or by the last name and the shape, alone."""
     return _paired(_shapes(torch), _shapes(keras), (True,))
 
 
-def _paired(ours: Shapes, theirs: Shapes, by: tuple[bool, ...]) -> Found:
-    found: Found = {path: path for path in ours if path in theirs and _fit(ours[path], theirs[path])}
+def _paired(ours: Shapes, theirs: Shapes, by: tuple[bool, ...]) -> Matched:
+    found: Matched = {path: path for path in ours if path in theirs and _fit(ours[path], theirs[path])}
     for called in by:
         left = [path for path in ours if path not in found], [path for path in theirs if path not in found.values()]
         looks = [_by_look(paths, shapes, called) for paths, shapes in zip(left, (ours, theirs), strict=True)]
@@ -54,7 +55,7 @@ def _by_look(paths: list[str], shapes: Shapes, called: bool) -> dict[object, lis
     return found
 
 
-def _raise_on_left(torch: list[LayerInfo], keras: list[LayerInfo], found: Found) -> None:
+def _raise_on_left(torch: list[LayerInfo], keras: list[LayerInfo], found: Matched) -> None:
     known = found.keys(), set(found.values())
     left = [
         [

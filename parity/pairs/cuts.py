@@ -18,7 +18,7 @@ from .graph import Graph
 from .pairing import Pair, Pairing
 
 Partners = dict[str, dict[str, View | None]]  # by Keras's step, torch's that it equals and how it then lies
-Found = dict[str, str]  # torch's step -> Keras's
+Matched = dict[str, str]  # torch's step -> Keras's
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Cuts:
     """The steps that are shown. pairs: torch's by Keras's. views: how Keras's lie, by torch's. doubtful: ends of
     regions that disagree, and what is shown in them: there, whatever differs in how a step is fed is looked at."""
 
-    pairs: Found
+    pairs: Matched
     views: dict[str, View] = field(default_factory=dict)
     shown: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())  # without a partner, in such regions
     doubtful: frozenset[str] = frozenset()
@@ -61,12 +61,12 @@ class Cuts:
                 yield t, Region(ours, theirs)
 
 
-def by_value(order: Iterable[str], partners: Partners, likely: Found) -> tuple[Found, dict[str, View]]:
+def by_value(order: Iterable[str], partners: Partners, likely: Matched) -> tuple[Matched, dict[str, View]]:
     """The cut points that values alone decide: every step of either side once, in Keras's order of execution.
 
     likely: pairs of structure and names, which break ties.
     """
-    found: Found = {}
+    found: Matched = {}
     back = {k: t for t, k in likely.items()}
     keys = [key for key in order if not is_output(key)]
     for key in keys:
@@ -81,7 +81,7 @@ def by_value(order: Iterable[str], partners: Partners, likely: Found) -> tuple[F
     return found, {t: view for t, view in views if view is not None}
 
 
-def _nearest(key: str, mine: dict[str, View | None], likely: Found) -> str:
+def _nearest(key: str, mine: dict[str, View | None], likely: Matched) -> str:
     """Of the equal tensors that several steps hold (what returns its input makes one), the one that a step is.
 
     One that is promised to nobody, of as many axes (what flattens is another step), and made as this one is.
@@ -95,18 +95,20 @@ def _nearest(key: str, mine: dict[str, View | None], likely: Found) -> str:
     return min(mine, key=apart)
 
 
-def _with_outputs(found: Found, views: dict[str, View], order: Iterable[str], partners: Partners) -> Cuts:
+def _with_outputs(found: Matched, views: dict[str, View], order: Iterable[str], partners: Partners) -> Cuts:
     outputs = {key: key for key in order if is_output(key)}
     lying = {key: view for key in outputs if (view := partners.get(key, {}).get(key)) is not None}
     return Cuts(found | outputs, views | lying)
 
 
-def free_cuts(order: list[str], partners: Partners, likely: Found) -> Cuts:
+def free_cuts(order: list[str], partners: Partners, likely: Matched) -> Cuts:
     """Where both outputs agree: what is equal is a cut point, and nothing else is looked at."""
     return _with_outputs(*by_value(order, partners, likely), order, partners)
 
 
-def anchored_cuts(order: list[str], partners: Partners, likely: Found, anchors: Found, lying: dict[str, View]) -> Cuts:
+def anchored_cuts(
+    order: list[str], partners: Partners, likely: Matched, anchors: Matched, lying: dict[str, View]
+) -> Cuts:
     """Where they do not: cut points by value, and the anchors, the steps with weights that are paired by structure.
 
     lying: how the outputs of those lie that are of other kinds.
@@ -186,7 +188,7 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     return replace(cuts, pairs=pairs, views=views, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
 
 
-def _fed(key: str, users: Found) -> str | None:
+def _fed(key: str, users: Matched) -> str | None:
     """torch's name of an input of a step of Keras's, where that is paired."""
     user, less, number = key.partition("<")
     return f"{users[user]}<{number}" if less and user in users else None

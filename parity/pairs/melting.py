@@ -20,7 +20,7 @@ from parity.models.pieces import Held
 from parity.models.steps import StepInfo
 
 from .bare import like
-from .partners import Model
+from .model import Model
 from .shapes import Tensor, Way, many_to_one, one_to_many, one_to_one
 
 MOST_PARTS = 4

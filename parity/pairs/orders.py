@@ -12,13 +12,13 @@ from parity.models.kinds import named
 from parity.models.steps import StepInfo
 
 from .directions import path_of
-from .partners import Found
+from .model import Matched
 
 Orders = dict[str, tuple[int, ...]]  # by path
 
 
 def orders_of(
-    ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], found: Found, equal: Mapping[str, Collection[str]]
+    ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], found: Matched, equal: Mapping[str, Collection[str]]
 ) -> Orders:
     """Which of torch's numbers each row of a Dense kernel, or each number of a norm, is for, by torch's path.
 
@@ -38,14 +38,14 @@ def orders_of(
     return orders
 
 
-def _same_origin(torch: str, keras: str, found: Found) -> bool:
+def _same_origin(torch: str, keras: str, found: Matched) -> bool:
     if "<" in torch or "<" in keras:  # glue is known by what it goes into
         ours, theirs = torch.partition("<"), keras.partition("<")
         return found.get(ours[0]) == theirs[0] and ours[2] == theirs[2]
     return found.get(torch, torch) == keras
 
 
-def columns_of(ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], found: Found) -> Orders:
+def columns_of(ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], found: Matched) -> Orders:
     """Which of torch's numbers each number of a vector is that becomes an image, by Keras's paths of what gives it.
 
     torch makes (C, H, W) of a vector, Keras (H, W, C): a Dense layer's columns, and the weights of a norm behind it,

@@ -19,20 +19,11 @@ from parity.models.steps import Names
 from .bare import pair_bare
 from .directions import path_of
 from .melting import melted
+from .model import Lists, Matched, Model, Steps
 from .name_map import NameMap
 from .orders import Orders, columns_of, orders_of, renumbered
-from .partners import (
-    Found,
-    Lists,
-    Model,
-    Steps,
-    TiedError,
-    by_place,
-    by_weights,
-    dispensable,
-    raise_on_other_layers,
-    raise_on_unpaired,
-)
+from .partners import by_place, by_weights, dispensable, raise_on_other_layers, raise_on_unpaired
+from .ties import TiedError
 
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
 
@@ -64,9 +55,9 @@ class Pairing:
     keras: Names = field(default_factory=Names)
     orders: Orders = field(default_factory=dict)
     margins: tuple[Margins, Margins] = ({}, {})
-    found: Found = field(default_factory=dict)
-    anchors: Found = field(default_factory=dict)
-    apart: Found = field(default_factory=dict)
+    found: Matched = field(default_factory=dict)
+    anchors: Matched = field(default_factory=dict)
+    apart: Matched = field(default_factory=dict)
     ways: tuple[Held, ...] = ()
     others: tuple["Pairing", ...] = ()
 
@@ -88,7 +79,7 @@ class Pairing:
         keras = replace(self.keras, hidden=self.keras.hidden | frozenset(map(raw, feeds)))
         return replace(self, torch=torch, keras=keras)
 
-    def with_bare(self, found: Found, shapes: dict[str, tuple[int, ...]]) -> "Pairing":
+    def with_bare(self, found: Matched, shapes: dict[str, tuple[int, ...]]) -> "Pairing":
         """The same with the parameters outside of layers, torch's by Keras's, whose shapes are `shapes`."""
         layers = {k: t for t, k in found.items() if t != k}
         return replace(self, layers=self.layers | layers, keras=replace(self.keras, shapes=shapes))
@@ -165,7 +156,7 @@ def _pair(
     keras_steps: Steps,
     name_map: NameMap | None,
     partners: tuple[tuple[str, str], ...] = (),
-    chosen: Found | None = None,
+    chosen: Matched | None = None,
 ) -> Pairing:
     """partners: paths of layers that are one although they are of other kinds. chosen: one of several ways."""
     bare, shapes = pair_bare(torch_layers, keras_layers)
@@ -195,7 +186,7 @@ def _calls(ours: Model, theirs: Model, partners: tuple[tuple[str, str], ...]) ->
             yield from ((key, f"{k}{key.removeprefix(t)}") for key in ours.steps if path_of(key) == t)
 
 
-def _by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Model, Model, Found, Lists]:
+def _by_weights(ours: Model, theirs: Model, certain: Matched) -> tuple[Model, Model, Matched, Lists]:
     """`by_weights`, if need be without a look at norms that torch may have without scale and centre."""
     try:
         return ours, theirs, *by_weights(ours, theirs, certain)
@@ -207,7 +198,7 @@ def _by_weights(ours: Model, theirs: Model, certain: Found) -> tuple[Model, Mode
     return ours, theirs, *by_weights(ours, theirs, certain)
 
 
-def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pairing:
+def _pairing(ours: Model, theirs: Model, found: Matched, mapped: set[str]) -> Pairing:
     back = {k: t for t, k in found.items()}
     aliases = {k: t for k, t in back.items() if k != t}
     folded = _folded(ours, dict(zip(found, found, strict=True))), _folded(theirs, back)
@@ -231,7 +222,7 @@ def _pairing(ours: Model, theirs: Model, found: Found, mapped: set[str]) -> Pair
     return Pairing(pairs, layers, *names, orders, margins, found, anchors)
 
 
-def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[list[int]]]]]]:
+def _folded(side: Model, known: Matched) -> list[tuple[str, list[tuple[str, list[list[int]]]]]]:
     """Padding layers without partner that go into padded layers alone, with torch's paths of these and the margins."""
     result = []
     for key, step in side.steps.items():
@@ -243,7 +234,7 @@ def _folded(side: Model, known: Found) -> list[tuple[str, list[tuple[str, list[l
     return result
 
 
-def _layers(ours: Model, theirs: Model, found: Found) -> Iterator[tuple[str, str]]:
+def _layers(ours: Model, theirs: Model, found: Matched) -> Iterator[tuple[str, str]]:
     """Keras's layer paths with torch's, where they differ; a path that only one side's layer has is kept apart."""
     partners: dict[str, str] = {}
     for t, k in found.items():
