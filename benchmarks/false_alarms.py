@@ -82,7 +82,7 @@ def rounding_ratio(layer: Any) -> float | None:
     """How many times the coarser side's rounding error exceeds the finer's, unless both are below the floor."""
     from parity.verdict.difference import ARITHMETIC_FLOOR, ROUNDING
 
-    low, high = sorted((layer.torch.rms, layer.keras.rms))
+    low, high = sorted((layer.reference.rms, layer.candidate.rms))
     floor = ARITHMETIC_FLOOR * ROUNDING["float32"]
     return None if high <= floor else high / max(low, floor)
 

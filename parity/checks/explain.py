@@ -67,7 +67,7 @@ def _at_fault(layer: LayerResult | None) -> bool:
 
 
 def _uncopied(entry: StaticDifference) -> Cause:
-    what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras; this input does not show it"
+    what = f"{entry.field} is {entry.reference} in torch and {entry.candidate} in Keras; this input does not show it"
     return Cause("weight not copied", entry.path, what)
 
 
@@ -89,15 +89,17 @@ class _Scene:
     def of_setting(self, entry: StaticDifference, rows: dict[str, LayerResult]) -> Cause:
         """The cause of a setting that differs, proven on what the layer was fed."""
         if entry.path not in self.seen.steps:
-            what = f"{entry.field} is {entry.torch} in torch and {entry.keras} in Keras"
+            what = f"{entry.field} is {entry.reference} in torch and {entry.candidate} in Keras"
             return Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")
         if entry.field == "renorm":
-            what = f"torch {entry.torch}, Keras {entry.keras}: trained otherwise, with other statistics"
+            what = f"torch {entry.reference}, Keras {entry.candidate}: trained otherwise, with other statistics"
             return Cause("renorm", entry.path, what)
         if entry.field == "dtype":
-            return dtype_cause(entry.path, entry.torch, entry.keras, self._evidence(rows[entry.path], []))
+            return dtype_cause(entry.path, entry.reference, entry.candidate, self._evidence(rows[entry.path], []))
         running = self.torch.weights_of(entry.path).result()["running_mean"]
-        return momentum_cause(entry.path, entry.torch, entry.keras, running, self.seen.steps[entry.path].inputs[0])
+        return momentum_cause(
+            entry.path, entry.reference, entry.candidate, running, self.seen.steps[entry.path].inputs[0]
+        )
 
     def _evidence(self, layer: LayerResult, near: list[str]) -> Evidence:
         key, seen = layer.step.key, self.seen

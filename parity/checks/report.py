@@ -88,7 +88,7 @@ class Report:
             "first": self.first,
             "cause": None if self.cause is None else self.cause.to_json(),
             "causes": [cause.to_json() for cause in self.causes],
-            "static": [_static_json(difference) for difference in self.static],
+            "static": [static_json(difference) for difference in self.static],
             "pairs": [vars(pair) for pair in self.pairs],
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
             **({"sizes": [size.to_json() for size in self.sizes]} if self.sizes else {}),
@@ -100,9 +100,11 @@ class Report:
         return {"devices": cells, "belongs": belongs(self.devices)} if cells else {}
 
 
-def _static_json(difference: StaticDifference) -> dict[str, Any]:
+def static_json(difference: StaticDifference) -> dict[str, Any]:
     """`acts` is there where it is false: a setting without effect is a note."""
-    return {name: value for name, value in vars(difference).items() if name != "acts" or not value}
+    names = {"reference": "torch", "candidate": "keras"}
+    found = {names.get(name, name): value for name, value in vars(difference).items()}
+    return {name: value for name, value in found.items() if name != "acts" or not value}
 
 
 def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
@@ -123,8 +125,8 @@ def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
                 "added": or_null(layer.added.error),
             },
             "arithmetic": {
-                "torch": or_null(layer.torch.rms),
-                "keras": or_null(layer.keras.rms),
+                "torch": or_null(layer.reference.rms),
+                "keras": or_null(layer.candidate.rms),
                 "difference": or_null(layer.difference.rms),
             },
             "verdict": "match" if layer.ok else "mismatch",
@@ -172,14 +174,15 @@ def why_layer(report: Report, layer: LayerResult) -> str:
     """What is wrong with a layer, in numbers: the first of its faults."""
     dtype = report.environment.get("dtype", "float32")
     if "not finite" in layer.faults:
-        sides = [name for name, side in (("torch", layer.torch), ("Keras", layer.keras)) if not side.finite]
+        sides = [name for name, side in (("torch", layer.reference), ("Keras", layer.candidate)) if not side.finite]
         return f"its outputs hold NaN or infinity in {' and in '.join(sides) or 'float64'}"
     if "structure" in layer.faults:
         return gap(layer)
     if "arithmetic" in layer.faults:
-        bound = arithmetic_bound(min(layer.torch, layer.keras, key=lambda side: side.rms), dtype)
+        bound = arithmetic_bound(min(layer.reference, layer.candidate, key=lambda side: side.rms), dtype)
         return (
-            f"in {dtype} torch is off its float64 by {layer.torch.rms:.1e} (rms) and Keras by {layer.keras.rms:.1e}; "
+            f"in {dtype} torch is off its float64 by {layer.reference.rms:.1e} (rms) and "
+            f"Keras by {layer.candidate.rms:.1e}; "
             f"beside the better one {bound:.1e} is allowed"
         )
     if layer.gradient is not None and layer.faults:

@@ -23,7 +23,7 @@ def judged(steps: list[Sums], layers: list[LayerInfo], dtype: str) -> list[Layer
 def _result(entry: Sums, known: dict[str, LayerInfo], dtype: str) -> LayerResult:
     layer = known.get(entry.step.path.partition("#")[0])
     weights = layer.weights if layer and entry.step.key == entry.step.path else {}
-    numbers = entry.inherited, entry.added, entry.torch, entry.keras, entry.low
+    numbers = entry.inherited, entry.added, entry.reference, entry.candidate, entry.low
     return LayerResult(entry.step, weights, *numbers, faults=_faults(entry, dtype), note=entry.note)
 
 
@@ -31,9 +31,9 @@ def _faults(entry: Sums, dtype: str) -> tuple[str, ...]:
     if not entry.added.finite:
         return ("not finite",)
     faults = [] if structure_ok(entry.added) else ["structure"]
-    if not (entry.torch.finite and entry.keras.finite):
+    if not (entry.reference.finite and entry.candidate.finite):
         faults.append("not finite")
-    elif dtype != "float64" and not arithmetic_ok(entry.torch, entry.keras, dtype):
+    elif dtype != "float64" and not arithmetic_ok(entry.reference, entry.candidate, dtype):
         faults.append("arithmetic")
     return tuple(faults)
 

@@ -13,17 +13,17 @@ from .difference import ROUNDING, STRUCTURE_LINE, Difference, arithmetic_bound, 
 class TensorGradient:
     """The numbers of one tensor. `inherited` is None where the free runs do not give it.
 
-    added: Keras's against torch's, both from torch's own input and upstream gradient. torch, keras: the rounding of
-    the asked dtype on either side, from the same. difference: between the two in that dtype. absent: whose gradient
-    is missing, or zero, where the other's is not. summed: how many numbers a batch statistic in it is a sum of. lost:
-    the share of itself that such a sum loses in float32 where these very numbers are added one by one.
-    absorbed: no weight's gradient and no input's differs for it, so it trains nothing otherwise.
+    added: the candidate's against the reference's, both from the reference's own input and upstream gradient.
+    reference, candidate: the rounding of the asked dtype on either side, from the same. difference: between the two in
+    that dtype. absent: whose gradient is missing, or zero, where the other's is not. summed: how many numbers a batch
+    statistic in it is a sum of. lost: the share of itself that such a sum loses in float32 where these very numbers are
+    added one by one. absorbed: no weight's gradient and no input's differs for it, so it trains nothing otherwise.
     """
 
     added: Difference
     inherited: Difference | None = None
-    torch: Difference = field(default_factory=Difference)
-    keras: Difference = field(default_factory=Difference)
+    reference: Difference = field(default_factory=Difference)
+    candidate: Difference = field(default_factory=Difference)
     difference: Difference = field(default_factory=Difference)
     absent: str = ""
     summed: int = 0
@@ -38,11 +38,11 @@ class TensorGradient:
         batch norm adds one by one, torch pairwise; both are right, so up to 2 sqrt(n) roundings, six sigma, pass.
         Numbers that are alike, such as a ReLU's zeros, all round to the same side: then twice what is `lost` passes.
         """
-        finer = min(self.torch, self.keras, key=lambda side: side.rms)
+        finer = min(self.reference, self.candidate, key=lambda side: side.rms)
         return max(arithmetic_bound(finer, dtype), 2.0 * math.sqrt(self.summed) * ROUNDING[dtype], 2.0 * self.lost)
 
     def _rounds_alike(self, dtype: str) -> bool:
-        sides = self.torch, self.keras
+        sides = self.reference, self.candidate
         return all(side.finite for side in sides) and max(side.rms for side in sides) <= self.allowed(dtype)
 
     def faults(self, dtype: str) -> tuple[str, ...]:
@@ -68,18 +68,25 @@ class Gradient:
     tensors: dict[str, TensorGradient]
 
     def worst(self, name: str) -> float | None:
-        """The greatest error ("inherited", "added") or rms ("torch", "keras", "difference"); NaN before all."""
+        """The greatest error ("inherited", "added") or rms ("reference", "candidate", "difference"); NaN before all."""
         found = [getattr(tensor, name) for tensor in self.tensors.values()]
         kept = [_size(name, difference) for difference in found if difference is not None]
         return max(kept, key=lambda value: (value != value, value), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """`"gradient"` of a layer in the JSON report."""
-        numbers = {name: or_null(self.worst(name)) for name in NUMBERS}
+        numbers = {name: or_null(self.worst(number)) for name, number in NUMBERS.items()}
         return numbers | {"tensors": {name: _tensor_json(tensor) for name, tensor in self.tensors.items()}}
 
 
-NUMBERS = ("inherited", "added", "torch", "keras", "difference")
+# By what the JSON report calls them.
+NUMBERS = {
+    "inherited": "inherited",
+    "added": "added",
+    "torch": "reference",
+    "keras": "candidate",
+    "difference": "difference",
+}
 
 
 def _size(name: str, found: Difference) -> float:
@@ -87,7 +94,7 @@ def _size(name: str, found: Difference) -> float:
 
 
 def _tensor_json(tensor: TensorGradient) -> dict[str, Any]:
-    found = ((name, getattr(tensor, name)) for name in NUMBERS)
+    found = ((name, getattr(tensor, number)) for name, number in NUMBERS.items())
     return {name: None if value is None else or_null(_size(name, value)) for name, value in found}
 
 
@@ -101,7 +108,8 @@ def why(gradient: Gradient, dtype: str) -> str:
             return f"{WORDS.get(name, name)} in training has NaN or infinity"
         return f"from the same input and upstream gradient, {words(name)} {_gap(found)}"
     return (
-        f"in {dtype} {words(name)} is off float64 by {tensor.torch.rms:.1e} (rms) in torch and {tensor.keras.rms:.1e} "
+        f"in {dtype} {words(name)} is off float64 by {tensor.reference.rms:.1e} (rms) in torch "
+        f"and {tensor.candidate.rms:.1e} "
         f"in Keras; beside the better one {tensor.allowed(dtype):.1e} is allowed"
     )
 

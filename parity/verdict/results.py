@@ -17,20 +17,20 @@ class Sums:
     step: StepInfo
     inherited: Difference = field(default_factory=Difference)
     added: Difference = field(default_factory=Difference)
-    torch: Difference = field(default_factory=Difference)
-    keras: Difference = field(default_factory=Difference)
+    reference: Difference = field(default_factory=Difference)
+    candidate: Difference = field(default_factory=Difference)
     low: Difference = field(default_factory=Difference)
     note: str | None = None
     narrow: str | None = None  # what of the float64 runs was in float32, in words
 
-    def add(self, torch: Difference | None, keras: Compared) -> None:
-        """Add what one slice of the batch gave: torch's rounding, and Keras's numbers beside torch's."""
-        self.inherited += keras.inherited
-        self.torch += torch or Difference()
-        self.keras += keras.rounding
-        self.low += keras.difference
-        self.note = keras.note
-        self.narrow = keras.narrow
+    def add(self, reference: Difference | None, candidate: Compared) -> None:
+        """Add what one slice of the batch gave: the reference's rounding, and the candidate's numbers beside it."""
+        self.inherited += candidate.inherited
+        self.reference += reference or Difference()
+        self.candidate += candidate.rounding
+        self.low += candidate.difference
+        self.note = candidate.note
+        self.narrow = candidate.narrow
 
     def __add__(self, other: "Sums") -> "Sums":
         """The numbers of two slices; the note is the first that there is."""
@@ -38,8 +38,8 @@ class Sums:
             self.step,
             self.inherited + other.inherited,
             self.added + other.added,
-            self.torch + other.torch,
-            self.keras + other.keras,
+            self.reference + other.reference,
+            self.candidate + other.candidate,
             self.low + other.low,
             self.note or other.note,
             self.narrow or other.narrow,
@@ -54,15 +54,15 @@ def add_up(sums: dict[str, Sums], found: dict[str, Sums]) -> None:
 
 @dataclass(frozen=True)
 class StaticDifference:
-    """A setting of a layer that differs as data, in torch's terms.
+    """A setting of a layer that differs as data, in the reference's terms.
 
     acts: False where no number differs for it at the sizes that ran, and none can in training: a note.
     """
 
     path: str
     field: str
-    torch: Any
-    keras: Any
+    reference: Any
+    candidate: Any
     acts: bool = True
 
 
@@ -77,8 +77,8 @@ class LayerResult:
     weights: dict[str, tuple[int, ...]]
     inherited: Difference
     added: Difference
-    torch: Difference
-    keras: Difference
+    reference: Difference
+    candidate: Difference
     difference: Difference
     faults: tuple[str, ...]
     note: str | None = None  # what the reader must know of how it was compared

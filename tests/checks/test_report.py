@@ -62,7 +62,7 @@ def test_a_weight_that_was_not_copied_is_sized_on_both_sides() -> None:
     assert cause.startswith("cause: weight not copied at fc: ")
     assert repr(report) == str(report)
     entry = next(entry for entry in report.static if entry.path == "fc")
-    assert (entry.torch, entry.keras) == ("at most 0.25", "0.25 away from it at [3, 5]")
+    assert (entry.reference, entry.candidate) == ("at most 0.25", "0.25 away from it at [3, 5]")
 
 
 def test_of_many_faults_the_rest_are_counted() -> None:

@@ -45,7 +45,7 @@ def test_a_layer_in_another_dtype(dtype: str) -> None:
     """The check itself runs every layer in float64, so only the settings can show it."""
     report = checked(keras_model(dtype=dtype))
     assert not report.ok
-    assert [(entry.path, entry.field, entry.torch, entry.keras) for entry in report.static] == [
+    assert [(entry.path, entry.field, entry.reference, entry.candidate) for entry in report.static] == [
         ("3", "dtype", "float32", dtype.removeprefix("mixed_"))
     ]
     assert report.first == "3"
@@ -65,7 +65,9 @@ def test_a_torch_layer_in_another_dtype() -> None:
             return self.body[3](self.body[:3](x).to(self.body[3].weight.dtype)).to(x.dtype)
 
     report = checked(keras_model(), Halved())
-    assert [(entry.field, entry.torch, entry.keras) for entry in report.static] == [("dtype", "bfloat16", "float32")]
+    assert [(entry.field, entry.reference, entry.candidate) for entry in report.static] == [
+        ("dtype", "bfloat16", "float32")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parity.checks.report import Report, gap, headline, why_layer
+from parity.checks.report import Report, gap, headline, static_json, why_layer
 from parity.errors import MOST, few, short
 from parity.models.environment import notes, where
 from parity.reports.grouped import LINES, Section, alike, counted, ends, fitted, grouped, rows, settings
@@ -106,8 +106,8 @@ WIDEST = 60  # characters of a path in a table
 def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
     numbers = (
         _size(max(layer.inherited.error for layer in group)),
-        f"{max(layer.torch.rms for layer in group):.1e}",
-        f"{max(layer.keras.rms for layer in group):.1e}",
+        f"{max(layer.reference.rms for layer in group):.1e}",
+        f"{max(layer.candidate.rms for layer in group):.1e}",
     )
     added = max((layer.gradient.worst("added") or 0.0 for layer in group if layer.gradient), default=None)
     return (*numbers, "" if added is None else f"{added:.1e}") if trained else numbers
@@ -152,7 +152,7 @@ def _differing(report: Report) -> list[Section]:
     rest = sum(bool(layer.faults) and layer.path not in explained for layer in report.layers)
     told = f"causes were looked for in the first layers at fault alone; mend these, and check the other {rest} again"
     kinds = {layer.path: layer.kind for layer in report.layers}
-    differing = Section([f"  {text}" for text in settings(rows(map(vars, report.settings), kinds))])
+    differing = Section([f"  {text}" for text in settings(rows(map(static_json, report.settings), kinds))])
     differing.what = "more settings"
     loose = [
         f"only {name} has {few(keys)}" for name, keys in zip(("torch", "Keras"), report.unmatched, strict=True) if keys
@@ -205,8 +205,8 @@ def _without_effect(report: Report) -> Iterator[str]:
         first, size = found[0], " x ".join(map(str, report.environment["input_shape"][1:] or ["this size"]))
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         yield (
-            f"note: {first.path}'s {first.field} is {first.torch} in torch and {first.keras} in Keras{more}: the "
-            f"numbers are equal at {size}, at another size they need not be"
+            f"note: {first.path}'s {first.field} is {first.reference} in torch and {first.candidate} in Keras{more}: "
+            f"the numbers are equal at {size}, at another size they need not be"
         )
     yield from (f"note: {size.text}" for size in report.sizes)
 
@@ -215,7 +215,7 @@ def _initializers(report: Report) -> Iterator[str]:
     """Kernels that the two sides draw otherwise: no mismatch, but another start for training."""
     found = [entry for entry in report.static if entry.field == "initializer"]
     if found:
-        path, ours, theirs = found[0].path, found[0].torch, found[0].keras
+        path, ours, theirs = found[0].path, found[0].reference, found[0].candidate
         count = "1 kernel is" if len(found) == 1 else f"{len(found)} kernels are"
         yield (
             f"note: {count} initialised otherwise, which no copied weights show: {path}'s has a standard deviation of "
