@@ -2,7 +2,8 @@
 
 import weakref
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, wraps
+from types import MethodType
 from typing import Any
 
 import keras
@@ -22,7 +23,7 @@ from . import recurrent
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
 from .inputs import layout_of
 from .operations import listening, replaced
-from .walk import Part, keras_scopes
+from .walk import Part, base_call, keras_scopes
 from .wide import as_it_is, telling
 
 CONSTANT = "computes with numbers that Keras has in float32"
@@ -45,8 +46,14 @@ class KerasTrace(Trace):
         super().__init__(visit, look, names, tape, input_layout(found), paths)
 
     def __enter__(self) -> "KerasTrace":
-        for owner, own in _stages(self.found):
-            self.stack.callback(patch(owner, "call", partial(self._run, own)))
+        bases: dict[type, dict[int, list[Stage]]] = {}
+        for owner, base, own in _stages(self.found):
+            if base is None:
+                self.stack.callback(patch(owner, "call", partial(self._run, own)))
+            else:  # its own `call` runs as a container's
+                bases.setdefault(base, {})[id(owner)] = own
+        for base, layers in bases.items():
+            self._listen_to(base, layers)
         for _, layer in self.containers:
             for name in recurrent.FUSED if hasattr(layer, recurrent.FUSED[0]) else ():
                 self.stack.callback(patch(layer, name, lambda *args, **kwargs: False))
@@ -59,6 +66,17 @@ class KerasTrace(Trace):
         for name in CONVOLUTIONS if self.inexact else ():
             self.stack.enter_context(replaced(name, partial(self._exactly, name)))
         return self
+
+    def _listen_to(self, base: Any, layers: dict[int, list[Stage]]) -> None:
+        """Run what a class's `call` does to these layers, by id, as their computations."""
+        plain = vars(base)["call"]
+
+        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            own = layers.get(id(layer))
+            return plain(layer, *args, **kwargs) if own is None else self._run(own, *args, **kwargs)
+
+        base.call = wraps(plain)(call)
+        self.stack.callback(setattr, base, "call", plain)
 
     def _constant(self, x: Any) -> None:
         """A float32 number that is no weight was rounded by the program: the other may have one that was not."""
@@ -207,23 +225,24 @@ def input_layout(found: list[Found]) -> str:
     return next((lies for lies in map(layout_of, found) if lies != "input"), "channels")
 
 
-def _stages(found: list[Found]) -> Iterator[tuple[Any, list[Stage]]]:
-    """Every layer with its computations, one after another, each with what runs it."""
+def _stages(found: list[Found]) -> Iterator[tuple[Any, type | None, list[Stage]]]:
+    """Every layer, the class whose `call` its own makes use of, and its computations, each with what runs it."""
     owners: dict[int, list[Found]] = {}
     for entry in found:
         owners.setdefault(id(owner_of(entry.layer)), []).append(entry)
     for own in owners.values():
-        owner = owner_of(own[0].layer)
-        yield owner, [(entry, _runner(entry, owner, len(own) > 1)) for entry in own]
+        owner, base = owner_of(own[0].layer), base_call(own[0])
+        call = owner.call if base is None else MethodType(vars(base)["call"], owner)
+        yield owner, base, [(entry, _runner(entry, owner, call, len(own) > 1)) for entry in own]
 
 
 def owner_of(layer: Any) -> Any:
     return layer.owner if isinstance(layer, Part) else layer
 
 
-def _runner(found: Found, owner: Any, fused: bool) -> Callable[..., Any]:
+def _runner(found: Found, owner: Any, call: Callable[..., Any], fused: bool) -> Callable[..., Any]:
     if not isinstance(found.layer, Part):
-        return partial(_linear, owner, owner.call) if fused else owner.call
+        return partial(_linear, owner, call) if fused else call
     return partial(PARTS[found.layer.name], owner)
 
 

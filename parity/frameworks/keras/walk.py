@@ -1,5 +1,6 @@
 """Walk a Keras model: every layer once, as (dotted path, kind, layer), in order of definition, and its variables."""
 
+import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,9 +55,10 @@ def _walk_keras(layer: Any, path: str, seen: set[int]) -> Iterator[Found]:
         seen.add(id(child))
         child_path = f"{path}.{name}" if path else name
         kind = kind_of(child, "keras")
-        if kind.known or not keras_children(child):
+        layer = kind.known or not keras_children(child)
+        if layer:
             yield from _with_parts(Found(child_path, kind, child))
-        else:
+        if not layer or base_call(Found(child_path, kind, child)) is not None:
             yield from _walk_keras(child, child_path, seen)
 
 
@@ -67,9 +69,17 @@ def keras_scopes(model: Any) -> Iterator[tuple[str, Any]]:
         path, layer = waiting.pop()
         yield path, layer
         for name, child in keras_children(layer):
-            if id(child) not in seen and not kind_of(child, "keras").known and keras_children(child):
+            if id(child) not in seen and _is_scope(child):
                 seen.add(id(child))
                 waiting.append((f"{path}.{name}" if path else name, child))
+
+
+def _is_scope(layer: Any) -> bool:
+    """Whether other layers, or functions, run in a layer as steps of their own."""
+    kind = kind_of(layer, "keras")
+    if kind.known:
+        return base_call(Found("", kind, layer)) is not None
+    return bool(keras_children(layer))
 
 
 def _with_parts(found: Found) -> Iterator[Found]:
@@ -90,6 +100,26 @@ def fused_activation(found: Found) -> Any:
         return None
     activation = getattr(found.layer, "activation", None)
     return None if activation is None or kind_of(activation, "keras").idle else activation
+
+
+def base_call(found: Found) -> type | None:
+    """The class whose `call` a layer's own `call` makes use of: that is the layer, and what else is called is not.
+
+    None where the layer has no other `call` than Keras's, or one that does not call it.
+    """
+    layer = found.layer.owner if isinstance(found.layer, Part) else found.layer
+    if not (found.kind.weights or found.kind.parts) or found.kind.recurs:
+        return None
+    has = [cls for cls in type(layer).__mro__ if "call" in vars(cls)]
+    own = [vars(cls)["call"] for cls in has if not cls.__module__.startswith("keras.")]
+    bases = [cls for cls in has if cls.__module__.startswith("keras.")]
+    return bases[0] if own and bases and all(_calls_base(call) for call in own) else None
+
+
+def _calls_base(call: Any) -> bool:
+    """Whether a method calls another one of its name: `super().call(x)`, or `Dense.call(self, x)`."""
+    code = getattr(inspect.unwrap(call), "__code__", None)
+    return code is not None and "call" in code.co_names
 
 
 def keras_children(layer: Any) -> list[tuple[str, Any]]:

@@ -158,7 +158,7 @@ class TorchRounding:
                 parameter.abs_()
         given = torch.from_numpy(np.abs(x)).double().requires_grad_()
         with torch.enable_grad():
-            return given, layer(given), layer
+            return given, layer(given.clone()), layer  # one that works in place may not on what has a gradient
 
     def _statistic(self, calls: list[str], name: str) -> tuple[Array, Array] | None:
         """(size, what it may lose) of what a batch norm's calls add to a running statistic, (C,)."""

@@ -20,6 +20,7 @@ from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
+from .overridden import Overridden, Reached, is_overridden
 from .recurrent import owner_of, run_through, takes
 from .undrawn import undrawn
 from .walk import torch_tensors
@@ -44,6 +45,7 @@ class TorchTrace(Trace):
         self.model, self.found, self.dtype = model, found, dtype
         self.buffers = {id(tensor) for tensor in model.buffers()}
         self.used: set[int] = set()  # parameters that are computed with
+        self.overridden: list[Overridden] = []  # modules whose own forward runs, innermost last
         self.weights = {id(tensor) for _, tensor in torch_tensors(entry for entry in found if entry.kind.known)}
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
@@ -60,6 +62,7 @@ class TorchTrace(Trace):
             owner = owner_of(entries[0].layer)
             cast = partial(self._cast, owner, owner.forward)
             run = self._run if owner is entries[0].layer else self._run_parts
+            run = self._run_own if is_overridden(entries[0]) else run
             self.stack.callback(patch(owner, "forward", partial(run, entries, cast)))
         self.stack.enter_context(_Ear(self._heard))
         return self
@@ -68,6 +71,46 @@ class TorchTrace(Trace):
         if self.running:
             return forward(*args, **kwargs)
         return self.layer(found[0].path, found[0].kind, forward, args, kwargs)
+
+    def _run_own(self, found: list[Found], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a module with a forward of its own: if its base's part is in it, that is the layer, and all else not."""
+        if self.running or not self._has_base(found[0], forward, args, kwargs):
+            return self._run(found, forward, *args, **kwargs)
+        self.overridden.append(Overridden(found[0]))
+        try:
+            return self.enter(found[0].path, forward, *args, **kwargs)
+        finally:
+            self.overridden.pop()
+
+    def _has_base(self, entry: Found, forward: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+        """Run a forward until it comes to its base's part, if it does, on copies: it may work in place, or count."""
+        given = self.tensors((args, kwargs))
+        args, kwargs = self.swapped((args, kwargs), {id(x): x.detach().clone() for x in given})
+        before = [(buffer, buffer.clone()) for buffer in entry.layer.buffers()]
+        self.overridden.append(Overridden(entry))
+        try:
+            with self.quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+                forward(*args, **kwargs)
+        except Reached:
+            return True
+        finally:
+            self.overridden.pop()
+            for buffer, value in before:
+                buffer.data.copy_(value)
+        return False
+
+    def _of_base(self, name: str, parameters: set[int], function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """What a module's own forward calls that is its base's part, which runs as the layer, or padding of that."""
+        own = self.overridden[-1]
+        if own.is_base(name, parameters):
+            if self.running:
+                raise Reached
+            x, run = own.base(function, args, kwargs)
+            return self.layer(own.entry.path, own.entry.kind, run, (x,), {})
+        if self.running or not own.pads(name):
+            return NotImplemented
+        with self.quiet():
+            return own.pad(function, *args, **kwargs)
 
     def _run_parts(self, found: list[Found], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a module of several layers one after another; where that cannot be done, as one step."""
@@ -109,11 +152,15 @@ class TorchTrace(Trace):
     def _heard(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if self.dtype == torch.float64:
             function, args, kwargs = in_float64(function, args, kwargs)
-        self.used |= {id(x) for x in self.tensors((args, kwargs)) if isinstance(x, nn.Parameter)}
+        parameters = {id(x) for x in self.tensors((args, kwargs)) if isinstance(x, nn.Parameter)}
+        self.used |= parameters
         args, kwargs = self._constants_cast(args), self._constants_cast(kwargs)
         name = getattr(function, "__name__", "glue").strip("_")
         if self.tape is not None:
             args, kwargs = undrawn(function, name, args, kwargs)
+        made = self._of_base(name, parameters, function, args, kwargs) if self.overridden else NotImplemented
+        if made is not NotImplemented:
+            return made
         if self.running:
             return function(*args, **kwargs)
         kind = FUNCTIONS.get(name)

@@ -69,6 +69,8 @@ class Kind:
     exact: tuple[Exact, ...] = ()
     formula: Formula | None = None
     test: Callable[[Any], bool] | None = None  # what else must hold of a layer of these classes
+    # torch functions that compute it of its weights: what a `forward` of a layer's own calls for its base's part.
+    computed: Names = ()
     # What it does.
     idle: bool = False  # computes nothing in evaluation mode: needs no partner
     moves: bool = False  # moves numbers and computes nothing
