@@ -22,6 +22,7 @@ from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given
 from parity.models.keys import is_statistic
+from parity.models.kinds import named
 from parity.models.steps import Look, Step, StepInfo
 from parity.verdict.difference import Difference, Size, difference, structure_ok
 from parity.verdict.measured import Measured, Name
@@ -91,7 +92,26 @@ class Lesson:
         for name, array in gradients:
             theirs = self.board.get(name)
             if theirs is not None:
-                self.add(name, None if array is None else np.divide(array, self.scale, dtype=np.float64), theirs)
+                mine = None if array is None else np.divide(array, self.scale, dtype=np.float64)
+                self.add(name, mine if mine is None else self._arriving(name, mine, theirs), theirs)
+
+    def _arriving(self, name: Name, mine: Array, theirs: Array) -> Array:
+        """A gradient in a narrow dtype, with the teacher's numbers where what it goes back to sends none of it on.
+
+        Of equal numbers a max pool may choose another in one dtype and not in the other; of zeros that a ReLU made,
+        neither choice trains anything.
+        """
+        what, key = name
+        step, _, number = key.rpartition("<")
+        sources = self.board.steps[step].sources if step in self.board.steps else ()
+        if not self.lowered or what != "into" or key in self.board.steps or int(number) >= len(sources):
+            return mine
+        source = sources[int(number)]
+        dead = named(self.board.steps[source].kind).dead if source in self.board.steps else ()
+        output = self.board.get(("output", source)) if dead else None
+        if output is None or not output.shape == mine.shape == theirs.shape:
+            return mine
+        return np.where(np.isin(output, dead), theirs, mine)
 
     def add_statistics(self, statistics: Iterable[tuple[str, Array]]) -> None:
         """Compare running statistics after the pass."""

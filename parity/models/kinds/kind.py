@@ -99,6 +99,7 @@ class Kind:
     activation: bool = False  # is applied to what a layer gave, and may be forgotten or taken for another
     alone: str = "missing or extra activation"  # of an activation: the fault's name where one side alone has it
     idempotent: bool = False  # applied twice, it is as applied once
+    dead: tuple[float, ...] = ()  # outputs that it gives only where its derivative is zero: it sends nothing back there
     draws: Names = ()  # draws random numbers in training, but none where all of these attributes that it has are 0
     # What a probe must give it beside random numbers. "rows": whole numbers, of rows of its weight; "statistics":
     # running statistics that are not those of no batch.
