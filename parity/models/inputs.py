@@ -33,6 +33,7 @@ class Inputs:
     words: what torch calls the top entries of the form, "" for one without a name. aliases: what Keras calls an input,
     by torch's name, where the user says so. open: inputs of no stated range, which token ids replace where one is due.
     time_first: inputs that torch takes as (time, batch, ...); Keras, and a run's arrays, have the batch first.
+    images: inputs of as many axes as torch's first layer with weights works on, which is a convolution.
     """
 
     arrays: dict[str, Array]
@@ -41,6 +42,7 @@ class Inputs:
     aliases: dict[str, str] = field(default_factory=dict)
     open: frozenset[str] = frozenset()
     time_first: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:

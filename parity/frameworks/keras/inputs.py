@@ -90,7 +90,7 @@ def layouts(model: Any, found: list[Found], x: Inputs, call: Call) -> dict[str, 
     """How each input lies in Keras: "channels" where its last axis is torch's second, else as in torch.
 
     Told by the declared shape, or the one that the model was built for, where only one of the two fits it, else by the
-    first layer behind it that works on axes.
+    first layer behind it that works on axes. A Dense works on any: on an image that torch convolves, on its patches.
     """
     declared, built = declared_of(model, call), built_of(model, call)
     graph = functional(model)
@@ -102,8 +102,13 @@ def layouts(model: Any, found: list[Found], x: Inputs, call: Call) -> dict[str, 
         lies = None if shape is None else _by_shape(x.batch_first(name), shape)
         if lies is None and tensor is not None and len(declared) > 1:
             lies = _by_consumers(graph, tensor, kinds)
-        made[name] = lies or ("equal" if name in x.time_first else _by_rank(found, array))
+        made[name] = lies or ("equal" if name in x.time_first else _by_rank(found, array, name in x.images))
     return made
+
+
+def readings(x: Inputs) -> list[Inputs]:
+    """What to try a model on: one that does not take its images channels last is built on them as torch has them."""
+    return [x, replace(x, images=frozenset())] if x.images else [x]
 
 
 def built_of(model: Any, call: Call) -> dict[str, tuple[Any, ...]]:
@@ -167,12 +172,12 @@ def _inside(operation: Any, kinds: dict[int, Found]) -> str | None:
     return next((lies for entry in entries if (lies := layout_of(entry)) != "input"), None)
 
 
-def _by_rank(found: list[Found], array: Array) -> str:
-    """The layout of the first layer that works on as many axes."""
+def _by_rank(found: list[Found], array: Array, image: bool) -> str:
+    """The layout of the first layer that works on as many axes; without one, an image has its channels last."""
     works = [(entry, layout_of(entry)) for entry in found if layout_of(entry) != "input"]
     ranked = [(getattr(entry.layer, "rank", None), lies) for entry, lies in works]
     same = (lies for rank, lies in ranked if rank is not None and rank + 2 == array.ndim)
-    return next(same, None) or next((lies for _, lies in ranked), "channels")
+    return next(same, None) or ("channels" if image else next((lies for _, lies in ranked), "channels"))
 
 
 def layout_of(entry: Found) -> str:

@@ -21,7 +21,7 @@ from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .devices import keras_devices, on_device
 from .dtypes import computing_in, has_wide_types, retyped
-from .inputs import calls, declared_of, laid, layouts, whole_numbers
+from .inputs import calls, declared_of, laid, layouts, readings, whole_numbers
 from .machine import allow_tf32, require_onednn, tensorflow_onednn, tensorflow_threads
 from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
 from .settings import keeps_biased_variance, keras_initial, keras_static
@@ -184,12 +184,12 @@ class KerasSide:
     def _try(self, x: Inputs, found: list[Call]) -> int:
         """The first way to call the model that it takes. Raises what it says of the likeliest where there is none."""
         first: Exception | None = None
-        for number, call in enumerate(found):
+        for number, call, given in ((n, call, given) for given in readings(x) for n, call in enumerate(found)):
             own = keras.config.floatx()
             try:
                 with on_device(self.device), warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of a call that fails, and may be the wrong one
-                    values = self.values(x, call, dict.fromkeys(x.names, own))
+                    values = self.values(given, call, dict.fromkeys(x.names, own))
                     self.model(*filled(call.args, values), training=False, **filled(call.kwargs, values))
             except Exception as error:  # noqa: BLE001 - a model may say in any way that it takes another structure
                 first = first or error

@@ -115,7 +115,7 @@ class TorchSide:
         words = self._call(x).words
         with evaluating(self.model), uncompiled(self.model), torch.no_grad():
             x = fitted(self.model, x.called(words), seed, self._run)
-            return replace(x, time_first=time_first(x, self.found, self._run))
+            return replace(x, time_first=time_first(x, self.found, self._run), images=_images(x, self.found))
 
     def _call(self, x: Inputs) -> Call:
         """How the model is called on x; asked while its `forward` is its own."""
@@ -226,6 +226,15 @@ class TorchSide:
         wrapped = {"wrapped": self._wrapped} if self._wrapped else {}
         computed = {"computed": self._computed} if self._computed else {}
         return torch_settings(torch) | {"device": self.device, "tf32": tf32} | wrapped | computed | processor()
+
+
+def _images(x: Inputs, found: list[Found]) -> frozenset[str]:
+    """The inputs that have as many axes as the first layer with weights works on, if that is a convolution."""
+    first = next((entry for entry in found if entry.kind.weights), None)
+    if first is None or not first.kind.sums or first.kind.layout != "channels":
+        return frozenset()
+    rank = first.layer.weight.ndim
+    return frozenset(name for name, array in x.arrays.items() if array.ndim == rank > 3)
 
 
 def _in_pieces(layer: LayerInfo, held: Held) -> LayerInfo:
