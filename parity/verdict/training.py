@@ -18,6 +18,7 @@ is not null; `distance` the Euclidean distance of all tensors over their length,
 `band` is not null: to plot, draw `distance`, the nudged runs' `band` and `allowed` over `steps`, on a logarithmic axis.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,7 @@ from parity.models.numbers import or_null
 from .cause import Cause
 
 LINE = 1e-9  # of a tensor's scale, in float64
+CHANCE = 1e-5  # that the losses of two equal programs are called different at one step
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Band:
 
     The nudged runs' greatest distance from the plain one, up to the present step, is the band's radius; two runs inside
     it, as the two frameworks', are at most its diameter apart: twice the radius. That is what is allowed.
+
+    A distance of thousands of numbers is about the same in every run; one number's, the loss's, may be near the plain
+    run's in all of them by chance. If the runs' are normal with deviation s, and the frameworks' difference with
+    sqrt(2) s, it is f times the greatest of n with a probability of at most
+    (8 / pi)^(n / 2) Gamma((n + 1) / 2) / sqrt(pi) / f^n; f is what makes that CHANCE.
     """
 
     runs: int
@@ -87,6 +94,12 @@ class Band:
     def allowed(self, radius: float) -> float:
         """The greatest distance that passes."""
         return 2 * max(radius, self.rounding)
+
+    def allowed_of_one(self, radius: float) -> float:
+        """The greatest distance of a single number that passes."""
+        n = self.runs
+        volume = (8 / math.pi) ** (n / 2) * math.gamma((n + 1) / 2) / math.sqrt(math.pi)
+        return float(max(2.0, (volume / CHANCE) ** (1 / n))) * max(radius, self.rounding)
 
 
 @dataclass(frozen=True)

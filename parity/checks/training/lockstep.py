@@ -159,7 +159,8 @@ class LockStep:
         allowed = LINE
         if self.band is not None:
             self.radius[what] = max(self.radius.get(what, 0.0), *total.band, *total.wide)
-            allowed = self.band.allowed(self.radius[what])
+            allow = self.band.allowed_of_one if what == "loss" else self.band.allowed
+            allowed = allow(self.radius[what])
         distance = (total.square / total.length if total.length else total.square) ** 0.5
         return Number(total.error, total.path, distance, allowed, tuple(total.band), tuple(total.wide))
 
