@@ -28,6 +28,7 @@ from .recurrent import on, time_first
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
+from .wide import default_dtype
 from .wrappers import seated, training_copy, uncompiled, unwrapped
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
@@ -182,7 +183,7 @@ class TorchSide:
         # Inference mode would not count in-place changes, so gradients are only switched off.
         quiet = torch.set_grad_enabled(tape is not None)
         mode = evaluating(model) if tape is None else nullcontext()
-        with mode, uncompiled(model), _default_dtype(DTYPES[dtype]), quiet, tracer:
+        with mode, uncompiled(model), default_dtype(DTYPES[dtype]), quiet, tracer:
             lies = dict.fromkeys(x.time_first, "time")
             started = {name: tracer.start(tensors[name], key, lies.get(name)) for name, key in x.keys.items()}
             tracer.finish(model(*filled(call.args, started), **filled(call.kwargs, started)))
@@ -196,7 +197,7 @@ class TorchSide:
         mode = nullcontext() if training else evaluating(model)
         kept = typed(model, own) if dtype else nullcontext()
         grad = torch.set_grad_enabled(training)
-        with mode, uncompiled(model), _default_dtype(own) if dtype else nullcontext(), kept, grad:
+        with mode, uncompiled(model), default_dtype(own) if dtype else nullcontext(), kept, grad:
             outputs = [
                 y
                 for y in pytree.tree_leaves(model(*filled(call.args, tensors), **filled(call.kwargs, tensors)))
@@ -269,17 +270,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """For tensors that the model makes itself."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _randomizer(seed: int) -> Any:

@@ -1,8 +1,5 @@
 """A training run's parameters, with the gradients of a pass -> their update: summed, clipped, stepped, averaged."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import nn
@@ -13,6 +10,7 @@ from parity.models.clipping import Applied
 from parity.models.recipe import Recipe
 
 from .optimizers import Schedule, make_optimizer
+from .wide import default_dtype
 
 
 class Updates:
@@ -59,7 +57,7 @@ class Updates:
                 self.trained[name].grad = total / self.recipe.accumulate
             self.sums = {}
             clip(self.recipe, list(self.trained.values()))
-        with states_in(self.dtype):
+        with default_dtype(self.dtype):  # NAdam's product has no parameter's shape
             self.optimizer.step()
 
     def gradient(self, name: str) -> torch.Tensor:
@@ -95,17 +93,6 @@ def clip(recipe: Recipe, parameters: list[nn.Parameter]) -> None:
     elif recipe.clip_norm:
         for parameter in trained:
             nn.utils.clip_grad_norm_([parameter], recipe.clip_norm)
-
-
-@contextmanager
-def states_in(dtype: torch.dtype) -> Iterator[None]:
-    """A step whose states without a parameter's shape are in `dtype`: NAdam's product is in the default one."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 class Means:

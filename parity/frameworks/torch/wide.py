@@ -4,7 +4,8 @@ Norms, softmax and rotary embeddings of others cast to float32 inside, whatever 
 compared in float64 is computed in it all the way. What asks for less than float32 is left as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -45,3 +46,14 @@ def _wide(x: Any) -> Any:
     if isinstance(x, str):
         return NAMED.get(x, x)
     return torch.float64 if _is_narrow(x) else x
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """For tensors that a model makes itself, or an optimizer's states without a parameter's shape."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
