@@ -1,6 +1,7 @@
 """Subclasses with a `forward` or `call` of their own: their base's part is the layer, what they add is another step."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import parity
+import resnet_keras
 from parity.checks.report import Report
 from parity.reports.terminal.check import text
 
@@ -244,3 +246,13 @@ def test_models_are_left_as_they_were() -> None:
     assert "forward" not in vars(one[1])
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(x, before[name]) for name, x in one.state_dict().items())
+
+
+def test_a_call_that_branches_stays_whole() -> None:
+    """Our own norm and convolution call their base in one dtype and not in another: the same steps must run in both."""
+    from parity.frameworks.keras.walk import base_call, walk_keras
+
+    row = replace(resnet_keras.VARIANTS["resnext50_32x4d"], depths=(1, 1), widths=(32, 64), groups=4)
+    found = list(walk_keras(resnet_keras.ResNet(row)))
+    assert {"conv", "batch_norm"} <= {entry.kind.name for entry in found}
+    assert all(base_call(entry) is None for entry in found)

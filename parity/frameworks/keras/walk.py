@@ -1,5 +1,6 @@
 """Walk a Keras model: every layer once, as (dotted path, kind, layer), in order of definition, and its variables."""
 
+import dis
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -117,9 +118,14 @@ def base_call(found: Found) -> type | None:
 
 
 def _calls_base(call: Any) -> bool:
-    """Whether a method calls another one of its name: `super().call(x)`, or `Dense.call(self, x)`."""
+    """Whether a method always calls another one of its name: `super().call(x)`, or `Dense.call(self, x)`.
+
+    One that branches may do so in one dtype and not in another, where the same steps must run: it stays whole.
+    """
     code = getattr(inspect.unwrap(call), "__code__", None)
-    return code is not None and "call" in code.co_names
+    if code is None or "call" not in code.co_names:
+        return False
+    return not any("JUMP" in step.opname and "_IF_" in step.opname for step in dis.get_instructions(code))
 
 
 def keras_children(layer: Any) -> list[tuple[str, Any]]:
