@@ -5,11 +5,12 @@ A loss is one row here, and one entry of `LOSSES` in `frameworks/NAME/losses.py`
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # a command's help needs the names alone, and no NumPy
+    import numpy as np
 
-from .arrays import Array
+    from .arrays import Array
 
 # What a loss compares an output with: see `drawn`.
 TARGETS = ("labels", "binary", "signs", "normal", "probabilities", "weights")
@@ -145,9 +146,9 @@ class Truth:
     weight: of each sample (N,), or of each label, if they have some.
     """
 
-    array: Array
+    array: "Array"
     axis: int = 1
-    weight: Array | None = None
+    weight: "Array | None" = None
 
     def of(self, batch: slice) -> "Truth":
         """That of some samples."""
@@ -157,11 +158,13 @@ class Truth:
 Truths = Mapping[str, Truth]  # by the output's key
 
 
-def drawn(kind: str, shape: tuple[int, ...], axis: int, per_batch: int, draw: np.random.Generator) -> Array:
+def drawn(kind: str, shape: tuple[int, ...], axis: int, per_batch: int, draw: "np.random.Generator") -> "Array":
     """Targets for outputs of this shape (N, C, ...), whose classes are along `axis`.
 
     "weights" are a loss's gradient itself, for batches of `per_batch` samples.
     """
+    import numpy as np
+
     if kind == "labels":
         return draw.integers(0, shape[axis], (*shape[:axis], *shape[axis + 1 :]))
     if kind == "probabilities":
@@ -175,8 +178,10 @@ def drawn(kind: str, shape: tuple[int, ...], axis: int, per_batch: int, draw: np
     return numbers / max(1, per_batch * int(np.prod(shape[1:]))) ** 0.5 if kind == "weights" else numbers
 
 
-def outside(takes: str, y: Array, axis: int) -> str:
+def outside(takes: str, y: "Array", axis: int) -> str:
     """What of an output is not as a loss takes it, in words; nothing if all is."""
+    import numpy as np
+
     low, high = float(y.min(initial=0.0)), float(y.max(initial=0.0))
     if takes == "shares" and not (low >= 0 and high <= 1):
         return f"reach from {low:.3g} to {high:.3g}"
@@ -194,8 +199,10 @@ DOMAINS = {
 }
 
 
-def are_probabilities(y: Array, axis: int) -> bool:
+def are_probabilities(y: "Array", axis: int) -> bool:
     """Whether every row adds up to 1, to what float32 loses."""
+    import numpy as np
+
     if y.ndim < 2 or y.shape[axis] < 2 or float(y.min(initial=0.0)) < 0:
         return False
     return bool(np.abs(y.sum(axis, dtype=np.float64) - 1).max(initial=0.0) <= 1e-5)

@@ -14,7 +14,8 @@ from parity.causes.optimizers import Before, update
 from parity.checks.training.rules import matches
 from parity.frameworks.keras import optimizers as keras_optimizers, rates as keras_rates, twins as keras_twins
 from parity.frameworks.torch import optimizers as torch_optimizers
-from parity.frameworks.torch.updates import clip as torch_clip, states_in
+from parity.frameworks.torch.updates import clip as torch_clip
+from parity.frameworks.torch.wide import default_dtype
 from parity.models.aims import chosen
 from parity.models.clipping import Applied
 from parity.models.keys import slots
@@ -51,7 +52,7 @@ def test_reference_is_torch(recipe: Recipe, shape: tuple[int, ...]) -> None:
     for step in range(1, 4):
         gradient = draw.standard_normal(shape)
         parameter.grad = torch.from_numpy(gradient)
-        with states_in(torch.float64):
+        with default_dtype(torch.float64):
             optimizer.step()
         decays = recipe.decays(shape)
         weight, state = update(recipe, Before(weight, gradient, state, recipe.lr, step, decays))

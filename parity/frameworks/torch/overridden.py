@@ -65,12 +65,16 @@ def _in_turn(steps: list[Callable[..., Any]], x: torch.Tensor) -> Any:
     return x
 
 
-def is_overridden(entry: Found) -> bool:
-    """Whether a layer's class, or the user for this one object, has put a method in the place of its base's."""
-    if not entry.kind.computed:
+def is_split(entry: Found) -> bool:
+    """Whether a layer's class has put a method in the place of its base's, and goes by a name of its own.
+
+    What goes by its base's name is to be that layer, whole, whether it computes the same or not.
+    """
+    mro = type(entry.layer).__mro__
+    base = next((cls for cls in mro if _is_torchs(cls)), object)
+    if not entry.kind.computed or mro[0].__name__ == base.__name__:
         return False
-    own = [vars(entry.layer), *(vars(cls) for cls in type(entry.layer).__mro__ if not _is_torchs(cls))]
-    return any(name in held for held in own for name in OWN)
+    return any(name in vars(cls) for cls in mro if not _is_torchs(cls) for name in OWN)
 
 
 def _is_torchs(cls: type) -> bool:

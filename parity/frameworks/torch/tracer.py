@@ -20,7 +20,7 @@ from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
-from .overridden import Overridden, Reached, is_overridden
+from .overridden import Overridden, Reached, is_split
 from .recurrent import owner_of, run_through, takes
 from .undrawn import undrawn
 from .walk import torch_tensors
@@ -62,7 +62,7 @@ class TorchTrace(Trace):
             owner = owner_of(entries[0].layer)
             cast = partial(self._cast, owner, owner.forward)
             run = self._run if owner is entries[0].layer else self._run_parts
-            run = self._run_own if is_overridden(entries[0]) else run
+            run = self._run_own if is_split(entries[0]) else run
             self.stack.callback(patch(owner, "forward", partial(run, entries, cast)))
         self.stack.enter_context(_Ear(self._heard))
         return self
