@@ -96,13 +96,13 @@ def test_a_device_that_is_not_there() -> None:
 
 
 def test_training_waits_after_every_step_and_takes_another_model() -> None:
-    recipe = made("momentum", steps=3, batch_size=2, epoch_steps=1)
+    recipe = made("momentum", steps=3, batch_size=2, epoch_steps=1, loss="cross_entropy")
     labels = np.array([0, 1])
     with both_frameworks("torch", "torch") as (side, other):
         for _ in range(2):  # the second time over a run that was stopped early
             layers = [layer for layer in side.build(SPEC, 0, "float64").result() if layer.weights]
             wanted = keys(layers, recipe)
-            run = side.train(recipe, X, {"": Truth(labels)}, wanted)
+            run = side.train(recipe, X, {"output": Truth(labels)}, wanted)
             places = dict(zip(wanted, next(run), strict=True))
             assert side.shelf.view(places["loss", ""]).shape == (1,)
             before, after = side.before(("weight", "fc.weight")), side.read(("weight", "fc.weight"))
