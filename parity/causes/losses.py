@@ -66,12 +66,16 @@ def _multiple(scene: Scene) -> Cause | None:
     if not left <= LINE:
         return None
     told = f"Keras's loss and every gradient are {factor:.9g} times torch's (so assumed, {left:.1e} is left)"
+    what = next(_reductions(factor, _counts(scene)), None)
+    return Cause("loss factor", "", told) if what is None else Cause("loss reduction", "", f"{told}: {what}")
+
+
+def _reductions(factor: float, counts: dict[float, str]) -> Iterator[str]:
+    """Over what one side sums and the other takes a mean, if that makes Keras's loss `factor` times torch's."""
     for ratio, more, less in ((factor, "Keras", "torch"), (1 / factor, "torch", "Keras")):
-        for count, words in _counts(scene).items():
+        for count, what in counts.items():
             if count != 1 and np.isclose(ratio, count, rtol=LINE):
-                what = f"{more} sums over {words}, {less} takes the mean"
-                return Cause("loss reduction", "", f"{told}: {what}")
-    return Cause("loss factor", "", told)
+                yield f"{more} sums over {what}, {less} takes the mean"
 
 
 def _counts(scene: Scene) -> dict[float, str]:
@@ -113,11 +117,8 @@ def of_functions(ours: Array, theirs: Array, gap: float, losses: list[float]) ->
     factor = factor_of(ours, theirs)
     if factor and (left := difference(factor * ours, theirs).error) <= STRUCTURE_LINE:
         closed = f"so assumed, the gap closes from {gap:.1e} to {left:.1e}"
-        for ratio, more, less in ((factor, "Keras", "torch"), (1 / factor, "torch", "Keras")):
-            for count, what in counted(ours.shape, 1).items():
-                if count != 1 and np.isclose(ratio, count, rtol=LINE):
-                    told = f"Keras's loss is {factor:.9g} times torch's: {more} sums over {what}, {less} takes the mean"
-                    yield "loss reduction", f"{told}: {closed}"
+        for what in _reductions(factor, counted(ours.shape, 1)):
+            yield "loss reduction", f"Keras's loss is {factor:.9g} times torch's: {what}: {closed}"
         yield (
             "loss factor",
             f"Keras's loss has {factor:.9g} times the gradient of torch's at the same outputs: {closed}",
