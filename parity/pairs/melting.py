@@ -71,7 +71,7 @@ def _loose(
     """Paths of the layers, and of tensors outside of any, that have no partner of their kind and shape."""
     found = like(torch, keras)
     bare = [
-        {layer.path for layer in side if named(layer.kind).bare and layer.path not in known}
+        {layer.path for layer in side if named(layer.kind).bare and layer.path not in known and not _is_constant(layer)}
         for side, known in ((torch, found), (keras, set(found.values())))
     ]
     models = [Model(owned(side), [] if steps is None else steps[n]) for n, side in enumerate((torch, keras))]
@@ -85,6 +85,11 @@ def _loose(
     return frozenset(bare[0] | own[0]), frozenset(bare[1] | own[1])
 
 
+def _is_constant(layer: LayerInfo) -> bool:
+    """Whether it is a buffer that no norm's statistic can be: it needs no partner, and stays what it is."""
+    return named(layer.kind).spare and not is_statistic(f"x.{_called(layer.path)[1]}")
+
+
 def _without(layers: list[LayerInfo], paths: Collection[str]) -> list[LayerInfo]:
     return [layer for layer in layers if layer.path not in paths or named(layer.kind).spare]
 
@@ -96,8 +101,6 @@ def _tensors(layers: Iterable[LayerInfo], paths: Collection[str], side: int) -> 
         kind = named(layer.kind)
         for name, shape in layer.weights.items() if layer.path in paths else ():
             owner, role = _called(layer.path) if kind.bare else (layer.path, _called(name)[1])
-            if kind.spare and not is_statistic(f"x.{role}"):
-                continue
             if (owner, role) in taken:
                 owner, role = layer.path, "weight"
             taken.add((owner, role))
