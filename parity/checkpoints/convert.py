@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from parity.errors import CheckpointError
+import numpy as np
+
+from parity.errors import CheckpointError, few
 
 from .checkpoint import Labels
 from .files import BY_SUFFIX, format_of, layout_of, read, write
@@ -56,12 +58,11 @@ class Conversion:
 
 
 class VerifyError(CheckpointError):
-    """Our two models, one with each file's weights, do not compute the same: exit code 1. `report` says where."""
+    """Two models, one with each file's weights, do not compute the same: exit code 1. `report` says where."""
 
-    def __init__(self, name: str, report: Verified) -> None:
+    def __init__(self, models: str, report: Verified) -> None:
         super().__init__(
-            f"our {name} in PyTorch and in Keras must compute the same with the tensors of the two files, and do not; "
-            "nothing was written"
+            f"{models} must compute the same with the tensors of the two files, and do not; nothing was written"
         )
         self.report = report
 
@@ -72,27 +73,35 @@ def convert(
     model: str | None = None,
     verify: Verify | None = None,
     naming: str | None = None,
+    at: str = "",
 ) -> Conversion:
     """See `parity.convert`. verify: compares the models of what was read and of the file written; None: nobody does."""
     origin, written = Path(source), Path(destination)
-    goal = Path(os.path.realpath(destination))  # through a link, as other tools write
     scheme = _scheme(naming, format_of(written))
-    check_destination(written)
-    if goal.is_dir() or not goal.parent.is_dir():
-        what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
-        raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
-    found = read_source(origin, model)
+    goal = goal_of(written)
+    found = read_source(origin, model, at)
     tensors, notes = found.renamed(scheme, format_of(written))
     report = None
-    with _workplace(goal) as folder:
+    with workplace(goal) as folder:
         draft = folder / written.name
-        _write_checked(draft, tensors, _labels(found.architecture, scheme), written)
+        write_checked(draft, tensors, _labels(found.architecture, scheme), written)
+        notes += _unsound(tensors, origin, verify is not None)
         if verify is not None:
             report = verify(found, draft)
             if not report.ok:
-                raise VerifyError(found.architecture.name, report)
+                raise VerifyError(f"our {found.architecture.name} in PyTorch and in Keras", report)
         os.replace(draft, goal)
     return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
+
+
+def goal_of(destination: Path) -> Path:
+    """The file that is to be written. Raises CheckpointError where it cannot be one."""
+    goal = Path(os.path.realpath(destination))  # through a link, as other tools write
+    check_destination(destination)
+    if goal.is_dir() or not goal.parent.is_dir():
+        what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
+        raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
+    return goal
 
 
 def _scheme(name: str | None, suffix: str) -> Scheme:
@@ -114,7 +123,7 @@ def _labels(architecture: Architecture, scheme: Scheme) -> Labels:
 
 
 @contextmanager
-def _workplace(goal: Path) -> Iterator[Path]:
+def workplace(goal: Path) -> Iterator[Path]:
     """A hidden folder beside the destination, gone at the end; whatever the disk refuses becomes one sentence."""
     try:
         with tempfile.TemporaryDirectory(prefix=".parity-", dir=goal.parent, ignore_cleanup_errors=True) as folder:
@@ -126,7 +135,7 @@ def _workplace(goal: Path) -> Iterator[Path]:
         ) from None
 
 
-def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, written: Path) -> None:
+def write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, written: Path) -> None:
     """Write, read back and compare."""
     size = sum(tensor.nbytes for tensor in tensors)
     free = shutil.disk_usage(draft.parent).free
@@ -138,8 +147,22 @@ def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, writt
     wrong = list(differing(read(draft, trusted=True).tensors, tensors))
     if wrong:
         raise CheckpointError(
-            f"{written} must hold what was written, bit for bit, and differs in {', '.join(wrong)}; check the disk"
+            f"{written} must hold what was written, bit for bit, and differs in {few(wrong)}; check the disk",
+            {"differing": wrong},
         )
+
+
+def _unsound(tensors: Sequence[Tensor], origin: Path, verified: bool) -> tuple[str, ...]:
+    """What must be said of numbers that are none. Raises CheckpointError where they were to be computed with."""
+    with np.errstate(all="ignore"):
+        wrong = [tensor.name for tensor in tensors if not np.isfinite(tensor.value).all()]
+    if wrong and verified:
+        raise CheckpointError(
+            f"{origin} must hold finite numbers to be verified, and holds NaN or infinity in {few(wrong)}; nothing was "
+            "written: leave --verify out to convert it as it is",
+            {"not finite": wrong},
+        )
+    return (f"{origin} holds NaN or infinity in {few(wrong)}: written as they are",) if wrong else ()
 
 
 def printable(text: str) -> str:

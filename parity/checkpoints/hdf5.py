@@ -52,21 +52,43 @@ def read_hdf5_parts(paths: Sequence[Path]) -> list[Checkpoint]:
     return [_taken(path, None, each, names) for path, each in zip(paths, found, strict=True)]
 
 
+def datasets(path: Path, region: tuple[int, int] | None = None) -> dict[str, Array]:
+    """The arrays of a network by their paths in the file, whatever its layers are called. Raises CheckpointError."""
+    found, data = _index(path, region, False), _part(path, region)
+    return {
+        stored: _array(data, f"{stored} in {path}", code, shape, offset)
+        for stored, code, shape, offset in found["datasets"]
+        if not _passed_over(stored)
+    }
+
+
+def _part(path: Path, region: tuple[int, int] | None) -> Array:
+    return mapped(path)[region[0] : sum(region)] if region else mapped(path)
+
+
+def _passed_over(stored: str) -> bool:
+    return stored.startswith(PASSED_OVER) or "seed_generator" in stored
+
+
+def _array(data: Array, subject: str, code: str, shape: list[int], offset: int | None) -> Array:
+    if offset is None and 0 not in shape:
+        raise CheckpointError(f"{subject} must have its values stored, and has none; save it again")
+    dtype = BFLOAT16 if code == "bfloat16" else np.dtype(code)
+    return view(data, subject, dtype, tuple(shape), offset or 0)
+
+
 def _taken(path: Path, region: tuple[int, int] | None, found: dict[str, Any], names: dict[str, str]) -> Checkpoint:
     """The arrays of an index where they lie in the file. `names`: of the layers, by the group of their arrays."""
-    data = mapped(path)[region[0] : sum(region)] if region else mapped(path)
+    data = _part(path, region)
     tensors: dict[str, Array] = {}
     passed, taken = 0, list[str]()
     for stored, code, shape, offset in found["datasets"]:
-        if stored.startswith(PASSED_OVER) or "seed_generator" in stored:
+        if _passed_over(stored):
             passed += 1
             continue
         name = _legacy_name(stored) if found["legacy"] else _name(stored, names, path)
         taken.append(name)
-        dtype = BFLOAT16 if code == "bfloat16" else np.dtype(code)
-        if offset is None and 0 not in shape:
-            raise CheckpointError(f"{stored} in {path} must have its values stored, and has none; save it again")
-        tensors[name] = view(data, f"{stored} in {path}", dtype, tuple(shape), offset or 0)
+        tensors[name] = _array(data, f"{stored} in {path}", code, shape, offset)
     notes = (f"{passed} arrays of the optimizer or of random state passed over",) if passed else ()
     paths = tuple(row[0] for row in found["datasets"])
     subject = f"model_config in {path}"

@@ -14,7 +14,7 @@ from typing import Any
 from parity.errors import CheckpointError
 
 from .checkpoint import Checkpoint, repeated, strict_json
-from .files import BY_SUFFIX, format_of, layout_of, read, read_together
+from .files import container_of, is_checkpoint, read, read_together
 
 NUMBERED = re.compile(r"(|.*\D)(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
 
@@ -38,7 +38,7 @@ class Parts:
     @property
     def layout(self) -> str:
         """Whose names and axes the tensors have: "torch" or "keras"."""
-        return layout_of(format_of(self.files[0], parts=True))
+        return container_of(self.files[0]).layout
 
 
 def find_parts(source: Path) -> Parts:
@@ -57,10 +57,13 @@ def find_parts(source: Path) -> Parts:
     return _listed(index) if index else Parts((source,))
 
 
-def read_parts(parts: Parts) -> Checkpoint:
-    """The tensors of all files as one checkpoint. Raises CheckpointError where the files and their index differ."""
+def read_parts(parts: Parts, at: str = "") -> Checkpoint:
+    """The tensors of all files as one checkpoint. at: where in a file of its own they lie.
+
+    Raises CheckpointError where the files and their index differ.
+    """
     if len(parts.files) == 1 and parts.index is None:
-        return read(parts.files[0])
+        return read(parts.files[0], at=at)
     found = read_together(parts.files)
     _check_places(parts, found)
     tensors = {name: array for each in found for name, array in each.tensors.items()}
@@ -190,13 +193,14 @@ def _listed(index: Path) -> Parts:
     """The parts that an index lists, all of them there."""
     places = _places(index, _text(index))
     names = sorted(set().union(*places.values()))
-    suffixes = {format_of(index.with_name(name), parts=True) for name in names}
-    if len(suffixes) > 1 or any(BY_SUFFIX[suffix].model for suffix in suffixes):
-        raise CheckpointError(f"{index} must name weights of one format, and names {_some(suffixes)}; refused")
     forgotten = sorted(set().union(*(_numbered(index.with_name(name)) for name in names)) - set(names))
     if forgotten:
         raise CheckpointError(f"{index} must name all parts, and leaves out {_some(forgotten)}; fetch it again")
-    return _all_there(Parts(tuple(index.with_name(name) for name in names), index, places))
+    parts = _all_there(Parts(tuple(index.with_name(name) for name in names), index, places))
+    kinds = {container.name: container for container in map(container_of, parts.files)}
+    if len(kinds) > 1 or any(container.model for container in kinds.values()):
+        raise CheckpointError(f"{index} must name weights of one format, and names {_some(kinds)}; refused")
+    return parts
 
 
 def _all_there(parts: Parts) -> Parts:
@@ -219,7 +223,7 @@ def _in_folder(folder: Path) -> Parts:
     for index, places in _indexes(folder):
         networks[frozenset().union(*places.values())] = index
     for name in names:
-        if _is_checkpoint(folder / name) and not any(name in files for files in networks):
+        if is_checkpoint(folder / name) and not any(name in files for files in networks):
             networks[frozenset(_numbered(folder / name) or {name})] = None
     if len(networks) != 1:
         shown = [path.name if path else min(files) for files, path in networks.items()]
@@ -230,13 +234,6 @@ def _in_folder(folder: Path) -> Parts:
         )
     files, found = next(iter(networks.items()))
     return _listed(found) if found else _all_there(Parts(tuple(folder / name for name in sorted(files))))
-
-
-def _is_checkpoint(path: Path) -> bool:
-    try:
-        return bool(format_of(path, parts=True))
-    except CheckpointError:
-        return False
 
 
 def _check_places(parts: Parts, found: Sequence[Checkpoint]) -> None:

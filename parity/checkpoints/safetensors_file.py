@@ -10,6 +10,7 @@ import numpy as np
 from parity.errors import CheckpointError
 
 from .checkpoint import Checkpoint, Labels, mapped, strict_json, view
+from .statements import Statement, statements
 from .tensors import BFLOAT16, Tensor, values
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -47,7 +48,16 @@ def read_safetensors(path: Path) -> Checkpoint:
         tensors[name] = view(data[8 + length :], f"{name} in {path}", dtype, shape, start, stop - start)
         spans.append((start, stop))
     _check_spans(spans, data.size - 8 - length, path)
-    return Checkpoint(tensors, metadata.get("model"))
+    stated = [each for key, text in metadata.items() for each in _stated(text, f"{key} in {path}")]
+    return Checkpoint(tensors, metadata.get("model"), statements=tuple(stated), beside=metadata)
+
+
+def _stated(text: str, subject: str) -> list[Statement]:
+    """What a text of the metadata states, where it is the configuration of a network."""
+    try:
+        return statements(json.loads(text), subject) if text.lstrip().startswith("{") else []
+    except (ValueError, RecursionError):
+        return []
 
 
 def _entry(entry: Any, subject: str) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:

@@ -23,7 +23,10 @@ MOST_SHOWN = 90  # characters of a value
 
 MOST_LISTED = 3  # differences in a sentence
 
-HEAD_NOTE = "the head ends in {0}, which no weights hold: build the model with classifier_activation='{0}'"
+HEAD_NOTE = (
+    "the head ends in {0}, which no weights hold: a file of weights gives logits; build the model with "
+    "classifier_activation='{0}'"
+)
 
 
 @dataclass(frozen=True)
