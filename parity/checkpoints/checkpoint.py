@@ -29,6 +29,7 @@ class Checkpoint:
     clashes: tuple[str, ...] = ()  # names that the file holds twice
     paths: tuple[str, ...] = ()  # where a file has paths of its own: those of all arrays, also of what was passed over
     statements: tuple[Statement, ...] = ()  # what the file, or one beside it, states of its network
+    layout: str = ""  # whose names and axes the tensors have, where it is not the container's
     beside: dict[str, Any] = field(default_factory=dict)  # what lies beside the tensors, plain data
 
 

@@ -36,7 +36,7 @@ def graphs(described: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield scheme.name, _Graph(described, scheme).stated
 
 
-def _layers(described: Any) -> list[dict[str, Any]]:
+def layers_of(described: Any) -> list[dict[str, Any]]:
     """The layers of a functional or Sequential model; none of anything else."""
     config = described.get("config") if isinstance(described, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else None
@@ -45,12 +45,12 @@ def _layers(described: Any) -> list[dict[str, Any]]:
 
 
 def _names(described: Any, depth: int) -> Iterator[str]:
-    for layer in _layers(described) if depth < MOST_DEPTH else ():
-        yield _name(layer)
+    for layer in layers_of(described) if depth < MOST_DEPTH else ():
+        yield name_of(layer)
         yield from _names(layer, depth + 1)
 
 
-def _name(layer: dict[str, Any]) -> str:
+def name_of(layer: dict[str, Any]) -> str:
     return str(layer["config"].get("name", layer.get("name", "")))
 
 
@@ -72,7 +72,7 @@ class _Graph:
         """What a model makes of `image`; a model inside another is part of it."""
         made: dict[Node, str] = {}
         last: str | None = None
-        for layer in _layers(described):
+        for layer in layers_of(described):
             self.count += 1
             if self.count > MOST_LAYERS or depth > MOST_DEPTH:
                 return "more layers than a network has"
@@ -80,15 +80,15 @@ class _Graph:
             calls = layer.get("inbound_nodes")
             for number, inputs in enumerate(list(_calls(calls)) or ([[]] if calls is not None else before)):
                 texts = [_made(made, node) for node in inputs] or [image]
-                inner = self._output(layer, ", ".join(texts), depth + 1) if _layers(layer) else None
-                made[_name(layer), number] = _short(inner or self._expression(layer, texts))
-            last = _name(layer)
+                inner = self._output(layer, ", ".join(texts), depth + 1) if layers_of(layer) else None
+                made[name_of(layer), number] = _short(inner or self._expression(layer, texts))
+            last = name_of(layer)
         outputs = _nodes(described["config"].get("output_layers") or [[last, 0, 0]])
         return _short(" and ".join(_made(made, node) for node in outputs))
 
     def _expression(self, layer: dict[str, Any], inputs: list[str]) -> str:
         kind, config, text = str(layer.get("class_name")), layer["config"], ", ".join(inputs)
-        path = _canonical(self.scheme, _name(layer))
+        path = _canonical(self.scheme, name_of(layer))
         if kind in WEIGHTED and path is not None:
             return self._weighted(kind, config, path, text)
         if kind in UNSEEN or kind.startswith("Random") or (kind == "Flatten" and text.startswith("average(")):

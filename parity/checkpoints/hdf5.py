@@ -4,7 +4,7 @@ import io
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,20 @@ CLASSES = {4: "conv2d", 2: "dense", 1: "batch_normalization"}  # as Keras number
 NAMELESS = ("layers/", "_layer_checkpoint_dependencies/")  # numbered by class in files of functional models
 
 
-def read_hdf5(path: Path, region: tuple[int, int] | None = None, *, trusted: bool = False) -> Checkpoint:
+def read_hdf5(
+    path: Path,
+    region: tuple[int, int] | None = None,
+    *,
+    trusted: bool = False,
+    named: Callable[[], dict[str, str]] = dict,
+) -> Checkpoint:
     """Read HDF5 weights, of the whole file or of a region (start, size) of it.
 
-    Names come as "layer/leaf": the layer's path, or in a functional model's file its name. Raises CheckpointError.
+    named: the layers' names by the groups of their arrays, for a file that has none. Names come as "layer/leaf": the
+    layer's path, or in a functional model's file its name. Raises CheckpointError.
     """
     found = _index(path, region, trusted)
-    return _taken(path, region, found, found["names"])
+    return _taken(path, region, found, found["names"] or named())
 
 
 def read_hdf5_parts(paths: Sequence[Path]) -> list[Checkpoint]:
@@ -130,8 +137,8 @@ def _name(stored: str, names: dict[str, str], path: Path) -> str:
     layer = names.get(stored.rpartition("/")[0])
     if layer is None:
         raise CheckpointError(
-            f"{path} must name its layers, and from early Keras 3 has only numbers ({stored}), whose order would be a "
-            "guess; load it into its own model and save that again with today's Keras"
+            f"{path} must name its layers, and has only numbers ({stored}), as tf-keras (Keras 2) and Keras before 3.6 "
+            "write weights; save the whole model as .keras or .h5, which list its layers"
         )
     return f"{layer}/vars/{stored.rpartition('/')[2]}"
 

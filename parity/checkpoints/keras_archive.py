@@ -14,6 +14,7 @@ from parity.errors import CheckpointError, few
 from parity.models.arrays import Array
 
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels, mapped, repeated, strict_json
+from .numbered import numbered
 from .statements import statements
 from .tensors import Tensor
 
@@ -39,7 +40,7 @@ def read_keras(path: Path, trusted: bool = False) -> Checkpoint:
             )
         described = strict_json(inflated(archive, config, path), f"{CONFIG} in {path}")
     region = weights_in(path, weights)
-    found = read_hdf5(path, region, trusted=trusted)
+    found = read_hdf5(path, region, trusted=trusted, named=lambda: numbered(described))
     model, options = _our_config(described)
     stated = statements(described, f"{CONFIG} in {path}")
     return replace(found, model=model, config=options, statements=tuple(stated))

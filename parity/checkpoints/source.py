@@ -72,7 +72,7 @@ def read_source(path: Path, model: str | None = None, at: str = "") -> Source:
     found = read_parts(parts, at)
     beside, remarks = stated_beside(parts.files[0])
     found = replace(found, statements=(*found.statements, *beside), notes=(*found.notes, *remarks))
-    naming = identify(found.tensors, parts.layout)
+    naming = identify(found.tensors, found.layout or parts.layout)
     held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
     counters = {name: _counted(held.pop(name)) for name in list(held) if name.endswith(COUNTER)}
     shapes = {name: tensor.shape for name, tensor in held.items()}

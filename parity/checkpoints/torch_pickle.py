@@ -5,6 +5,7 @@ file. A whole module's tensors are found in what its objects would have been giv
 """
 
 import mmap
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from .tensors import BFLOAT16, Tensor
 
 MOST_PICKLE = 64 << 20  # bytes; a network of 10,000 tensors has about one million
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the number that torch's older form begins with
+BACKEND = re.compile(r"(?:_functional\.)?_torch_params\.(.+)")  # a Keras model's variables, on torch
+OF_KERAS = "a Keras model's state on its torch backend: Keras's names and axes"
 UNCHECKED = "saved without checksums (all of them are 0): damage to it would not be seen"
 
 
@@ -41,6 +44,9 @@ def read_torch(path: Path, at: str = "") -> Checkpoint:
     """
     content = _content(path)
     state, notes, beside = state_of(content.value, str(path), at)
+    keras = {match[1]: array for name, array in state.items() if (match := BACKEND.fullmatch(name))}
+    if keras and all(BACKEND.fullmatch(name) or name.startswith("_functional.") for name in state):
+        return Checkpoint(keras, notes=(*content.notes, *notes, OF_KERAS), layout="keras", beside=beside)
     return Checkpoint(state, notes=(*content.notes, *notes), beside=beside)
 
 

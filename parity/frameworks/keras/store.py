@@ -49,7 +49,7 @@ class KerasStore(Store):
             (model.save_weights if file.name.endswith(".weights.h5") else model.save)(str(file))
 
     def input_shape(self, model: Any) -> tuple[int, ...] | None:
-        inputs = getattr(model, "inputs", None) or ()
+        inputs: Any = getattr(model, "inputs", None) or ()
         shape: tuple[Any, ...] = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else ()
         if not shape or not all(isinstance(size, int) for size in shape):
             return None
