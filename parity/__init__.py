@@ -114,25 +114,30 @@ def convert(
     verify: bool = False,
     naming: str | None = None,
     at: str = "",
+    prefix: str | None = None,
+    headless: bool = False,
 ) -> "Conversion":
     """Convert a checkpoint to `.pth`, `.pt`, `.bin`, `.safetensors`, `.npz`, `.weights.h5`, `.keras` or `.h5`.
 
     source: the file, whatever its name, the index of one in parts, or a folder with one network in it. model: the named
     variant, where the tensors fit more than one. verify: also check that our two models of that name compute the same,
     one with the tensors that were read and one with those that were written; whatever saved the source is not run.
-    at: where in a file that holds several networks the one lies, "teacher.model".
+    at: where in a file that holds several networks the one lies, "teacher.model". prefix: what the network's names
+    begin with, where several do. headless: take it without its head, whatever that is.
     naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our
     own of the destination's framework.
     Every tensor is used once, nothing in a file is executed, and the destination appears whole or not at all. Raises
     `parity.errors.CheckpointError`, with the whole list of what does not fit.
     """
     from .checkpoints.convert import convert as convert_file
+    from .checkpoints.inside import Asked
 
+    asked = Asked(at, prefix, headless)
     if not verify:
-        return convert_file(source, destination, model, None, naming, at)
+        return convert_file(source, destination, model, None, naming, asked)
     from .checks.conversion import check_conversion
 
-    return convert_file(source, destination, model, check_conversion, naming, at)
+    return convert_file(source, destination, model, check_conversion, naming, asked)
 
 
 @_foreseen

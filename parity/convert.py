@@ -19,7 +19,7 @@ import parity
 
 from .checkpoints.convert import Conversion, VerifyError, printable
 from .checkpoints.files import SUFFIXES
-from .checkpoints.naming import SCHEMES
+from .checkpoints.schemes import SCHEMES
 from .cli import add_inputs, error_document, given_inputs, positive, sentence, tell
 from .errors import CheckpointError, ParityError, TargetError, UnwritableError
 from .frameworks.quiet import quiet_start
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DONE, MISMATCH, ERROR = 0, 1, 2
 
 OF_VARIANTS = dict.fromkeys(
-    ("model", "naming", "verify", "at"), "our variants, and --torch and --keras name other models"
+    ("model", "naming", "verify", "at", "prefix", "headless"), "our variants, and --torch and --keras name other models"
 )
 
 OF_OWN = dict.fromkeys(
@@ -64,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--at", metavar="A.B", default="", help="where in a file of several networks this one lies, such as ema.model"
     )
+    result.add_argument("--prefix", metavar="P", help="what the network's names begin with, where several do")
+    result.add_argument("--headless", action="store_true", help="take the network without its head")
     own = result.add_argument_group(
         "two models of your own",
         "SOURCE is loaded into the model that it is of, the other takes the weights, and parity.check compares them",
@@ -122,7 +124,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _named(arguments: argparse.Namespace) -> Conversion:
     """A variant of ours, whose names and shapes are known."""
-    given = {name: getattr(arguments, name) for name in ("source", "destination", "model", "verify", "naming", "at")}
+    names = ("source", "destination", "model", "verify", "naming", "at", "prefix", "headless")
+    given = {name: getattr(arguments, name) for name in names}
     return parity.convert(**given)
 
 

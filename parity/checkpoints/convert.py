@@ -15,10 +15,12 @@ from parity.errors import CheckpointError, few
 
 from .checkpoint import Labels
 from .files import BY_SUFFIX, format_of, layout_of, read, write
-from .naming import OWN, SCHEMES, Scheme, scheme_named
+from .inside import Asked
+from .naming import scheme_named
 from .parts import check_destination
 from .recognize import Architecture
-from .source import Source, read_source
+from .schemes import OWN, SCHEMES, Scheme
+from .source import ANYTHING, Source, read_source
 from .tensors import Tensor, differing
 
 
@@ -73,13 +75,13 @@ def convert(
     model: str | None = None,
     verify: Verify | None = None,
     naming: str | None = None,
-    at: str = "",
+    asked: Asked = ANYTHING,
 ) -> Conversion:
     """See `parity.convert`. verify: compares the models of what was read and of the file written; None: nobody does."""
     origin, written = Path(source), Path(destination)
     scheme = _scheme(naming, format_of(written))
     goal = goal_of(written)
-    found = read_source(origin, model, at)
+    found = read_source(origin, model, asked)
     tensors, notes = found.renamed(scheme, format_of(written))
     report = None
     with workplace(goal) as folder:

@@ -70,7 +70,7 @@ FAMILIES: tuple[Foreign, ...] = (
     ),
     _row(
         "a ResNet with a stem of three convolutions (-c, -s, -d or -t)",
-        r"^(?:.*\.)?(?:conv1|stem)\.[0-6]\.(?:weight|conv\.weight)$|^(?:.*\.)?stem\.conv\d\.",
+        r"^(?:.*\.)?(?:conv1|stem)\.[0-6]\.(?:weight|conv\.weight)$|^(?:.*\.)?stem\.conv[23]\.",
         "ours have one",
         2,
     ),

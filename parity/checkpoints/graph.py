@@ -10,7 +10,8 @@ from typing import Any
 
 from parity.models.kinds import KINDS, named
 
-from .naming import SCHEMES, Scheme, to_canonical
+from .naming import to_canonical
+from .schemes import SCHEMES, Scheme
 
 Node = tuple[str, int]  # a layer's name, and which of its calls
 

@@ -1,6 +1,7 @@
 """HDF5 weights: Keras 3's `.weights.h5`, and the older `.h5` of weights or a whole model, whose code is never run."""
 
 import io
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -22,7 +23,7 @@ MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
 SECONDS = 9  # for the process that looks where the arrays lie
 PASSED_OVER = ("optimizer/", "optimizer_weights/", "_metrics/", "compile_metrics/")
 CLASSES = {4: "conv2d", 2: "dense", 1: "batch_normalization"}  # as Keras numbers them, by the axes of their weights
-NAMELESS = ("layers/", "_layer_checkpoint_dependencies/")  # numbered by class in files of functional models
+IN_CONTAINERS = re.compile(r"(?:(?:layers|_layer_checkpoint_dependencies)/[^/]+/)+")  # of functional models
 
 
 def read_hdf5(
@@ -132,8 +133,9 @@ def _legacy_name(stored: str) -> str:
 
 def _name(stored: str, names: dict[str, str], path: Path) -> str:
     """A path of attributes stands for itself; "layers/conv2d_10/vars/0" needs the layer's name beside it."""
-    if not stored.startswith(NAMELESS):
-        return stored
+    inner = IN_CONTAINERS.match(stored)
+    if inner is None or not stored[inner.end() :].startswith("vars/"):
+        return stored  # of a layer with attributes of its own, whatever that lies in
     layer = names.get(stored.rpartition("/")[0])
     if layer is None:
         raise CheckpointError(

@@ -13,14 +13,19 @@ from .beside import stated_beside
 from .called import Name, names, ours, refuse_others
 from .checkpoint import Checkpoint
 from .foreign import OWN_MODEL, family
-from .naming import COUNTER, Axes, Naming, Scheme, functional_order, identify, to_stored
+from .inside import Asked, network_in
+from .naming import Naming, functional_order, to_stored
 from .parts import check_whole, find_parts, read_parts
 from .recognize import Architecture, Shapes, expected_shapes, fitted, named, recognize
+from .schemes import COUNTER, Axes, Scheme
 from .statements import Statement, refused
 from .tensors import BFLOAT16, FLOATS, Tensor, with_room
 
 OPTIONS = {"num_classes", "in_channels", "input_size", "shortcut", "zero_init_residual"}
 OPTIONS |= {"replace_stride_with_dilation", "classifier_activation"}  # all that a builder takes
+
+
+ANYTHING = Asked()
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,15 @@ class Source:
         return with_room(made), (f"{dropped} batch counters left out: Keras has none",) if dropped else ()
 
 
-def read_source(path: Path, model: str | None = None, at: str = "") -> Source:
-    """Read a checkpoint and understand it. at: where in a file of several networks this one lies, "teacher.model".
-
-    Raises CheckpointError, with the whole list of what is wrong.
-    """
+def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -> Source:
+    """Read a checkpoint and understand it. Raises CheckpointError, with the whole list of what is wrong."""
     parts = find_parts(path)
-    found = read_parts(parts, at)
+    found = read_parts(parts, asked.at)
     beside, remarks = stated_beside(parts.files[0])
     found = replace(found, statements=(*found.statements, *beside), notes=(*found.notes, *remarks))
-    naming = identify(found.tensors, found.layout or parts.layout)
+    shapes = {name: array.shape for name, array in found.tensors.items()}
+    asked = replace(asked, trusted=model is not None)
+    naming, left = network_in(shapes, found.layout or parts.layout, str(path), asked)
     held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
     counters = {name: _counted(held.pop(name)) for name in list(held) if name.endswith(COUNTER)}
     shapes = {name: tensor.shape for name, tensor in held.items()}
@@ -82,7 +86,7 @@ def read_source(path: Path, model: str | None = None, at: str = "") -> Source:
     _refuse_foreign(found, naming, str(path))
     faults = _faults(found, naming, held, counters)
     architecture, notes = _architecture(found, naming, shapes, model, path, faults, ours(called))
-    notes += _square(naming, shapes, str(path))
+    notes += (*left, *_square(naming, shapes, str(path)))
     check_whole(parts, headless=architecture.config.num_classes == 0)
     if any(tensor.array.dtype == BFLOAT16 for tensor in held.values()):
         notes += ("bfloat16 widened to float32, without a loss",)
@@ -111,7 +115,7 @@ def _refuse_foreign(found: Checkpoint, naming: Naming, subject: str) -> None:
 def _square(naming: Naming, shapes: Shapes, subject: str) -> tuple[str, ...]:
     """What must be said of a head whose axes could be exchanged: some libraries write it as (in, out)."""
     shape = shapes.get("fc.weight", ())
-    if len(shape) != 2 or shape[0] != shape[1]:
+    if len(shape) != 2 or shape[0] != shape[1] or naming.style == "paddle":
         return ()
     order = "(out, in), as torch's" if naming.scheme.layout == "torch" else "(in, out), as Keras's"
     return (f"{subject} does not tell in which order the axes of its square head {list(shape)} lie: taken as {order}",)

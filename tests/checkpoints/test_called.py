@@ -108,7 +108,8 @@ def test_families_are_named(told: str, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_no_row_of_families_knows_our_own_names() -> None:
-    from parity.checkpoints.naming import SCHEMES, STYLES, to_stored
+    from parity.checkpoints.naming import to_stored
+    from parity.checkpoints.schemes import SCHEMES, STYLES
 
     for scheme in SCHEMES:
         for style in STYLES[scheme.layout]:
