@@ -18,6 +18,7 @@ from .checkpoint import ZIP_MAGIC, Checkpoint, Labels
 from .hdf5 import read_hdf5, read_hdf5_parts, write_hdf5
 from .keras_archive import CONFIG, WEIGHTS, read_keras, write_keras
 from .npz import ENDING, read_npz, write_npz
+from .pt2 import lists_weights, read_pt2
 from .safetensors_file import read_safetensors, write_safetensors
 from .strangers import LOOK, stranger
 from .tensors import Tensor
@@ -63,6 +64,12 @@ CONTAINERS: tuple[Container, ...] = (
         lambda head, names: bool(names & {CONFIG, WEIGHTS}),
         lambda path, trusted, at: read_keras(path, trusted),
         model=True,
+    ),
+    Container(
+        "an exported program",
+        "torch",
+        lambda head, names: lists_weights(names),
+        lambda path, trusted, at: read_pt2(path),
     ),
     Container("a torch file", "torch", _torch, lambda path, trusted, at: read_torch(path, at)),
     Container(
@@ -118,6 +125,7 @@ USUAL = (
     ".pkl",
     ".pickle",
     ".pdparams",
+    ".pt2",
 )  # endings of checkpoints in a folder
 
 

@@ -11,13 +11,17 @@ from typing import Any
 from parity.models.kinds import KINDS, named
 
 from .naming import to_canonical
-from .schemes import SCHEMES, Scheme
+from .schemes import OWN, SCHEMES, Scheme
 
 Node = tuple[str, int]  # a layer's name, and which of its calls
 
 WEIGHTED = {"Conv2D", "BatchNormalization", "Dense"}
 
 UNSEEN = {cls for kind in KINDS if kind.idle and kind.test is None for cls in kind.keras} | {"InputLayer"}
+
+OURS = "resnet_keras>ResNet"  # as Keras registers it
+
+OWN_SCHEME = next(scheme for scheme in SCHEMES if scheme.name == OWN["keras"])
 
 FUNCTIONAL = [scheme for scheme in SCHEMES if scheme.containers]
 
@@ -30,11 +34,17 @@ MOST_DEPTH = 8  # of models in models
 
 def graphs(described: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """For a model with layers that a table names: the scheme, and what the graph states. Else nothing."""
-    names = list(_names(described, 0))
+    names = list(_names(described))
     known = {scheme: sum(_canonical(scheme, name) is not None for name in names) for scheme in FUNCTIONAL}
     for scheme, count in known.items():
         if count and count == max(known.values()):
             yield scheme.name, _Graph(described, scheme).stated
+
+
+def own_graph(described: Any) -> tuple[dict[str, Any], str] | None:
+    """The network of ours that is a layer of a model, as it is described, and the model's output: "network(image)"."""
+    found = [layer for layer in _every(described, 0) if layer.get("registered_name") == OURS]
+    return (found[0], _Graph(described, OWN_SCHEME).stated["output"]) if len(found) == 1 else None
 
 
 def layers_of(described: Any) -> list[dict[str, Any]]:
@@ -45,10 +55,15 @@ def layers_of(described: Any) -> list[dict[str, Any]]:
     return [each for each in listed if isinstance(each, dict) and isinstance(each.get("config"), dict)]
 
 
-def _names(described: Any, depth: int) -> Iterator[str]:
+def _names(described: Any) -> Iterator[str]:
+    return map(name_of, _every(described, 0))
+
+
+def _every(described: Any, depth: int) -> Iterator[dict[str, Any]]:
+    """The layers of a model and of the models in it."""
     for layer in layers_of(described) if depth < MOST_DEPTH else ():
-        yield name_of(layer)
-        yield from _names(layer, depth + 1)
+        yield layer
+        yield from _every(layer, depth + 1)
 
 
 def name_of(layer: dict[str, Any]) -> str:
@@ -60,6 +75,12 @@ def _canonical(scheme: Scheme, name: str) -> str | None:
     return place.name.rpartition(".")[0] if place else None
 
 
+def _other_head(described: Any, scheme: Scheme) -> str | None:
+    """The name of the only Dense of a model, where the scheme has another word for the head."""
+    names = [name_of(layer) for layer in _every(described, 0) if layer.get("class_name") == "Dense"]
+    return names[0] if len(names) == 1 and _canonical(scheme, names[0]) is None else None
+
+
 class _Graph:
     """The expressions of a model's tensors, in the order of its layers, and what they and the settings state."""
 
@@ -67,6 +88,7 @@ class _Graph:
         self.scheme = scheme
         self.stated: dict[str, Any] = {}
         self.count = 0
+        self.head = _other_head(described, scheme)
         self.stated["output"] = self._output(described, "image", 0)
 
     def _output(self, described: dict[str, Any], image: str, depth: int) -> str:
@@ -89,7 +111,9 @@ class _Graph:
 
     def _expression(self, layer: dict[str, Any], inputs: list[str]) -> str:
         kind, config, text = str(layer.get("class_name")), layer["config"], ", ".join(inputs)
-        path = _canonical(self.scheme, name_of(layer))
+        path = "fc" if name_of(layer) == self.head else _canonical(self.scheme, name_of(layer))
+        if layer.get("registered_name") == OURS:
+            return f"network({text})"
         if kind in WEIGHTED and path is not None:
             return self._weighted(kind, config, path, text)
         if kind in UNSEEN or kind.startswith("Random") or (kind == "Flatten" and text.startswith("average(")):

@@ -14,6 +14,7 @@ from parity.errors import CheckpointError, few
 from parity.models.arrays import Array
 
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels, mapped, repeated, strict_json
+from .graph import OURS, own_graph
 from .numbered import numbered
 from .statements import statements
 from .tensors import Tensor
@@ -116,10 +117,12 @@ def stored_at(path: Path, data: Array, entry: zipfile.ZipInfo, checked: bool = T
 
 
 def _our_config(described: Any) -> tuple[str | None, dict[str, Any] | None]:
-    """The name and configuration of a model of resnet_keras, as data; None for any other."""
+    """The name and configuration of a model of resnet_keras, or of the only one in a model, as data; else None."""
+    inside = own_graph(described)
+    described = inside[0] if inside else described
     try:
         arguments = described["config"]["arguments"]
-        if described["registered_name"] == "resnet_keras>ResNet":
+        if described["registered_name"] == OURS:
             name, config = arguments["name"], arguments["config"]
             return (name, config) if isinstance(name, str) and isinstance(config, dict) else (None, None)
     except (KeyError, TypeError):

@@ -15,10 +15,13 @@ from parity.errors import CheckpointError
 
 from .checkpoint import Checkpoint, repeated, strict_json
 from .files import container_of, is_checkpoint, read, read_together
+from .strangers import folder_of, part_of
 
 NUMBERED = re.compile(r"(|.*\D)(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
 
 KERAS_PART = re.compile(r"(.*)_\d{5,}\.weights\.h5", re.DOTALL)  # as Keras names them, and others their epochs
+
+ONE_OF = ("model.safetensors", "pytorch_model.bin", "tf_model.h5")  # transformers' names, the first preferred
 
 MOST_INDEX = 16 << 20  # bytes
 
@@ -50,6 +53,11 @@ def find_parts(source: Path) -> Parts:
         return _in_folder(source)
     if source.suffix == ".json":
         return _listed(source)
+    other = part_of(source.name) if source.is_file() else None
+    if other is not None:
+        raise CheckpointError(
+            f"SOURCE must be a checkpoint that is read here, and {source} is of {other.what}; {other.step}"
+        )
     index, places = _index_of(source)
     siblings = set().union(*places.values()) if places else _numbered(source)
     if len(siblings) > 1:
@@ -225,6 +233,12 @@ def _in_folder(folder: Path) -> Parts:
     for name in names:
         if is_checkpoint(folder / name) and not any(name in files for files in networks):
             networks[frozenset(_numbered(folder / name) or {name})] = None
+    other = None if networks else folder_of(frozenset(names) | _inside(folder))
+    if other is not None:
+        raise CheckpointError(
+            f"SOURCE must be a checkpoint that is read here, and {folder} is {other.what}; {other.step}"
+        )
+    networks = _same(networks)
     if len(networks) != 1:
         shown = [path.name if path else min(files) for files, path in networks.items()]
         what = f"has {len(networks)}, {_some(shown)}" if networks else "has none"
@@ -234,6 +248,24 @@ def _in_folder(folder: Path) -> Parts:
         )
     files, found = next(iter(networks.items()))
     return _listed(found) if found else _all_there(Parts(tuple(folder / name for name in sorted(files))))
+
+
+def _inside(folder: Path) -> frozenset[str]:
+    """The names of the folders in a folder."""
+    try:
+        return frozenset(path.name for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return frozenset()
+
+
+def _same(networks: dict[frozenset[str], Path | None]) -> dict[frozenset[str], Path | None]:
+    """Of a network in several formats, as a model's page has them side by side, one: the first of ONE_OF."""
+    if len(networks) > 1 and all(files <= set(ONE_OF) or index for files, index in networks.items()):
+        for name in ONE_OF:
+            for files, index in networks.items():
+                if name in files or (index is not None and index.name.startswith(name)):
+                    return {files: index}
+    return networks
 
 
 def _check_places(parts: Parts, found: Sequence[Checkpoint]) -> None:

@@ -84,6 +84,7 @@ def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -
     if model is None:
         refuse_others([*called, Name(path.name, f"the name of {path}")])
     _refuse_foreign(found, naming, str(path))
+    _refuse_quantised(naming, held, str(path))
     faults = _faults(found, naming, held, counters)
     architecture, notes = _architecture(found, naming, shapes, model, path, faults, ours(called))
     notes += (*left, *_square(naming, shapes, str(path)))
@@ -109,6 +110,19 @@ def _refuse_foreign(found: Checkpoint, naming: Naming, subject: str) -> None:
         raise CheckpointError(
             f"{subject} must hold a network of this family, and by its names holds {other.what}: {other.why}; nothing "
             f"was written: {OWN_MODEL}"
+        )
+
+
+def _refuse_quantised(naming: Naming, held: dict[str, Tensor], subject: str) -> None:
+    """Raise CheckpointError for kernels of whole numbers, whose scales lie beside them, and packed ones' shapes lie."""
+    whole = [name for name, tensor in held.items() if tensor.array.dtype.kind in "iu" and name.endswith(".weight")]
+    if whole:
+        layers = [naming.found[name].name for name in whole]
+        dtypes = sorted({str(held[name].array.dtype) for name in whole})
+        raise CheckpointError(
+            f"{subject} must hold weights in floating point, and holds quantised ones ({', '.join(dtypes)}) in "
+            f"{few(layers, most=5)}; save the network before it is quantised",
+            {"quantised": layers},
         )
 
 
@@ -174,7 +188,7 @@ def _architecture(
         return _as_stated(spoken, [named(model, shapes, subject, faults)])[0], notes
     described = _described(found, shapes)
     if described is not None and not any(faults.values()):
-        return described, notes
+        return _as_stated(spoken, [described])[0], notes
     fitting = {each.name: each for each in _as_stated(spoken, recognize(shapes, subject, faults))}
     told = [name for name in (found.model, *called) if name in fitting]
     preferred = [name for name in fitting if name.endswith(naming.scheme.prefers)]
@@ -197,6 +211,8 @@ def _doubt(taken: Architecture, others: list[str], path: Path) -> str:
 
 def _usual_head(naming: Naming, spoken: list[Statement], shapes: Shapes) -> tuple[str, ...]:
     """What is usual where a functional Keras model's file holds its weights alone."""
+    if naming.prefix.startswith("layers/") and not spoken:
+        return (f"what stands before and behind {naming.prefix} in its model does not show in the weights",)
     if naming.scheme.containers is None or spoken or "fc.bias" not in shapes:
         return ()
     return ("a head of softmax, as keras.applications has it, would not show in the weights: logits are written",)

@@ -15,7 +15,7 @@ from typing import Any
 from parity.errors import CheckpointError
 from parity.models.targets import head_activations, variants
 
-from .graph import graph_words, graphs
+from .graph import graph_words, graphs, own_graph
 
 IDLE: tuple[Any, ...] = (None, False, 0, [], {})  # of a setting that is not known: as if it were not there
 
@@ -112,7 +112,18 @@ def _sizes(config: Any) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("num_classes", "in_channels", "input_size")}
 
 
-WORDS = {"graph": graph_words, "keras_hub": _keras_hub_words, "transformers": _transformers_words, "timm": _timm_words}
+def _own_words(config: Any) -> dict[str, Any]:
+    """What a model around a network of ours states: that nothing is around it."""
+    return {"output": "network(image)"}
+
+
+WORDS = {
+    "graph": graph_words,
+    "own": _own_words,
+    "keras_hub": _keras_hub_words,
+    "transformers": _transformers_words,
+    "timm": _timm_words,
+}
 
 BACKBONE = {"stackwise_num_strides", "stackwise_num_blocks", "block_type"}  # what tells keras_hub's, whatever its class
 
@@ -139,6 +150,7 @@ def statements(described: Any, subject: str) -> list[Statement]:
     try:
         found = [_keras_hub(config, task, subject) for config, task in _backbones(described, {})]
         found += [_graph(scheme, stated, subject) for scheme, stated in graphs(described)]
+        found += _around_ours(described, subject)
     except RecursionError:
         raise CheckpointError(f"{subject} must describe a network, and is nested too deep for one; refused") from None
     if isinstance(described, dict) and described.get("model_type") == "resnet":
@@ -147,6 +159,18 @@ def statements(described: Any, subject: str) -> list[Statement]:
     if isinstance(described, dict) and isinstance(described.get("architecture"), str) and "pretrained_cfg" in described:
         found.append(_timm(described, subject))
     return found
+
+
+def _around_ours(described: Any, subject: str) -> list[Statement]:
+    """What a model states in which a network of ours is a layer."""
+    found = own_graph(described)
+    if found is None:
+        return []
+    match = re.fullmatch(r"(\w+)\((network\(image\))\)", found[1])
+    head = _heads().get(match[1]) if match else None
+    output, options = (match[2], {"classifier_activation": head}) if match and head else (found[1], {})
+    notes = (HEAD_NOTE.format(head),) if head else ()
+    return [Statement(subject, "own", ("resnet_keras",), {"output": output}, options, notes)]
 
 
 def _graph(scheme: str, stated: dict[str, Any], subject: str) -> Statement:

@@ -1,4 +1,4 @@
-"""Files that are no checkpoint, or one that is not read here -> what they are, by their first bytes, and what to do."""
+"""Files and folders that are no checkpoint, or one that is not read here -> what they are, and what to do."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -54,6 +54,59 @@ STRANGERS = (
     ),
     Stranger("a script", _begins(b"#!"), "name the weights"),
 )
+
+
+class Folder(NamedTuple):
+    """A folder that is one checkpoint of many files: what it is, by the names in it, and the next step."""
+
+    what: str
+    fits: Callable[[frozenset[str]], bool]
+    step: str
+
+
+def _has(*ends: str) -> Callable[[frozenset[str]], bool]:
+    return lambda names: any(name.endswith(ends) for name in names)
+
+
+FOLDERS = (
+    Folder(
+        "a distributed checkpoint of torch (.distcp)",
+        _has(".distcp"),
+        "make one file of it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save(FOLDER, FILE)",
+    ),
+    Folder(
+        "a SavedModel of TensorFlow",
+        _has("saved_model.pb", "keras_metadata.pb"),
+        "load it and save its network's weights as .h5 or .keras",
+    ),
+    Folder(
+        "a checkpoint of TensorFlow (.index and .data)",
+        _has(".index", ".data-00000-of-00001"),
+        "load it into its model and save that as .h5 or .keras",
+    ),
+    Folder(
+        "a checkpoint of Orbax",
+        _has("_CHECKPOINT_METADATA", "manifest.ocdbt", "_METADATA", "_sharding"),
+        "restore it and save its arrays with numpy.savez under the names of one of the schemes",
+    ),
+    Folder("an OpenVINO model", _has(".xml"), "convert the weights it was exported from"),
+)
+FILES = {  # of which one alone is nothing
+    ".distcp": FOLDERS[0],
+    ".index": FOLDERS[2],
+    ".data-00000-of-00001": FOLDERS[2],
+    "saved_model.pb": FOLDERS[1],
+}
+
+
+def folder_of(names: frozenset[str]) -> Folder | None:
+    """What a folder of these names is as a whole."""
+    return next((each for each in FOLDERS if each.fits(names)), None)
+
+
+def part_of(name: str) -> Folder | None:
+    """What a file is a part of, by its name's end."""
+    return next((each for end, each in FILES.items() if name.endswith(end)), None)
 
 
 def stranger(head: bytes) -> Stranger | None:
