@@ -19,6 +19,7 @@ import parity
 
 from .checkpoints.convert import Conversion, VerifyError, printable
 from .checkpoints.files import SUFFIXES
+from .checkpoints.inside import Asked
 from .checkpoints.schemes import SCHEMES
 from .cli import add_inputs, error_document, given_inputs, positive, sentence, tell
 from .errors import CheckpointError, ParityError, TargetError, UnwritableError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 DONE, MISMATCH, ERROR = 0, 1, 2
 
 OF_VARIANTS = dict.fromkeys(
-    ("model", "naming", "verify", "at", "prefix", "headless"), "our variants, and --torch and --keras name other models"
+    ("model", "naming", "verify", "headless"), "our variants, and --torch and --keras name other models"
 )
 
 OF_OWN = dict.fromkeys(
@@ -144,6 +145,7 @@ def _own(arguments: argparse.Namespace) -> "OwnConversion":
         arguments.check,
         arguments.seed,
         arguments.batch_size,
+        Asked(arguments.at, arguments.prefix),
     )
 
 

@@ -14,14 +14,17 @@ from parity.checkpoints.checkpoint import Labels
 from parity.checkpoints.convert import VerifyError, goal_of, printable, workplace, write_checked
 from parity.checkpoints.files import format_of, layout_of
 from parity.checkpoints.hdf5 import datasets
+from parity.checkpoints.inside import Asked
 from parity.checkpoints.keras_archive import weights_in
 from parity.checkpoints.parts import Parts, find_parts, read_parts
+from parity.checkpoints.source import ANYTHING
 from parity.checkpoints.tensors import Tensor
-from parity.errors import CheckpointError, TargetError, few
+from parity.errors import CheckpointError, TargetError, UnmatchedError, few
 from parity.frameworks.adapter import adapter, title
 from parity.frameworks.build import build, is_model, side_of
 from parity.models.arrays import Array
 from parity.models.inputs import Inputs, inputs_of
+from parity.models.layers import KEEP
 from parity.models.targets import Target
 
 from .certificate import Part, certificate, certificate_of, described, written
@@ -79,23 +82,24 @@ def convert_models(
     check: bool = True,
     seed: int = 0,
     batch_size: int = 2,
+    asked: Asked = ANYTHING,
 ) -> OwnConversion:
     """See `parity.convert_model`. models: by framework, each a model, a factory, or "package.module:factory".
 
-    x: arrays, or a `Target` that says which are to be drawn or read.
+    x: arrays, or a `Target` that says which are to be drawn or read. asked: where in the source the tensors lie.
     """
     goal = goal_of(destination)
     parts, way = ends(source, destination)
     built = {name: made(models[name], name) for name in ("torch", "keras")}
-    asked = x if isinstance(x, Target) else _declared(built, x) if x is None else None
-    given = inputs_given(asked, batch_size, seed) if asked else None if x is None else inputs_of(x)
+    target = x if isinstance(x, Target) else _declared(built) if x is None else None
+    given = inputs_given(target, batch_size, seed) if target else None if x is None else inputs_of(x)
     if given is None and check:
         raise TargetError(
             "both models must be run to be compared, and nothing says on what; give --input-shape, in torch's order "
             "and without the batch (x in Python), or --no-check"
         )
     given = None if given is None else introduced(built, given, seed)
-    load(built[way.source], way.source, parts)
+    load(built[way.source], way.source, parts, asked)
     report = carry(built, way, given, check)
     if report is not None and not report.ok:
         raise VerifyError("both models", report)
@@ -104,8 +108,9 @@ def convert_models(
         draft = folder / goal.name
         count = _write(built[way.destination], way.destination, draft, destination)
         if report is not None and given is not None and place is not None:
-            inputs = described(asked, given, seed, goal.parent)
+            inputs = described(target, given, seed, goal.parent)
             held = [Part("source", path, path) for path in parts.files]
+            inputs |= {"at": asked.at, "prefix": asked.prefix}
             document = certificate([*held, Part("destination", goal, draft)], models, built, inputs, report)
             (folder / place.name).write_text(written(document))
             os.replace(folder / place.name, place)
@@ -131,7 +136,7 @@ def made(model: Any, framework: str) -> Any:
     return found
 
 
-def _declared(built: dict[str, Any], x: Any) -> Target | None:
+def _declared(built: dict[str, Any]) -> Target | None:
     """What a model says itself that it runs on."""
     for name, model in built.items():
         shape = adapter(name).store().input_shape(model)
@@ -147,11 +152,12 @@ def introduced(built: dict[str, Any], given: Inputs, seed: int) -> Inputs:
     return given
 
 
-def load(model: Any, framework: str, parts: Parts) -> None:
+def load(model: Any, framework: str, parts: Parts, asked: Asked = ANYTHING) -> None:
     """Give a model of a framework the weights of its file, every one once. Raises CheckpointError for another's."""
     store, file = adapter(framework).store(), parts.index or parts.files[0]
     if parts.layout == "torch":
-        store.load(model, _values(read_parts(parts).tensors), file)
+        held = _values(read_parts(parts, asked.at).tensors)
+        store.load(model, {name: a for name, a in held.items() if name.startswith(asked.prefix or "")}, file)
         return
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
         if file.name.endswith(".keras"):
@@ -173,9 +179,12 @@ def _values(arrays: dict[str, Array]) -> dict[str, Array]:
 def carry(built: dict[str, Any], way: Ends, given: Inputs | None, check: bool) -> Report | None:
     """Give one model the other's weights, and compare them on the inputs if that is wanted."""
     torch, keras = built["torch"], built["keras"]
-    if check and way.source == "torch":
-        return check_models(torch, keras, given, dtype="float32", weights="copy")
-    copy_model_weights(built[way.source], built[way.destination], given)
+    try:
+        if check and way.source == "torch":
+            return check_models(torch, keras, given, dtype="float32", weights="copy")
+        copy_model_weights(built[way.source], built[way.destination], given, filled=True)
+    except UnmatchedError as error:
+        raise UnmatchedError(str(error).replace(KEEP, ""), error.torch, error.keras) from None
     return check_models(torch, keras, given, dtype="float32", weights="keep") if check else None
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parity.checkpoints.inside import Asked
 from parity.checkpoints.parts import Parts, find_parts
 from parity.errors import CheckpointError, TargetError, few
 from parity.models.inputs import Inputs
@@ -66,5 +67,6 @@ def _proved(document: dict[str, Any], home: Path, file: str) -> Report:
     for role in ("source", "destination"):
         files = tuple(home / entry["file"] for entry in document["files"] if entry.get("role") == role)
         parts = find_parts(files[0].parent) if len(files) > 1 else Parts(files)
-        load(built[parts.layout], parts.layout, parts)
+        said = document["inputs"] if role == "source" else {}
+        load(built[parts.layout], parts.layout, parts, Asked(str(said.get("at") or ""), said.get("prefix")))
     return check_models(built["torch"], built["keras"], given, dtype="float32", weights="keep")

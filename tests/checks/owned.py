@@ -94,3 +94,38 @@ def randomised(model: nn.Module) -> nn.Module:
             low = 0.5 if name.endswith("running_var") else -0.4
             tensor.uniform_(low, 1.2, generator=generator)
     return model.eval()
+
+
+class TorchTied(nn.Module):
+    """One weight under two names, as language models have it; a bias that its partner lacks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(12, 6)
+        self.hidden = nn.Linear(6, 6)
+        self.out = nn.Linear(6, 12, bias=False)
+        self.out.weight = self.words.weight
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.out(torch.tanh(self.hidden(self.words(ids))))
+
+
+class KerasTied(keras.Model):
+    """The same by a product with the embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = keras.layers.Embedding(12, 6)
+        self.hidden = keras.layers.Dense(6, activation="tanh")
+
+    def call(self, ids: object) -> object:
+        return keras.ops.matmul(self.hidden(self.words(ids)), keras.ops.transpose(self.words.embeddings))
+
+
+def keras_unbiased() -> keras.Model:
+    """`keras_image` without the bias that the norm behind takes off again."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 3, padding="same", use_bias=False)(image)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
+    x = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(x))
+    return keras.Model(image, keras.layers.Dense(5)(x))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_model
 
 import parity
 from parity.checkpoints.convert import VerifyError
@@ -18,7 +18,19 @@ from parity.convert import main as convert
 from parity.errors import ParityError
 from parity.verify import main as verify
 
-from .owned import KerasOwn, TorchAttention, TorchImage, TorchText, keras_attention, keras_image, keras_text, randomised
+from .owned import (
+    KerasOwn,
+    KerasTied,
+    TorchAttention,
+    TorchImage,
+    TorchText,
+    TorchTied,
+    keras_attention,
+    keras_image,
+    keras_text,
+    keras_unbiased,
+    randomised,
+)
 
 HERE = "tests.checks.owned"
 IMAGE = ["--torch", f"{HERE}:TorchImage", "--keras", f"{HERE}:keras_image", "--input-shape", "3,8,8"]
@@ -147,15 +159,19 @@ def test_what_is_no_certificate(text: str, tmp_path: Path, capsys: pytest.Captur
     assert "must be a certificate" in capsys.readouterr().err
 
 
-PAIRS = {"text": (TorchText, keras_text, (7,)), "attention": (TorchAttention, keras_attention, (8, 6))}
+PAIRS: dict[str, Any] = {
+    "text": (TorchText, keras_text),
+    "attention": (TorchAttention, keras_attention),
+    "tied": (TorchTied, KerasTied),
+}
 
 
 @pytest.mark.parametrize("case", PAIRS)
 def test_other_kinds_of_models_there_and_back(case: str, tmp_path: Path) -> None:
-    torch_model, keras_model, _ = PAIRS[case]
+    torch_model, keras_model = PAIRS[case]
     model = randomised(torch_model())
-    save_file(model.state_dict(), tmp_path / "in.safetensors")
-    if case == "text":
+    save_model(model, tmp_path / "in.safetensors")  # of two names of one tensor, one alone
+    if case != "attention":
         x: np.ndarray = np.random.default_rng(0).integers(0, 11, (2, 7))
     else:
         x = np.random.default_rng(0).standard_normal((2, 6, 8), dtype="f4")
@@ -163,12 +179,37 @@ def test_other_kinds_of_models_there_and_back(case: str, tmp_path: Path) -> None
     assert there.report is not None
     assert there.report.ok
     twin = keras_model()
+    twin(x)
     twin.load_weights(tmp_path / "mid.weights.h5")
     np.testing.assert_allclose(np.asarray(twin(x)), torch_answer(model, x), rtol=1e-4, atol=1e-5)
     parity.convert_model(tmp_path / "mid.weights.h5", tmp_path / "back.pth", torch_model, keras_model, x)
     back = torch_model()
     back.load_state_dict(torch.load(tmp_path / "back.pth"))
     np.testing.assert_allclose(torch_answer(back, x), torch_answer(model, x), rtol=1e-5, atol=1e-6)
+
+
+def test_what_one_side_lacks_is_folded_and_said(trained: Any, tmp_path: Path) -> None:
+    source, model = trained
+    there = parity.convert_model(source, tmp_path / "mid.weights.h5", TorchImage, keras_unbiased)
+    assert any("bias that Keras lacks is folded" in note for note in there.notes)
+    parity.convert_model(tmp_path / "mid.weights.h5", tmp_path / "back.pth", TorchImage, keras_unbiased)
+    back = TorchImage()
+    back.load_state_dict(torch.load(tmp_path / "back.pth"))
+    np.testing.assert_allclose(torch_answer(back, image()), torch_answer(model, image()), rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_trainer_put_around_the_weights(
+    trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part of a training checkpoint, by --at and --prefix; the certificate keeps both."""
+    source, model = trained
+    state = {f"module.net.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"ema": state | {"module.loss.weight": torch.ones(3)}, "raw": {"x.weight": torch.ones(2, 2)}}, source)
+    goal = str(tmp_path / "out.weights.h5")
+    assert convert([str(source), goal, *IMAGE]) == 2
+    assert "choose one with --at ema" in capsys.readouterr().err
+    assert convert([str(source), goal, *IMAGE, "--at", "ema", "--prefix", "module.net."]) == 0
+    assert verify([f"{goal}.parity.json"]) == 0
 
 
 def test_a_model_that_is_built_in_its_first_call(trained: Any, tmp_path: Path) -> None:
