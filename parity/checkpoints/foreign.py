@@ -40,7 +40,7 @@ FAMILIES: tuple[Foreign, ...] = (
         r"(?:^|/)batch_normalization(?:_\d+)?/.*\bconv2d_fixed_padding|resnet_model/",
         "its stem and its norms are others",
     ),
-    _row("a ResNet of Flax's names", r"(?:Bottleneck)?ResNetBlock_\d+/", "it pads as SAME does"),
+    _row("a ResNet of Flax's names", r"(?:Bottleneck)?ResNetBlock_\d+[/.]", "it pads as SAME does"),
     _row("a ResNet of Haiku's names", r"res_?net\d*/~/|block_group_\d", "it pads as SAME does"),
     _row("a ResNet of keras_cv", r"(?:^|/)v[12]_stack_\d+_block\d+_", "it pads as SAME does"),
     _row(

@@ -16,7 +16,8 @@ from .objects import Odd, Storage
 from .pickles import Global, Thing
 
 FIRST = ("state_dict", "model", "model_state_dict", "net")  # where most training scripts put the weights
-MOST_DEPTH = 3  # of dictionaries in dictionaries
+MOST_DEPTH = 6  # of dictionaries in dictionaries
+MOST_NETWORKS = 8  # in one file
 MOST_MODULES = 40  # of modules in modules
 MOST_PARTS = 100_000
 OTHERS = ("optimizer", "optim", "scheduler", "amp", "scaler", "lr_")  # what never is the network
@@ -30,6 +31,8 @@ def state_of(content: Any, subject: str, at: str = "") -> tuple[State, tuple[str
     Raises CheckpointError where there are none, or several networks.
     """
     places = dict(_places(content, "", 0))
+    if len(places) > MOST_NETWORKS:  # a tree of layers, as Flax and Haiku have it
+        places = {"": {f"{path}/{name}": each for path, held in places.items() for name, each in held.items()}}
     if at:
         chosen = places.get(at)
         if chosen is None:

@@ -100,6 +100,7 @@ STRANGE: dict[str, tuple[bytes, str]] = {
     "gguf": (b"GGUF\x03\x00\x00\x00", "GGUF"),
     "onnx": (b"\x08\x07\x12\x07pytorch\x1a\x052.0.0", "an ONNX model"),
     "flax": (b"\x81\xa6params\x82\xa6conv_0\x81\xa6kernel", "as Flax saves its trees"),
+    "openvino": (b'<?xml version="1.0"?>\n<net name="x" version="11">', "an OpenVINO model's description"),
     "noise": (bytes(range(200, 256)) * 9, "begins as none of these"),
     "empty": (b"", "holds nothing"),
 }
@@ -254,3 +255,43 @@ def test_a_configuration_beside_the_only_weights_of_a_folder(tmp_path: Path) -> 
     (tmp_path / "config.json").write_text(describe(hidden_sizes=[64, 128, 256, 512], hidden_act="gelu"))
     with pytest.raises(CheckpointError, match="hidden_act is 'gelu'"):
         read_source(tmp_path / "a.safetensors")
+
+
+def test_a_tree_of_layers_is_one_network_and_named(tmp_path: Path) -> None:
+    """As Flax and Haiku nest their arrays: it is not taken for many networks."""
+    layer = {"Conv_0": {"kernel": np.ones((3, 3, 4, 4), "f4")}, "BatchNorm_0": {"scale": np.ones(4, "f4")}}
+    tree = {"params": {f"ResNetBlock_{number}": layer for number in range(8)}, "step": 3}
+    (tmp_path / "in.pkl").write_bytes(pickle.dumps(tree))
+    with pytest.raises(CheckpointError, match=r"a ResNet of Flax's names: it pads as SAME does"):
+        read_source(tmp_path / "in.pkl")
+
+
+def test_transformers_for_tensorflow(tmp_path: Path) -> None:
+    """tf_model.h5: the older form of HDF5, its layers under the model's own name."""
+    wanted, top = random_tensors("resnet18", num_classes=3), "tf_res_net_for_image_classification"
+    from parity.checkpoints.naming import scheme_named, to_stored
+
+    scheme = scheme_named("tf-transformers", "keras")
+    with h5py.File(tmp_path / "tf_model.h5", "w") as file:
+        file.attrs["layer_names"] = [b"resnet", b"classifier"]
+        for name, array in wanted.items():
+            place = to_stored(scheme, "names", name)
+            assert place is not None
+            group = "classifier" if name.startswith("fc.") else "resnet"
+            value = array if place.axes is None else array.transpose(place.axes)
+            file[f"{group}/{top}/{place.name}:0"] = np.ascontiguousarray(value)
+    found = read_source(tmp_path / "tf_model.h5")
+    assert (found.architecture.name, found.scheme) == ("resnet18", f"tf-transformers ({top}/)")
+    assert all(np.array_equal(found.tensors[name].value, array) for name, array in wanted.items())
+
+
+def test_distributed_tensors_are_named(tmp_path: Path) -> None:
+    """DTensors of FSDP2: the way to a whole state_dict is said."""
+    from parity.checkpoints.nests import state_of
+    from parity.checkpoints.objects import meaning
+    from parity.checkpoints.pickles import Global, Thing
+
+    made = Global("torch._utils._rebuild_wrapper_subclass"), Global("torch.distributed.tensor.DTensor"), (), {}
+    tensor = meaning(Thing(Global("torch._tensor._rebuild_from_type_v2"), made))
+    with pytest.raises(CheckpointError, match=r"1 are not: fc.weight \(DTensor\).*full_state_dict=True"):
+        state_of({"fc.weight": tensor, "fc.bias": np.ones(3)}, "in.pth")
