@@ -52,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
     )
     formats = ", ".join(SUFFIXES)
     result.add_argument("source", metavar="SOURCE", help=f"a checkpoint: {formats}, an index of parts, or a folder")
-    result.add_argument("destination", metavar="DESTINATION", help="the file to write; its name gives the format")
+    result.add_argument(
+        "destination",
+        metavar="DESTINATION",
+        help="the file to write, in the format of its name; FOLDER/ for transformers or timm",
+    )
     result.add_argument("--model", metavar="NAME", help="the variant, where the tensors fit more than one")
     result.add_argument(
         "--verify", action="store_true", help="also build the variant in both frameworks and check that they agree"

@@ -1,5 +1,6 @@
 """One file in, another out: read, renamed, written beside the destination, read back bit for bit, then moved there."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from parity.errors import CheckpointError, few
 
 from .checkpoint import Labels
 from .files import BY_SUFFIX, format_of, layout_of, read, write
+from .folders import CONFIG, WEIGHTS, configuration
 from .inside import Asked
 from .naming import scheme_named
 from .parts import check_destination
@@ -31,6 +33,8 @@ class Verified(Protocol):
     def ok(self) -> bool:
         """Whether they compute the same."""
 
+
+PRETRAINED = ("transformers", "transformers-backbone", "timm")  # whose folders are written
 
 Verify = Callable[[Source, Path], Verified]
 
@@ -79,43 +83,63 @@ def convert(
 ) -> Conversion:
     """See `parity.convert`. verify: compares the models of what was read and of the file written; None: nobody does."""
     origin, written = Path(source), Path(destination)
-    scheme = _scheme(naming, format_of(written))
-    goal = goal_of(written)
+    whole = os.fspath(destination).endswith(os.sep)  # a folder, for from_pretrained
+    file = Path(WEIGHTS if whole else written.name)
+    scheme = _scheme(naming or (PRETRAINED[0] if whole else None), format_of(file), PRETRAINED if whole else ())
+    goal = goal_of(written, whole)
     found = read_source(origin, model, asked)
-    tensors, notes = found.renamed(scheme, format_of(written))
+    tensors, notes = found.renamed(scheme, format_of(file))
+    described = configuration(found.architecture, scheme) if whole else None
     report = None
-    with workplace(goal) as folder:
-        draft = folder / written.name
+    with workplace(goal) as place:
+        made = place / goal.name if whole else place / file
+        draft = made / file if whole else made
+        draft.parent.mkdir(exist_ok=True)
+        if described is not None:
+            draft.with_name(CONFIG).write_text(json.dumps(described, indent=2) + "\n")
         write_checked(draft, tensors, _labels(found.architecture, scheme), written)
         notes += _unsound(tensors, origin, verify is not None)
         if verify is not None:
             report = verify(found, draft)
             if not report.ok:
                 raise VerifyError(f"our {found.architecture.name} in PyTorch and in Keras", report)
-        os.replace(draft, goal)
+        os.replace(made, goal)
     return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
 
 
-def goal_of(destination: Path) -> Path:
-    """The file that is to be written. Raises CheckpointError where it cannot be one."""
+def goal_of(destination: Path, folder: bool = False) -> Path:
+    """The file, or the folder, that is to be written. Raises CheckpointError where it cannot be one."""
     goal = Path(os.path.realpath(destination))  # through a link, as other tools write
     check_destination(destination)
-    if goal.is_dir() or not goal.parent.is_dir():
-        what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
-        raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
+    if not goal.parent.is_dir():
+        what = f"there is no folder {goal.parent}"
+    elif folder:
+        what = f"{goal} is there already" if goal.exists() and not _is_empty(goal) else ""
+    else:
+        what = f"{goal} is a folder" if goal.is_dir() else ""
+    if what:
+        kind = "a new folder" if folder else "a file"
+        raise CheckpointError(f"DESTINATION must be {kind} in a folder that exists, and {what}; choose another place")
     return goal
 
 
-def _scheme(name: str | None, suffix: str) -> Scheme:
+def _is_empty(place: Path) -> bool:
+    return place.is_dir() and not any(place.iterdir())
+
+
+def _scheme(name: str | None, suffix: str, among: tuple[str, ...] = ()) -> Scheme:
     """The names to write. Raises CheckpointError for a scheme that is none or that does not fit the format."""
     layout = layout_of(suffix)
     if name is None:
         return scheme_named(OWN[layout], layout)
-    fitting = [scheme.name for scheme in SCHEMES if scheme.layout == layout]
+    fitting = [
+        scheme.name for scheme in SCHEMES if scheme.layout == layout and scheme.name in (among or (scheme.name,))
+    ]
     if BY_SUFFIX[suffix].model:
         fitting = [OWN[layout]]  # the archive describes a model, and that can only be our own
     if name not in fitting:
-        raise CheckpointError(f"--naming for {suffix} must be one of {', '.join(fitting)}, and is {name!r}; choose one")
+        what = "a folder" if among else suffix
+        raise CheckpointError(f"--naming for {what} must be one of {', '.join(fitting)}, and is {name!r}; choose one")
     return scheme_named(name, layout)
 
 

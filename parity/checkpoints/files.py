@@ -17,7 +17,7 @@ from parity.errors import CheckpointError
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels
 from .hdf5 import read_hdf5, read_hdf5_parts, write_hdf5
 from .keras_archive import CONFIG, WEIGHTS, read_keras, write_keras
-from .npz import ENDING, read_npz, write_npz
+from .npz import ENDING, read_npz, write_npz, write_pickle
 from .pt2 import lists_weights, read_pt2
 from .safetensors_file import read_safetensors, write_safetensors
 from .strangers import LOOK, stranger
@@ -113,6 +113,7 @@ FORMATS: tuple[Format, ...] = (  # the first that fits is a file's
     Format(".h5", "keras", partial(write_hdf5, legacy=True)),
     Format(".bin", "torch", _write_torch),  # transformers' older name for torch's own format
     Format(".npz", "torch", write_npz),
+    Format(".pkl", "torch", write_pickle),  # detectron2's
 )
 BY_SUFFIX = {row.suffix: row for row in FORMATS}
 SUFFIXES = tuple(BY_SUFFIX)
@@ -122,7 +123,6 @@ USUAL = (
     ".ckpt",
     ".tar",
     ".th",
-    ".pkl",
     ".pickle",
     ".pdparams",
     ".pt2",

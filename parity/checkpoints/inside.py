@@ -49,7 +49,7 @@ def network_in(shapes: Shapes, layout: str, subject: str, asked: Asked) -> tuple
     whole = identify(names, layout)
     if asked.prefix is None and not whole.unexpected and not asked.headless:
         return _stored(_laid(whole, names, shapes), names), _said(junk)
-    found = list(_networks(names, shapes, layout))
+    found = list(_networks(names, shapes, layout, asked.headless))
     prefixes = sorted({naming.prefix for naming in found})
     if asked.prefix is not None:
         found = [naming for naming in found if naming.prefix == asked.prefix]
@@ -109,7 +109,7 @@ def _said(left: list[str]) -> tuple[str, ...]:
     return (f"{len(left)} tensors are no part of the network and left out: {few(left, most=5)}",) if left else ()
 
 
-def _networks(names: Mapping[str, str], shapes: Shapes, layout: str) -> Iterator[Naming]:
+def _networks(names: Mapping[str, str], shapes: Shapes, layout: str, headless: bool) -> Iterator[Naming]:
     """Every prefix under which the names are a variant's, but for a head; the first scheme that explains them."""
     seen: set[str] = set()
     for scheme in SCHEMES:
@@ -121,7 +121,8 @@ def _networks(names: Mapping[str, str], shapes: Shapes, layout: str) -> Iterator
                 deeper = tuple(other for other in begin if other != prefix and other.startswith(prefix))
                 own = [name for name in names if name.startswith(prefix) and not name.startswith(deeper or "\0")]
                 naming = named_by(own, scheme, style, prefix)
-                heads = [name for name in naming.unexpected if _is_head(name, naming, names, shapes)]
+                open_ended = headless or "fc.weight" not in naming.found
+                heads = [name for name in naming.unexpected if open_ended and _is_head(name, naming, names, shapes)]
                 if len(heads) < len(naming.unexpected) or not _is_variant(naming, names, shapes):
                     continue
                 seen.add(prefix)
@@ -161,8 +162,11 @@ def _head_leaves(naming: Naming) -> dict[str, str]:
 
 
 def _is_head(name: str, naming: Naming, names: Mapping[str, str], shapes: Shapes) -> bool:
-    """Whether a tensor is a Linear's, by its name's end and its axes."""
+    """Whether a tensor is a Linear's, by its name's end and its axes, and not of a stage or a stem."""
     ours = next((ours for theirs, ours in _head_leaves(naming).items() if name.endswith(theirs)), "")
+    parts = {re.split(r"[./]", place.name.removeprefix(naming.prefix))[0] for place in naming.found.values()}
+    if re.split(r"[./]", name.removeprefix(naming.prefix))[0] in parts:
+        return False
     return len(shapes[names[name]]) == {"weight": 2, "bias": 1}.get(ours, 0)
 
 

@@ -1,7 +1,8 @@
-"""NumPy's archives, `.npz`: a zip of arrays by name. Objects in them are never unpickled."""
+"""NumPy's archives, `.npz`: a zip of arrays by name. Objects in them are never unpickled. And arrays as a pickle."""
 
 import ast
 import math
+import pickle
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,3 +59,10 @@ def write_npz(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:
         for tensor, value in zip(tensors, values(tensors), strict=True):
             with archive.open(zipfile.ZipInfo(f"{tensor.name}{ENDING}"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, value, allow_pickle=False)
+
+
+def write_pickle(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:
+    """Write arrays by name as detectron2 reads them: a pickle of a dictionary, which names its author."""
+    state = {tensor.name: value for tensor, value in zip(tensors, values(tensors), strict=True)}
+    with path.open("wb") as file:
+        pickle.dump({"model": state, "__author__": "parity", "matching_heuristics": True}, file, protocol=4)

@@ -20,6 +20,10 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "BF16": BFLOAT16,
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 FIELDS = {"dtype", "shape", "data_offsets"}
@@ -71,7 +75,7 @@ def _entry(entry: Any, subject: str) -> tuple[np.dtype[Any], tuple[int, ...], in
     dtype = DTYPES.get(str(fields["dtype"]))
     if dtype is None:
         raise CheckpointError(
-            f"{subject} must be of {', '.join(DTYPES)}, and is of {str(fields['dtype'])[:20]}; save it as float32"
+            f"{subject} must be of a type that NumPy has, and is of {str(fields['dtype'])[:20]}; save it as float32"
         )
     return dtype, tuple(shape), offsets[0], offsets[1]
 

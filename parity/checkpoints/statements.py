@@ -87,7 +87,7 @@ def _keras_hub_words(config: Any) -> dict[str, Any]:
     }
 
 
-def _transformers_words(config: Any) -> dict[str, Any]:
+def transformers_words(config: Any) -> dict[str, Any]:
     """What transformers' ResNetConfig states of a network; its norms have torch's eps."""
     return {
         "num_channels": config.in_channels,
@@ -102,7 +102,7 @@ def _transformers_words(config: Any) -> dict[str, Any]:
     }
 
 
-def _timm_words(config: Any) -> dict[str, Any]:
+def timm_words(config: Any) -> dict[str, Any]:
     """What timm's config.json states of a network: its name alone, and what was changed about it."""
     names = [name for name, row in variants().items() if replace(row, **_sizes(config)) == config]
     return {"architecture": names[0] if names else "none like this", "global_pool": "avg", "model_args": {}}
@@ -121,8 +121,8 @@ WORDS = {
     "graph": graph_words,
     "own": _own_words,
     "keras_hub": _keras_hub_words,
-    "transformers": _transformers_words,
-    "timm": _timm_words,
+    "transformers": transformers_words,
+    "timm": timm_words,
 }
 
 BACKBONE = {"stackwise_num_strides", "stackwise_num_blocks", "block_type"}  # what tells keras_hub's, whatever its class

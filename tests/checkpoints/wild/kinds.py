@@ -177,3 +177,15 @@ REFUSED: dict[str, Refused] = {
         {},
     ),
 }
+REFUSED |= {
+    "a Linear beside the head": (
+        lambda state: state | {"gate.weight": torch.ones(64, 64), "gate.bias": torch.ones(64)},
+        "take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "a Linear in a block": (
+        lambda state: body(state) | {"layer1.0.gate.weight": torch.ones(64, 64), "layer1.0.gate.bias": torch.ones(64)},
+        "2 unexpected: layer1.0.gate.weight, layer1.0.gate.bias",
+        {},
+    ),
+}
