@@ -177,6 +177,12 @@ def graph_words(config: Any) -> dict[str, Any]:
     return words
 
 
+def module_words(config: Any) -> dict[str, Any]:
+    """What a saved module of a row states, in the same words: its layers' settings, and not what computes with them."""
+    words = graph_words(config)
+    return {key: value for key, value in words.items() if not key.startswith(("input of", "sum of", "output"))}
+
+
 def _block_words(config: Any, block: str, stride: int, text: str, changes: bool) -> dict[str, Any]:
     kernels = (1, 3, 1) if config.block == "bottleneck" else (3, 3)
     strided = 2 if config.block == "bottleneck" and not config.stride_in_1x1 else 1

@@ -5,7 +5,7 @@ Tensors lie in dictionaries in dictionaries, or in the objects of a saved module
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,13 +23,20 @@ MOST_PARTS = 100_000
 OTHERS = ("optimizer", "optim", "scheduler", "amp", "scaler", "lr_")  # what never is the network
 
 State = dict[str, Array]
+Modules = dict[str, dict[str, Any]]  # by path: a module's class, and its attributes of plain values
 
 
-def state_of(content: Any, subject: str, at: str = "") -> tuple[State, tuple[str, ...], dict[str, Any]]:
-    """The tensors by name, what of the rest is to be said, and what lies beside them. at: where they lie, "a.b".
+class Nest(NamedTuple):
+    """The tensors by name; what of the rest is to be said; what lies beside them; of a saved module, its parts."""
 
-    Raises CheckpointError where there are none, or several networks.
-    """
+    tensors: State
+    notes: tuple[str, ...]
+    beside: dict[str, Any]
+    modules: Modules
+
+
+def state_of(content: Any, subject: str, at: str = "") -> Nest:
+    """The tensors, wherever they lie. at: that place, "a.b". Raises CheckpointError for none, or several networks."""
     places = dict(_places(content, "", 0))
     if len(places) > MOST_NETWORKS:  # a tree of layers, as Flax and Haiku have it
         places = {"": {f"{path}/{name}": each for path, held in places.items() for name, each in held.items()}}
@@ -39,14 +46,23 @@ def state_of(content: Any, subject: str, at: str = "") -> tuple[State, tuple[str
             raise CheckpointError(
                 f"--at must be where tensors lie in {subject}, and nothing lies at {at!r}; try {few(places) or 'none'}"
             )
-        return _checked(chosen, subject), _said(content, at), _beside(content, at)
+        return _nest(content, chosen, at, subject)
     if "" in places:
-        return _checked(places[""], subject), _said(content, "") if isinstance(content, Mapping) else (), {}
+        return _nest(content, places[""], "", subject)
     firsts = [name for name in FIRST if name in places]
     usable = firsts or [name for name in places if not name.startswith(OTHERS)]
     if len(usable) != 1:
         raise CheckpointError(_undecided(content, usable, places, subject))
-    return _checked(places[usable[0]], subject), _said(content, usable[0]), _beside(content, usable[0])
+    return _nest(content, places[usable[0]], usable[0], subject)
+
+
+def _nest(content: Any, tensors: dict[str, Any], path: str, subject: str) -> Nest:
+    inside = content
+    for key in path.split(".") if path else ():
+        inside = inside.get(key) if isinstance(inside, Mapping) else None
+    modules = dict(_modules(inside)) if isinstance(inside, Thing) else {}
+    notes = _said(content, path, inside) if isinstance(content, Mapping) else ()
+    return Nest(_checked(tensors, subject), notes, _beside(content, path), modules)
 
 
 def _undecided(content: Any, usable: list[str], places: dict[str, Any], subject: str) -> str:
@@ -89,8 +105,24 @@ def _tensors(value: Any) -> dict[str, Any] | None:
     return found if len(found) * 2 > len(value) else None
 
 
+def _modules(thing: Thing) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, class and attributes) of a saved module's parts."""
+    for path, part in _walked(thing):
+        state = part.state if isinstance(part.state, Mapping) else {}
+        settings = {str(key): value for key, value in state.items() if isinstance(value, str | int | float | tuple)}
+        yield path, {"class": part.name.rpartition(".")[2], **settings}
+
+
 def _of_module(thing: Thing) -> Iterator[tuple[str, Any]]:
     """(name, tensor) of a saved module: a module's parameters before its buffers."""
+    for path, part in _walked(thing):
+        own, _ = _attributes(part)
+        start = f"{path}." if path else ""
+        yield from ((f"{start}{name}", each) for name, each in own if isinstance(each, np.ndarray | Odd))
+
+
+def _walked(thing: Thing) -> Iterator[tuple[str, Thing]]:
+    """Every module in a module, each once, with its path."""
     waiting: list[tuple[str, Thing, int]] = [("", thing, 0)]
     seen: set[int] = set()
     while waiting:
@@ -98,9 +130,9 @@ def _of_module(thing: Thing) -> Iterator[tuple[str, Any]]:
         if id(part) in seen or depth > MOST_MODULES or len(seen) > MOST_PARTS:
             continue
         seen.add(id(part))
-        own, inside = _attributes(part)
-        yield from ((f"{path}{name}", each) for name, each in own if isinstance(each, np.ndarray | Odd))
-        waiting.extend((f"{path}{name}.", each, depth + 1) for name, each in reversed(inside))
+        yield path, part
+        _, inside = _attributes(part)
+        waiting.extend((f"{path}.{name}" if path else name, each, depth + 1) for name, each in reversed(inside))
 
 
 def _attributes(part: Thing) -> tuple[list[tuple[str, Any]], list[tuple[str, Thing]]]:
@@ -137,11 +169,9 @@ def _checked(state: dict[str, Any], subject: str) -> State:
     return state
 
 
-def _said(content: Any, path: str) -> tuple[str, ...]:
+def _said(content: Any, path: str, inside: Any) -> tuple[str, ...]:
     """What is passed over, in sentences: beside the tensors, and among them."""
-    rest, inside = list(_beside(content, path)), content
-    for key in path.split(".") if path else ():
-        inside = inside.get(key) if isinstance(inside, Mapping) else None
+    rest = list(_beside(content, path))
     values = inside.items() if isinstance(inside, Mapping) else ()
     strange = [str(key) for key, each in values if not isinstance(each, np.ndarray | Odd)]
     among = (f"{few(strange)} among the tensors passed over",) if strange and "blobs" not in strange else ()

@@ -12,6 +12,7 @@ from .keras_archive import check_archive, inflated, stored_at
 from .objects import DTYPES, viewed
 from .pickles import PickleFault
 
+PROGRAM = "the program beside the weights is not read: what it computes with them is not compared"
 LISTED = "_weights_config.json"
 MOST_LIST = 16 << 20  # bytes
 KINDS = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"}
@@ -37,7 +38,7 @@ def read_pt2(path: Path) -> Checkpoint:
     tensors = {}
     for key, entry in (listed if isinstance(listed, dict) else {}).items():
         tensors[key] = _array(entry, entries, home, data, f"{key} in {path}", path)
-    return Checkpoint(tensors)
+    return Checkpoint(tensors, notes=(PROGRAM,))
 
 
 def _array(entry: Any, entries: dict[str, zipfile.ZipInfo], home: str, data: Array, subject: str, path: Path) -> Array:

@@ -14,6 +14,7 @@ from .called import Name, names, ours, refuse_others
 from .checkpoint import Checkpoint
 from .foreign import OWN_MODEL, family
 from .inside import Asked, network_in
+from .modules import module_statement
 from .naming import Naming, functional_order, to_stored
 from .parts import check_whole, find_parts, read_parts
 from .recognize import Architecture, Shapes, expected_shapes, fitted, named, recognize
@@ -84,6 +85,7 @@ def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -
     if model is None:
         refuse_others([*called, Name(path.name, f"the name of {path}")])
     _refuse_foreign(found, naming, str(path))
+    found = replace(found, statements=(*found.statements, *_of_modules(found, naming, str(path))))
     _refuse_quantised(naming, held, str(path))
     faults = _faults(found, naming, held, counters)
     architecture, notes = _architecture(found, naming, shapes, model, path, faults, ours(called))
@@ -111,6 +113,13 @@ def _refuse_foreign(found: Checkpoint, naming: Naming, subject: str) -> None:
             f"{subject} must hold a network of this family, and by its names holds {other.what}: {other.why}; nothing "
             f"was written: {OWN_MODEL}"
         )
+
+
+def _of_modules(found: Checkpoint, naming: Naming, subject: str) -> tuple[Statement, ...]:
+    """What a whole module that was saved states of its parts."""
+    paths = {place.name.rpartition(".")[0]: name.rpartition(".")[0] for name, place in naming.found.items()}
+    stated = module_statement(found.modules, paths, subject)
+    return (stated,) if stated else ()
 
 
 def _refuse_quantised(naming: Naming, held: dict[str, Tensor], subject: str) -> None:
@@ -180,7 +189,7 @@ def _architecture(
     subject = str(path)
     spoken = [each for each in found.statements if naming.scheme.name in each.schemes]
     notes = tuple(dict.fromkeys(note for each in spoken for note in each.notes))
-    early = [each for each in spoken if each.library != "graph"]
+    early = [each for each in spoken if each.library not in ("graph", "module")]
     if early:  # tells what is wrong in fewer words than the names of all tensors that do not fit
         rows = [fitted(name, shapes) for name in variants() if model in (None, name)]
         _as_stated(early, sorted(rows, key=lambda row: len(row.shapes.items() ^ shapes.items())))

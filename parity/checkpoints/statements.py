@@ -15,7 +15,7 @@ from typing import Any
 from parity.errors import CheckpointError
 from parity.models.targets import head_activations, variants
 
-from .graph import graph_words, graphs, own_graph
+from .graph import graph_words, graphs, module_words, own_graph
 
 IDLE: tuple[Any, ...] = (None, False, 0, [], {})  # of a setting that is not known: as if it were not there
 
@@ -119,6 +119,7 @@ def _own_words(config: Any) -> dict[str, Any]:
 
 WORDS = {
     "graph": graph_words,
+    "module": module_words,
     "own": _own_words,
     "keras_hub": _keras_hub_words,
     "transformers": transformers_words,

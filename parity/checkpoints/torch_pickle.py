@@ -21,6 +21,7 @@ from .keras_archive import check_archive, stored_at
 from .nests import state_of
 from .objects import DTYPES, Dtype, Odd, Storage, unpickled
 from .pickles import Global, Thing
+from .pt2 import PROGRAM
 from .tensors import BFLOAT16, Tensor
 
 MOST_PICKLE = 64 << 20  # bytes; a network of 10,000 tensors has about one million
@@ -43,11 +44,11 @@ def read_torch(path: Path, at: str = "") -> Checkpoint:
     at: where in it the tensors lie, "teacher.model". Raises CheckpointError for whatever is no sound file of tensors.
     """
     content = _content(path)
-    state, notes, beside = state_of(content.value, str(path), at)
+    state, notes, beside, modules = state_of(content.value, str(path), at)
     keras = {match[1]: array for name, array in state.items() if (match := BACKEND.fullmatch(name))}
     if keras and all(BACKEND.fullmatch(name) or name.startswith("_functional.") for name in state):
-        return Checkpoint(keras, notes=(*content.notes, *notes, OF_KERAS), layout="keras", beside=beside)
-    return Checkpoint(state, notes=(*content.notes, *notes), beside=beside)
+        return Checkpoint(keras, notes=(*content.notes, *notes, OF_KERAS), layout="keras", beside=dict(beside))
+    return Checkpoint(state, notes=(*content.notes, *notes), beside=dict(beside), modules=modules)
 
 
 def load_tensors(path: Path) -> Any:
@@ -78,7 +79,8 @@ def _content(path: Path) -> Content:
 
 def _zipped(path: Path) -> Content:
     with check_archive(path) as archive:
-        entries = _weights_of(path, {entry.filename: entry for entry in archive.infolist()})
+        named = {entry.filename: entry for entry in archive.infolist()}
+        entries = _weights_of(path, named)
         (pickle,) = (name for name in entries if name.rpartition("/")[2] == "data.pkl")
         data = mapped(path)
         checked = any(entry.CRC for entry in entries.values())
@@ -96,7 +98,8 @@ def _zipped(path: Path) -> Content:
         return _storage(held, kind, big)
 
     value, _ = unpickled(_bytes(data, starts, entries[pickle]), str(path), stored=stored)
-    return Content(value, () if checked or not data.size else (UNCHECKED,))
+    notes = [] if checked or not data.size else [UNCHECKED]
+    return Content(value, (*notes, *((PROGRAM,) if f"{home}constants.pkl" in named else ())))
 
 
 def _bytes(data: Array, starts: dict[str, int], entry: zipfile.ZipInfo) -> bytes:
