@@ -161,6 +161,12 @@ def _encoded(args: tuple[Any, ...]) -> Any:
     return text.encode("latin-1") if isinstance(text, str) and rest in (["latin1"], ["latin-1"]) else text
 
 
+def _pair(value: Any) -> Any:
+    """A tuple; of a name and an array, as Paddle pickles its tensors, the array."""
+    held = tuple(value) if isinstance(value, list | tuple) else ()
+    return held[1] if len(held) == 2 and isinstance(held[0], str) and isinstance(held[1], np.ndarray) else held
+
+
 def _list(args: tuple[Any, ...]) -> list[Any]:
     return list(args[0]) if args and isinstance(args[0], list | tuple) else []
 
@@ -182,6 +188,8 @@ CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "torch.device": lambda args: str(args[0]) if args else "",
     "torch.storage._load_from_bytes": lambda args: Odd("a torch file inside of a pickle"),
     "_codecs.encode": _encoded,
+    "builtins.tuple": lambda args: _pair(args[0]) if args else (),
+    "__builtin__.tuple": lambda args: _pair(args[0]) if args else (),
     "builtins.bytes": lambda args: args[0] if args and isinstance(args[0], bytes) else b"",
     "__builtin__.bytes": lambda args: args[0] if args and isinstance(args[0], bytes) else b"",
     "builtins.list": _list,

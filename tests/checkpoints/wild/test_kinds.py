@@ -1,10 +1,13 @@
 """Files as people have them give the logits of the network they were saved from, or say in a sentence why not."""
 
+import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 import parity
@@ -14,7 +17,7 @@ from parity.checkpoints.source import read_source
 from parity.errors import MOST, CheckpointError
 from tests.checkpoints.helpers import SMALL, random_tensors
 
-from .kinds import REFUSED, TAKEN, State
+from .kinds import REFUSED, TAKEN, State, mlx, paddle
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +81,43 @@ def test_a_prefix_that_is_none(state: State, tmp_path: Path) -> None:
     torch.save(REFUSED["two encoders"][0](state), tmp_path / "in.pth")
     with pytest.raises(CheckpointError, match=r"'x\.' is not; try 'encoder_k\.', 'encoder_q\.'"):
         read_source(tmp_path / "in.pth", None, Asked(prefix="x."))
+
+
+class Tensor:
+    """Pickled as Paddle pickles a tensor in a dictionary: a call of tuple on its name and its array."""
+
+    def __init__(self, name: str, array: np.ndarray) -> None:
+        self.pair = name, array
+
+    def __reduce__(self) -> Any:
+        return tuple, (self.pair,)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_paddle_s_own_files(nested: bool, state: State, tmp_path: Path) -> None:
+    held: dict[str, Any] = {name: tensor.numpy() for name, tensor in paddle(state).items()}
+    content = {"model": {name: Tensor(name, array) for name, array in held.items()}} if nested else held
+    content |= {} if nested else {"StructuredToParameterName@@": {name: f"p_{name}" for name in held}}
+    (tmp_path / "in.pdparams").write_bytes(pickle.dumps(content, 4))
+    found = read_source(tmp_path / "in.pdparams")
+    assert all(np.array_equal(found.tensors[name].value, tensor.numpy()) for name, tensor in state.items())
+
+
+def test_mlx_s_own_files(state: State, tmp_path: Path) -> None:
+    """safetensors with null for metadata, and kernels (out, height, width, in)."""
+    held = {name: tensor.numpy() for name, tensor in mlx(state).items()}
+    blob = safetensors.numpy.save(held)
+    size = int.from_bytes(blob[:8], "little")
+    text = json.dumps({"__metadata__": None} | json.loads(blob[8 : 8 + size])).encode()
+    text += b" " * (-len(text) % 8)
+    (tmp_path / "in.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + blob[8 + size :])
+    found = read_source(tmp_path / "in.safetensors")
+    assert all(np.array_equal(found.tensors[name].value, tensor.numpy()) for name, tensor in state.items())
+
+
+def test_a_square_head_of_paddle_s_is_told_by_its_names(tmp_path: Path) -> None:
+    square = {name: torch.from_numpy(array) for name, array in random_tensors(SMALL, num_classes=64).items()}
+    torch.save(paddle(square), tmp_path / "in.pth")
+    found = read_source(tmp_path / "in.pth")
+    assert np.array_equal(found.tensors["fc.weight"].value, square["fc.weight"].numpy())
+    assert not any("square" in note for note in found.notes)
