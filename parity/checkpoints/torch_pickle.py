@@ -167,7 +167,7 @@ def _older(path: Path, data: Any) -> Any:
     keys, place = unpickled(data, str(path), place)
     whole, held = mapped(path), dict[str, Storage]()
     for key in keys if isinstance(keys, list) else ():
-        kind, count = named[key][0] if key in named else "", int.from_bytes(bytes(data[place : place + 8]), "little")
+        kind, count = _claimed(named, key, path), int.from_bytes(bytes(data[place : place + 8]), "little")
         size = DTYPES[kind].itemsize * count if kind in DTYPES else len(data)
         if place + 8 + size > len(data) or count != named[key][3]:
             raise CheckpointError(
@@ -185,6 +185,13 @@ def _older(path: Path, data: Any) -> Any:
         return _part(held[found[2]], found[4])
 
     return unpickled(data, str(path), began, stored)[0]
+
+
+def _claimed(named: dict[str, tuple[Any, ...]], key: Any, path: Path) -> str:
+    """The dtype of a storage. Raises CheckpointError for one that no tensor has named."""
+    if not isinstance(key, str) or key not in named:
+        raise CheckpointError(f"{path} must list the storages of its tensors, and lists another; fetch it again")
+    return str(named[key][0])
 
 
 def _part(storage: Storage, view: Any) -> Storage:

@@ -134,6 +134,27 @@ def state_head(state: State) -> State:
     return {"weight": state["fc.weight"], "bias": state["fc.bias"]}
 
 
+def four_stages(state: State) -> State:
+    """Of CIFAR's as others write it: as wide as ImageNet's, its stem 3x3; `shortcut` and `linear` in their words."""
+    found = {
+        "conv1.weight": torch.ones(64, 3, 3, 3),
+        "linear.weight": torch.ones(10, 512),
+        "linear.bias": torch.ones(10),
+    }
+    norms = {"bn1": 64}
+    for stage, width in enumerate((64, 128, 256, 512), 1):
+        for block in range(2):
+            path, before = f"layer{stage}.{block}", width // 2 if stage > 1 and not block else width
+            found[f"{path}.conv1.weight"] = torch.ones(width, before, 3, 3)
+            found[f"{path}.conv2.weight"] = torch.ones(width, width, 3, 3)
+            norms |= {f"{path}.bn1": width, f"{path}.bn2": width}
+            if before != width:
+                found[f"{path}.shortcut.0.weight"] = torch.ones(width, before, 1, 1)
+                norms[f"{path}.shortcut.1"] = width
+    leaves = ("weight", "bias", "running_mean", "running_var")
+    return found | {f"{path}.{leaf}": torch.ones(size) for path, size in norms.items() for leaf in leaves}
+
+
 Refused = tuple[Callable[[State], Any], str, dict[str, Any]]  # the file, what is said, and what makes it convert
 
 REFUSED: dict[str, Refused] = {
@@ -178,6 +199,11 @@ REFUSED: dict[str, Refused] = {
     ),
 }
 REFUSED |= {
+    "kuangliu": (
+        lambda state: {"net": under("module.", four_stages(state)), "acc": 95.2},
+        "four stages with a 3x3 stem",
+        {},
+    ),
     "a Linear beside the head": (
         lambda state: state | {"gate.weight": torch.ones(64, 64), "gate.bias": torch.ones(64)},
         "take the network without a head with --headless",
