@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m parity.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     formats = ", ".join(SUFFIXES)
+    written = ", ".join(scheme.name for scheme in SCHEMES if scheme.written)
     result.add_argument("source", metavar="SOURCE", help=f"a checkpoint: {formats}, an index of parts, or a folder")
     result.add_argument(
         "destination",
@@ -64,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--naming",
         metavar="SCHEME",
-        help=f"whose names to write: {', '.join(scheme.name for scheme in SCHEMES)}; by default our own",
+        help=f"whose names to write: {written}; by default our own",
     )
     result.add_argument(
         "--at", metavar="A.B", default="", help="where in a file of several networks this one lies, such as ema.model"

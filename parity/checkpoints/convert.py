@@ -132,9 +132,8 @@ def _scheme(name: str | None, suffix: str, among: tuple[str, ...] = ()) -> Schem
     layout = layout_of(suffix)
     if name is None:
         return scheme_named(OWN[layout], layout)
-    fitting = [
-        scheme.name for scheme in SCHEMES if scheme.layout == layout and scheme.name in (among or (scheme.name,))
-    ]
+    known = [scheme for scheme in SCHEMES if scheme.layout == layout and scheme.written]
+    fitting = [scheme.name for scheme in known if not among or scheme.name in among]
     if BY_SUFFIX[suffix].model:
         fitting = [OWN[layout]]  # the archive describes a model, and that can only be our own
     if name not in fitting:

@@ -19,16 +19,14 @@ class Renamed(NamedTuple):
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
     """A path with placeholders as an expression. Numbers are as Python prints them, without leading zeros."""
-    parts = re.split(r"\{(?:\d+\*)?([a-z]+)(?:[+-]\d+)?\}", path)
+    parts = re.split(r"\{(\w+)(?:[+-]\d+)?\}", path)
     text = "".join(f"(?P<{part}>0|[1-9][0-9]{{0,5}})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
     return re.compile(text)
 
 
 @cache
-def _scales(path: str) -> dict[str, tuple[int, int]]:
-    """name -> (factor, offset): {3*index-3} counts in threes."""
-    found = re.findall(r"\{(?:(\d+)\*)?([a-z]+)([+-]\d+)?\}", path)
-    return {name: (int(factor or 1), int(offset or 0)) for factor, name, offset in found}
+def _offsets(path: str) -> dict[str, int]:
+    return {name: int(offset or 0) for name, offset in re.findall(r"\{(\w+)([+-]\d+)?\}", path)}
 
 
 @lru_cache(4096)  # a norm's leaves have one path
@@ -37,14 +35,11 @@ def _rewrite(path: str, source: str, destination: str) -> str | None:
     match = _pattern(source).fullmatch(path)
     if match is None:
         return None
-    scales, wanted = _scales(source), _scales(destination)
-    numbers: dict[str, int] = {}
-    for name, text in match.groupdict().items():
-        numbers[name], rest = divmod(int(text) - scales[name][1], scales[name][0])
-        if rest or numbers[name] < LEAST[name]:
-            return None
-    made = {name: str(factor * numbers[name] + offset) for name, (factor, offset) in wanted.items()}
-    return re.sub(r"\{(?:\d+\*)?([a-z]+)[^}]*\}", lambda part: made[part[1]], destination)
+    shifts, wanted = _offsets(source), _offsets(destination)
+    numbers = {name: int(text) - shifts[name] for name, text in match.groupdict().items()}
+    if any(number < LEAST[name] for name, number in numbers.items()):
+        return None
+    return re.sub(r"\{(\w+)[^}]*\}", lambda part: str(numbers[part[1]] + wanted[part[1]]), destination)
 
 
 def to_canonical(scheme: Scheme, style: str, stored: str) -> Renamed | None:

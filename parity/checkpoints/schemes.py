@@ -1,9 +1,8 @@
 """How others name the tensors of a residual network: two-way tables, a row for each kind of path.
 
 A row is (torch's class of the layer, canonical path, stored path). A placeholder `{stage-1}` stands for the canonical
-number less one, `{3*index-3}` counts in threes, so every row reads both ways. What follows the layer's path, `.weight`
-or `/vars/0`, is decided by the layer's kind and the file's style alone (LEAVES). Canonical names are torch's state_dict
-keys, canonical axes torch's.
+number less one, so every row reads both ways. What follows the layer's path, `.weight` or `/vars/0`, is decided by the
+layer's kind and the file's style alone (LEAVES). Canonical names are torch's state_dict keys, canonical axes torch's.
 """
 
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ class Scheme:
     rows: tuple[Row, ...]
     containers: tuple[str, str] | None = None
     nested: tuple[str, str] | None = None  # the same, where there is a head
+    written: bool = True  # whether such files are made here, too
     prefers: str = ""  # of variants that share all tensors, the one whose name ends so; else the first
 
 
@@ -124,15 +124,6 @@ _NVIDIA = _rows(
     "layers.{stage-1}.{block}.downsample.1",
     "fc",
 )
-_WEIAICUNZAI = _rows(
-    "conv1.0",
-    "conv1.1",
-    "conv{stage+1}_x.{block}.residual_function.{3*index-3}",
-    "conv{stage+1}_x.{block}.residual_function.{3*index-2}",
-    "conv{stage+1}_x.{block}.shortcut.0",
-    "conv{stage+1}_x.{block}.shortcut.1",
-    "fc",
-)
 _TF_TRANSFORMERS = _rows(
     "resnet/embedder/embedder/convolution",
     "resnet/embedder/embedder/normalization",
@@ -153,10 +144,9 @@ SCHEMES: tuple[Scheme, ...] = (  # of schemes that fit equally well, the first i
     Scheme("detectron2", "torch", _DETECTRON, prefers="_v1"),  # whose default strides in the 1x1, as MSRA's weights do
     Scheme("children", "torch", _CHILDREN),  # nn.Sequential(*resnet.children())
     Scheme("nvidia", "torch", _NVIDIA),
-    Scheme("weiaicunzai", "torch", _WEIAICUNZAI),
     Scheme("resnet_keras", "keras", _TWINS),
     Scheme("keras-applications", "keras", _APPLICATIONS, _LAYERS, _LAYERS, prefers="_v1"),
-    Scheme("tf-transformers", "keras", _TF_TRANSFORMERS),
+    Scheme("tf-transformers", "keras", _TF_TRANSFORMERS, written=False),
     Scheme("keras-hub", "keras", _KERAS_HUB, _LAYERS, ("layers/res_net_backbone/layers/", "layers/")),
 )
 OWN = {"torch": "torchvision", "keras": "resnet_keras"}

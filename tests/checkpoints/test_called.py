@@ -83,6 +83,7 @@ FAMILIES = {
     "keras_cv": ["v2_stack_0_block1_1_conv/vars/0"],
     "classification_models": ["stage1_unit1_conv1/kernel"],
     "BiT": ["block1.unit01.conv1.weight"],
+    "weiaicunzai": ["conv2_x.0.residual_function.0.weight"],
     "CLIP": ["visual.attnpool.q_proj.weight"],
     "squeeze": ["layer1.0.se.fc1.weight"],
     "three": ["conv1.0.weight", "conv1.3.weight"],
