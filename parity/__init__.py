@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     import os
 
     from .checkpoints.convert import Conversion
+    from .checks.own import OwnConversion
     from .checks.report import Report
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-__all__ = ["assert_parity", "check", "convert", "copy_weights"]
+__all__ = ["assert_parity", "check", "convert", "convert_model", "copy_weights"]
 
 
 def _foreseen(function: Callable[P, T]) -> Callable[P, T]:
@@ -112,24 +113,58 @@ def convert(
     model: str | None = None,
     verify: bool = False,
     naming: str | None = None,
+    at: str = "",
+    prefix: str | None = None,
+    headless: bool = False,
 ) -> "Conversion":
-    """Convert a checkpoint between `.pth`, `.pt`, `.safetensors`, `.weights.h5`, `.keras` and `.h5`.
+    """Convert a checkpoint to `.pth`, `.pt`, `.bin`, `.safetensors`, `.npz`, `.weights.h5`, `.keras` or `.h5`.
 
-    source: the file, the index of one that is cut into parts, or a folder with one network in it. model: the named
+    source: the file, whatever its name, the index of one in parts, or a folder with one network in it. model: the named
     variant, where the tensors fit more than one. verify: also check that our two models of that name compute the same,
     one with the tensors that were read and one with those that were written; whatever saved the source is not run.
+    at: where in a file that holds several networks the one lies, "teacher.model". prefix: what the network's names
+    begin with, where several do. headless: take it without its head, whatever that is.
     naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our
     own of the destination's framework.
     Every tensor is used once, nothing in a file is executed, and the destination appears whole or not at all. Raises
     `parity.errors.CheckpointError`, with the whole list of what does not fit.
     """
     from .checkpoints.convert import convert as convert_file
+    from .checkpoints.inside import Asked
 
+    asked = Asked(at, prefix, headless)
     if not verify:
-        return convert_file(source, destination, model, None, naming)
+        return convert_file(source, destination, model, None, naming, asked)
     from .checks.conversion import check_conversion
 
-    return convert_file(source, destination, model, check_conversion, naming)
+    return convert_file(source, destination, model, check_conversion, naming, asked)
+
+
+@_foreseen
+def convert_model(
+    source: "str | os.PathLike[str]",
+    destination: "str | os.PathLike[str]",
+    torch: Any,
+    keras: Any,
+    x: Any = None,
+    check: bool = True,
+) -> "OwnConversion":
+    """Convert a file of one framework's model into the other model's, and prove that both compute the same.
+
+    source: a file, or an index of parts, that `torch` or `keras` saved; destination: the other's, whose name gives the
+    format. torch, keras: a model, a factory without arguments, or "package.module:factory".
+    x: what to run both on, as in `parity.check`; by default what a Keras model says that it takes.
+    check: compare both models and write a certificate, DESTINATION.parity.json; False proves nothing.
+    Nothing in a file is executed, the pairs are those of `parity.check`, every tensor is used once and read back bit
+    for bit. Models that were passed hold the weights afterwards. Raises `parity.checkpoints.convert.VerifyError` where
+    they do not compute the same, and `parity.errors.ParityError` where nothing could be converted; nothing is written
+    then.
+    """
+    from pathlib import Path
+
+    from .checks.own import convert_models
+
+    return convert_models(Path(source), Path(destination), {"torch": torch, "keras": keras}, x, check)
 
 
 class _Package(ModuleType):

@@ -53,7 +53,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     add_onednn(parser)
 
 
-def add_inputs(parser: argparse.ArgumentParser) -> None:
+def add_inputs(parser: Any) -> None:
     """What the models run on."""
     parser.add_argument(
         "--input-shape", type=shapes_of, metavar="C,H,W", help="torch's order, no batch, any rank; of several: 'A;B'"
@@ -139,7 +139,7 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
             raise TargetError(
                 "--checkpoint is read for a named TARGET, and --torch and --keras name your own models; load it in them"
             )
-        given = _inputs_of(arguments)
+        given = given_inputs(arguments)
         if not (arguments.torch and arguments.keras and given):
             raise TargetError(
                 "your own models need --torch, --keras and --input-shape (or --input, or --inputs), all three; one is "
@@ -149,12 +149,12 @@ def chosen_target(arguments: argparse.Namespace) -> Any:
         return targets.Target(name, arguments.torch, arguments.keras, **given)
     if not arguments.target:
         raise TargetError("a TARGET must be given, and none was; try `python -m parity.check resnet50`")
-    given = _inputs_of(arguments)
+    given = given_inputs(arguments)
     target = replace(targets.named(arguments.target, given.get("input_shape")), **given)
     return _with_checkpoint(target, arguments) if checkpoint else target
 
 
-def _inputs_of(arguments: argparse.Namespace) -> dict[str, Any]:
+def given_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     """A target's inputs, as one of three options states them; nothing where none does. Raises TargetError for two."""
     names = ("input_shape", "input", "inputs")
     said = {name: value for name in names if (value := getattr(arguments, name, None))}
@@ -183,7 +183,7 @@ def _with_checkpoint(target: Any, arguments: argparse.Namespace) -> Any:
     specs = (with_arguments(spec, architecture.options) for spec in (target.torch, target.keras))
     size = (
         target.input_shape
-        if _inputs_of(arguments)
+        if given_inputs(arguments)
         else (architecture.config.in_channels, *architecture.config.image_size)
     )
     return replace(target, **dict(zip(("torch", "keras"), specs, strict=True)), input_shape=size)

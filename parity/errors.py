@@ -3,7 +3,7 @@
 import os
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 MOST = 600  # characters of a sentence
@@ -48,20 +48,28 @@ class InternalError(ParityError):
 
 
 class CheckpointError(ParityError):
-    """A checkpoint that cannot be read, recognised, used completely or written. It lists all that is wrong with one."""
+    """A checkpoint that cannot be read, recognised, used completely or written.
 
-    most = None
+    faults: all that is wrong with it, names by what is wrong with them, whole; the message has the first few.
+    """
+
+    def __init__(self, message: str, faults: Mapping[str, Iterable[str]] | None = None) -> None:
+        super().__init__(message)
+        self.faults = {what: list(names) for what, names in (faults or {}).items()}
 
 
 class UnwritableError(ParityError):
     """A file that was asked for cannot be written."""
 
 
-def few(items: Iterable[str], room: int = ROOM) -> str:
-    """A list in a sentence: as many of the items as there is room for, at least one, and how many more there are."""
+def few(items: Iterable[str], room: int = ROOM, most: int | None = None) -> str:
+    """A list in a sentence: as many of the items as there is room for, at least one, and how many more there are.
+
+    most: that many at the most.
+    """
     every = list(items)
     shown: list[str] = []
-    for item in every:
+    for item in every[:most]:
         if shown and len(", ".join([*shown, item])) > room:
             break
         shown.append(short(item, room))

@@ -6,6 +6,7 @@ from pathlib import Path
 from parity.errors import CheckpointError
 
 from .checkpoint import strict_json
+from .files import is_checkpoint
 from .statements import Statement, statements
 
 WHOLE = re.compile(r"(model|pytorch_model|task)\b.*")  # the names that those libraries give the weights of a folder
@@ -16,12 +17,12 @@ MOST_CONFIG = 16 << 20  # bytes
 def stated_beside(weights: Path) -> tuple[list[Statement], tuple[str, ...]]:
     """What config.json beside a folder's weights, or task.json beside keras_hub's task.weights.h5, states; and a note.
 
-    Nothing for weights of another name: they need not be the folder's.
+    Nothing for weights of another name beside others: they need not be the folder's.
     """
     match = WHOLE.fullmatch(weights.name)
-    if match is None:
+    if match is None and not _alone(weights):
         return [], ()
-    config = weights.with_name("task.json" if match[1] == "task" else "config.json")
+    config = weights.with_name("task.json" if match and match[1] == "task" else "config.json")
     try:
         text = config.read_bytes() if config.is_file() and config.stat().st_size <= MOST_CONFIG else b""
     except OSError:
@@ -30,3 +31,11 @@ def stated_beside(weights: Path) -> tuple[list[Statement], tuple[str, ...]]:
         return (statements(strict_json(text, str(config)), str(config)) if text else []), ()
     except CheckpointError:
         return [], (f"{config.name} beside it is no sound JSON and says nothing of the network",)
+
+
+def _alone(weights: Path) -> bool:
+    """Whether a file is its folder's only checkpoint."""
+    try:
+        return [path.name for path in weights.parent.iterdir() if is_checkpoint(path)] == [weights.name]
+    except OSError:
+        return False

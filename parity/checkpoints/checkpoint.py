@@ -29,6 +29,9 @@ class Checkpoint:
     clashes: tuple[str, ...] = ()  # names that the file holds twice
     paths: tuple[str, ...] = ()  # where a file has paths of its own: those of all arrays, also of what was passed over
     statements: tuple[Statement, ...] = ()  # what the file, or one beside it, states of its network
+    layout: str = ""  # whose names and axes the tensors have, where it is not the container's
+    modules: dict[str, dict[str, Any]] = field(default_factory=dict)  # of a saved module: class and attributes, by path
+    beside: dict[str, Any] = field(default_factory=dict)  # what lies beside the tensors, plain data
 
 
 @dataclass(frozen=True)

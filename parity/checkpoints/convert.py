@@ -1,5 +1,6 @@
 """One file in, another out: read, renamed, written beside the destination, read back bit for bit, then moved there."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -9,14 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from parity.errors import CheckpointError
+import numpy as np
+
+from parity.errors import CheckpointError, few
 
 from .checkpoint import Labels
 from .files import BY_SUFFIX, format_of, layout_of, read, write
-from .naming import OWN, SCHEMES, Scheme, scheme_named
+from .folders import CONFIG, WEIGHTS, configuration
+from .inside import Asked
+from .naming import scheme_named
 from .parts import check_destination
 from .recognize import Architecture
-from .source import Source, read_source
+from .schemes import OWN, SCHEMES, Scheme
+from .source import ANYTHING, Source, read_source
 from .tensors import Tensor, differing
 
 
@@ -27,6 +33,8 @@ class Verified(Protocol):
     def ok(self) -> bool:
         """Whether they compute the same."""
 
+
+PRETRAINED = ("transformers", "transformers-backbone", "timm")  # whose folders are written
 
 Verify = Callable[[Source, Path], Verified]
 
@@ -56,12 +64,11 @@ class Conversion:
 
 
 class VerifyError(CheckpointError):
-    """Our two models, one with each file's weights, do not compute the same: exit code 1. `report` says where."""
+    """Two models, one with each file's weights, do not compute the same: exit code 1. `report` says where."""
 
-    def __init__(self, name: str, report: Verified) -> None:
+    def __init__(self, models: str, report: Verified) -> None:
         super().__init__(
-            f"our {name} in PyTorch and in Keras must compute the same with the tensors of the two files, and do not; "
-            "nothing was written"
+            f"{models} must compute the same with the tensors of the two files, and do not; nothing was written"
         )
         self.report = report
 
@@ -72,39 +79,66 @@ def convert(
     model: str | None = None,
     verify: Verify | None = None,
     naming: str | None = None,
+    asked: Asked = ANYTHING,
 ) -> Conversion:
     """See `parity.convert`. verify: compares the models of what was read and of the file written; None: nobody does."""
     origin, written = Path(source), Path(destination)
-    goal = Path(os.path.realpath(destination))  # through a link, as other tools write
-    scheme = _scheme(naming, format_of(written))
-    check_destination(written)
-    if goal.is_dir() or not goal.parent.is_dir():
-        what = f"{goal} is a folder" if goal.is_dir() else f"there is no folder {goal.parent}"
-        raise CheckpointError(f"DESTINATION must be a file in a folder that exists, and {what}; choose another place")
-    found = read_source(origin, model)
-    tensors, notes = found.renamed(scheme, format_of(written))
+    whole = os.fspath(destination).endswith(os.sep)  # a folder, for from_pretrained
+    file = Path(WEIGHTS if whole else written.name)
+    scheme = _scheme(naming or (PRETRAINED[0] if whole else None), format_of(file), PRETRAINED if whole else ())
+    goal = goal_of(written, whole)
+    found = read_source(origin, model, asked)
+    tensors, notes = found.renamed(scheme, format_of(file))
+    described = configuration(found.architecture, scheme) if whole else None
     report = None
-    with _workplace(goal) as folder:
-        draft = folder / written.name
-        _write_checked(draft, tensors, _labels(found.architecture, scheme), written)
+    with workplace(goal) as place:
+        made = place / goal.name if whole else place / file
+        draft = made / file if whole else made
+        draft.parent.mkdir(exist_ok=True)
+        if described is not None:
+            draft.with_name(CONFIG).write_text(json.dumps(described, indent=2) + "\n")
+        write_checked(draft, tensors, _labels(found.architecture, scheme), written)
+        notes += _unsound(tensors, origin, verify is not None)
         if verify is not None:
             report = verify(found, draft)
             if not report.ok:
-                raise VerifyError(found.architecture.name, report)
-        os.replace(draft, goal)
+                raise VerifyError(f"our {found.architecture.name} in PyTorch and in Keras", report)
+        os.replace(made, goal)
     return Conversion(origin, written, found.architecture, found.scheme, len(tensors), (*found.notes, *notes), report)
 
 
-def _scheme(name: str | None, suffix: str) -> Scheme:
+def goal_of(destination: Path, folder: bool = False) -> Path:
+    """The file, or the folder, that is to be written. Raises CheckpointError where it cannot be one."""
+    goal = Path(os.path.realpath(destination))  # through a link, as other tools write
+    check_destination(destination)
+    if not goal.parent.is_dir():
+        what = f"there is no folder {goal.parent}"
+    elif folder:
+        what = f"{goal} is there already" if goal.exists() and not _is_empty(goal) else ""
+    else:
+        what = f"{goal} is a folder" if goal.is_dir() else ""
+    if what:
+        kind = "a new folder" if folder else "a file"
+        raise CheckpointError(f"DESTINATION must be {kind} in a folder that exists, and {what}; choose another place")
+    return goal
+
+
+def _is_empty(place: Path) -> bool:
+    return place.is_dir() and not any(place.iterdir())
+
+
+def _scheme(name: str | None, suffix: str, among: tuple[str, ...] = ()) -> Scheme:
     """The names to write. Raises CheckpointError for a scheme that is none or that does not fit the format."""
     layout = layout_of(suffix)
     if name is None:
         return scheme_named(OWN[layout], layout)
-    fitting = [scheme.name for scheme in SCHEMES if scheme.layout == layout]
+    known = [scheme for scheme in SCHEMES if scheme.layout == layout and scheme.written]
+    fitting = [scheme.name for scheme in known if not among or scheme.name in among]
     if BY_SUFFIX[suffix].model:
         fitting = [OWN[layout]]  # the archive describes a model, and that can only be our own
     if name not in fitting:
-        raise CheckpointError(f"--naming for {suffix} must be one of {', '.join(fitting)}, and is {name!r}; choose one")
+        what = "a folder" if among else suffix
+        raise CheckpointError(f"--naming for {what} must be one of {', '.join(fitting)}, and is {name!r}; choose one")
     return scheme_named(name, layout)
 
 
@@ -114,7 +148,7 @@ def _labels(architecture: Architecture, scheme: Scheme) -> Labels:
 
 
 @contextmanager
-def _workplace(goal: Path) -> Iterator[Path]:
+def workplace(goal: Path) -> Iterator[Path]:
     """A hidden folder beside the destination, gone at the end; whatever the disk refuses becomes one sentence."""
     try:
         with tempfile.TemporaryDirectory(prefix=".parity-", dir=goal.parent, ignore_cleanup_errors=True) as folder:
@@ -126,7 +160,7 @@ def _workplace(goal: Path) -> Iterator[Path]:
         ) from None
 
 
-def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, written: Path) -> None:
+def write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, written: Path) -> None:
     """Write, read back and compare."""
     size = sum(tensor.nbytes for tensor in tensors)
     free = shutil.disk_usage(draft.parent).free
@@ -138,8 +172,22 @@ def _write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, writt
     wrong = list(differing(read(draft, trusted=True).tensors, tensors))
     if wrong:
         raise CheckpointError(
-            f"{written} must hold what was written, bit for bit, and differs in {', '.join(wrong)}; check the disk"
+            f"{written} must hold what was written, bit for bit, and differs in {few(wrong)}; check the disk",
+            {"differing": wrong},
         )
+
+
+def _unsound(tensors: Sequence[Tensor], origin: Path, verified: bool) -> tuple[str, ...]:
+    """What must be said of numbers that are none. Raises CheckpointError where they were to be computed with."""
+    with np.errstate(all="ignore"):
+        wrong = [tensor.name for tensor in tensors if not np.isfinite(tensor.value).all()]
+    if wrong and verified:
+        raise CheckpointError(
+            f"{origin} must hold finite numbers to be verified, and holds NaN or infinity in {few(wrong)}; nothing was "
+            "written: leave --verify out to convert it as it is",
+            {"not finite": wrong},
+        )
+    return (f"{origin} holds NaN or infinity in {few(wrong)}: written as they are",) if wrong else ()
 
 
 def printable(text: str) -> str:

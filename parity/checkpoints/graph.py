@@ -10,13 +10,18 @@ from typing import Any
 
 from parity.models.kinds import KINDS, named
 
-from .naming import SCHEMES, Scheme, to_canonical
+from .naming import to_canonical
+from .schemes import OWN, SCHEMES, Scheme
 
 Node = tuple[str, int]  # a layer's name, and which of its calls
 
 WEIGHTED = {"Conv2D", "BatchNormalization", "Dense"}
 
 UNSEEN = {cls for kind in KINDS if kind.idle and kind.test is None for cls in kind.keras} | {"InputLayer"}
+
+OURS = "resnet_keras>ResNet"  # as Keras registers it
+
+OWN_SCHEME = next(scheme for scheme in SCHEMES if scheme.name == OWN["keras"])
 
 FUNCTIONAL = [scheme for scheme in SCHEMES if scheme.containers]
 
@@ -29,14 +34,20 @@ MOST_DEPTH = 8  # of models in models
 
 def graphs(described: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """For a model with layers that a table names: the scheme, and what the graph states. Else nothing."""
-    names = list(_names(described, 0))
+    names = list(_names(described))
     known = {scheme: sum(_canonical(scheme, name) is not None for name in names) for scheme in FUNCTIONAL}
     for scheme, count in known.items():
         if count and count == max(known.values()):
             yield scheme.name, _Graph(described, scheme).stated
 
 
-def _layers(described: Any) -> list[dict[str, Any]]:
+def own_graph(described: Any) -> tuple[dict[str, Any], str] | None:
+    """The network of ours that is a layer of a model, as it is described, and the model's output: "network(image)"."""
+    found = [layer for layer in _every(described, 0) if layer.get("registered_name") == OURS]
+    return (found[0], _Graph(described, OWN_SCHEME).stated["output"]) if len(found) == 1 else None
+
+
+def layers_of(described: Any) -> list[dict[str, Any]]:
     """The layers of a functional or Sequential model; none of anything else."""
     config = described.get("config") if isinstance(described, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else None
@@ -44,19 +55,30 @@ def _layers(described: Any) -> list[dict[str, Any]]:
     return [each for each in listed if isinstance(each, dict) and isinstance(each.get("config"), dict)]
 
 
-def _names(described: Any, depth: int) -> Iterator[str]:
-    for layer in _layers(described) if depth < MOST_DEPTH else ():
-        yield _name(layer)
-        yield from _names(layer, depth + 1)
+def _names(described: Any) -> Iterator[str]:
+    return map(name_of, _every(described, 0))
 
 
-def _name(layer: dict[str, Any]) -> str:
+def _every(described: Any, depth: int) -> Iterator[dict[str, Any]]:
+    """The layers of a model and of the models in it."""
+    for layer in layers_of(described) if depth < MOST_DEPTH else ():
+        yield layer
+        yield from _every(layer, depth + 1)
+
+
+def name_of(layer: dict[str, Any]) -> str:
     return str(layer["config"].get("name", layer.get("name", "")))
 
 
 def _canonical(scheme: Scheme, name: str) -> str | None:
     place = to_canonical(scheme, "vars", f"{name}/vars/0")
     return place.name.rpartition(".")[0] if place else None
+
+
+def _other_head(described: Any, scheme: Scheme) -> str | None:
+    """The name of the only Dense of a model, where the scheme has another word for the head."""
+    names = [name_of(layer) for layer in _every(described, 0) if layer.get("class_name") == "Dense"]
+    return names[0] if len(names) == 1 and _canonical(scheme, names[0]) is None else None
 
 
 class _Graph:
@@ -66,13 +88,14 @@ class _Graph:
         self.scheme = scheme
         self.stated: dict[str, Any] = {}
         self.count = 0
+        self.head = _other_head(described, scheme)
         self.stated["output"] = self._output(described, "image", 0)
 
     def _output(self, described: dict[str, Any], image: str, depth: int) -> str:
         """What a model makes of `image`; a model inside another is part of it."""
         made: dict[Node, str] = {}
         last: str | None = None
-        for layer in _layers(described):
+        for layer in layers_of(described):
             self.count += 1
             if self.count > MOST_LAYERS or depth > MOST_DEPTH:
                 return "more layers than a network has"
@@ -80,15 +103,17 @@ class _Graph:
             calls = layer.get("inbound_nodes")
             for number, inputs in enumerate(list(_calls(calls)) or ([[]] if calls is not None else before)):
                 texts = [_made(made, node) for node in inputs] or [image]
-                inner = self._output(layer, ", ".join(texts), depth + 1) if _layers(layer) else None
-                made[_name(layer), number] = _short(inner or self._expression(layer, texts))
-            last = _name(layer)
+                inner = self._output(layer, ", ".join(texts), depth + 1) if layers_of(layer) else None
+                made[name_of(layer), number] = _short(inner or self._expression(layer, texts))
+            last = name_of(layer)
         outputs = _nodes(described["config"].get("output_layers") or [[last, 0, 0]])
         return _short(" and ".join(_made(made, node) for node in outputs))
 
     def _expression(self, layer: dict[str, Any], inputs: list[str]) -> str:
         kind, config, text = str(layer.get("class_name")), layer["config"], ", ".join(inputs)
-        path = _canonical(self.scheme, _name(layer))
+        path = "fc" if name_of(layer) == self.head else _canonical(self.scheme, name_of(layer))
+        if layer.get("registered_name") == OURS:
+            return f"network({text})"
         if kind in WEIGHTED and path is not None:
             return self._weighted(kind, config, path, text)
         if kind in UNSEEN or kind.startswith("Random") or (kind == "Flatten" and text.startswith("average(")):
@@ -150,6 +175,12 @@ def graph_words(config: Any) -> dict[str, Any]:
     head = config.classifier_activation
     words["output"] = (f"{head}(fc)" if head else "fc") if config.num_classes else f"average({text})"
     return words
+
+
+def module_words(config: Any) -> dict[str, Any]:
+    """What a saved module of a row states, in the same words: its layers' settings, and not what computes with them."""
+    words = graph_words(config)
+    return {key: value for key, value in words.items() if not key.startswith(("input of", "sum of", "output"))}
 
 
 def _block_words(config: Any, block: str, stride: int, text: str, changes: bool) -> dict[str, Any]:

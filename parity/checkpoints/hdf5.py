@@ -1,10 +1,11 @@
 """HDF5 weights: Keras 3's `.weights.h5`, and the older `.h5` of weights or a whole model, whose code is never run."""
 
 import io
+import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,23 @@ MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
 SECONDS = 9  # for the process that looks where the arrays lie
 PASSED_OVER = ("optimizer/", "optimizer_weights/", "_metrics/", "compile_metrics/")
 CLASSES = {4: "conv2d", 2: "dense", 1: "batch_normalization"}  # as Keras numbers them, by the axes of their weights
-NAMELESS = ("layers/", "_layer_checkpoint_dependencies/")  # numbered by class in files of functional models
+IN_CONTAINERS = re.compile(r"(?:(?:layers|_layer_checkpoint_dependencies)/[^/]+/)+")  # of functional models
 
 
-def read_hdf5(path: Path, region: tuple[int, int] | None = None, *, trusted: bool = False) -> Checkpoint:
+def read_hdf5(
+    path: Path,
+    region: tuple[int, int] | None = None,
+    *,
+    trusted: bool = False,
+    named: Callable[[], dict[str, str]] = dict,
+) -> Checkpoint:
     """Read HDF5 weights, of the whole file or of a region (start, size) of it.
 
-    Names come as "layer/leaf": the layer's path, or in a functional model's file its name. Raises CheckpointError.
+    named: the layers' names by the groups of their arrays, for a file that has none. Names come as "layer/leaf": the
+    layer's path, or in a functional model's file its name. Raises CheckpointError.
     """
     found = _index(path, region, trusted)
-    return _taken(path, region, found, found["names"])
+    return _taken(path, region, found, found["names"] or named())
 
 
 def read_hdf5_parts(paths: Sequence[Path]) -> list[Checkpoint]:
@@ -52,21 +60,43 @@ def read_hdf5_parts(paths: Sequence[Path]) -> list[Checkpoint]:
     return [_taken(path, None, each, names) for path, each in zip(paths, found, strict=True)]
 
 
+def datasets(path: Path, region: tuple[int, int] | None = None) -> dict[str, Array]:
+    """The arrays of a network by their paths in the file, whatever its layers are called. Raises CheckpointError."""
+    found, data = _index(path, region, False), _part(path, region)
+    return {
+        stored: _array(data, f"{stored} in {path}", code, shape, offset)
+        for stored, code, shape, offset in found["datasets"]
+        if not _passed_over(stored)
+    }
+
+
+def _part(path: Path, region: tuple[int, int] | None) -> Array:
+    return mapped(path)[region[0] : sum(region)] if region else mapped(path)
+
+
+def _passed_over(stored: str) -> bool:
+    return stored.startswith(PASSED_OVER) or "seed_generator" in stored
+
+
+def _array(data: Array, subject: str, code: str, shape: list[int], offset: int | None) -> Array:
+    if offset is None and 0 not in shape:
+        raise CheckpointError(f"{subject} must have its values stored, and has none; save it again")
+    dtype = BFLOAT16 if code == "bfloat16" else np.dtype(code)
+    return view(data, subject, dtype, tuple(shape), offset or 0)
+
+
 def _taken(path: Path, region: tuple[int, int] | None, found: dict[str, Any], names: dict[str, str]) -> Checkpoint:
     """The arrays of an index where they lie in the file. `names`: of the layers, by the group of their arrays."""
-    data = mapped(path)[region[0] : sum(region)] if region else mapped(path)
+    data = _part(path, region)
     tensors: dict[str, Array] = {}
     passed, taken = 0, list[str]()
     for stored, code, shape, offset in found["datasets"]:
-        if stored.startswith(PASSED_OVER) or "seed_generator" in stored:
+        if _passed_over(stored):
             passed += 1
             continue
         name = _legacy_name(stored) if found["legacy"] else _name(stored, names, path)
         taken.append(name)
-        dtype = BFLOAT16 if code == "bfloat16" else np.dtype(code)
-        if offset is None and 0 not in shape:
-            raise CheckpointError(f"{stored} in {path} must have its values stored, and has none; save it again")
-        tensors[name] = view(data, f"{stored} in {path}", dtype, tuple(shape), offset or 0)
+        tensors[name] = _array(data, f"{stored} in {path}", code, shape, offset)
     notes = (f"{passed} arrays of the optimizer or of random state passed over",) if passed else ()
     paths = tuple(row[0] for row in found["datasets"])
     subject = f"model_config in {path}"
@@ -103,13 +133,14 @@ def _legacy_name(stored: str) -> str:
 
 def _name(stored: str, names: dict[str, str], path: Path) -> str:
     """A path of attributes stands for itself; "layers/conv2d_10/vars/0" needs the layer's name beside it."""
-    if not stored.startswith(NAMELESS):
-        return stored
+    inner = IN_CONTAINERS.match(stored)
+    if inner is None or not stored[inner.end() :].startswith("vars/"):
+        return stored  # of a layer with attributes of its own, whatever that lies in
     layer = names.get(stored.rpartition("/")[0])
     if layer is None:
         raise CheckpointError(
-            f"{path} must name its layers, and from early Keras 3 has only numbers ({stored}), whose order would be a "
-            "guess; load it into its own model and save that again with today's Keras"
+            f"{path} must name its layers, and has only numbers ({stored}), as tf-keras (Keras 2) and Keras before 3.6 "
+            "write weights; save the whole model as .keras or .h5, which list its layers"
         )
     return f"{layer}/vars/{stored.rpartition('/')[2]}"
 

@@ -109,7 +109,8 @@ def _dataset(dataset: Any, path: str) -> list[Any]:
     kind = dataset.get_type()
     if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.OPAQUE):
         raise RefusedError(f"must hold numbers, but {path} holds something else")
-    brain = kind.get_size() == 2 and _text(dataset, b"dtype") == "bfloat16"  # as Keras marks them
+    marked = kind.get_class() == h5py.h5t.OPAQUE or _text(dataset, b"dtype") == "bfloat16"  # the older .h5 has no mark
+    brain = kind.get_size() == 2 and marked
     return [path, "bfloat16" if brain else kind.dtype.str, list(dataset.shape), dataset.get_offset()]
 
 

@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity.errors import CheckpointError
+from parity.errors import CheckpointError, few
 from parity.models.arrays import Array
 
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels, mapped, repeated, strict_json
+from .graph import OURS, own_graph
+from .numbered import numbered
 from .statements import statements
 from .tensors import Tensor
 
@@ -37,12 +39,23 @@ def read_keras(path: Path, trusted: bool = False) -> Checkpoint:
             raise CheckpointError(
                 f"{WEIGHTS} in {path} must be stored, as Keras does, and is compressed; save it again"
             )
-        described = strict_json(_read(archive, config, path), f"{CONFIG} in {path}")
-    region = (stored_at(path, mapped(path), weights), weights.file_size)
-    found = read_hdf5(path, region, trusted=trusted)
+        described = strict_json(inflated(archive, config, path), f"{CONFIG} in {path}")
+    region = weights_in(path, weights)
+    found = read_hdf5(path, region, trusted=trusted, named=lambda: numbered(described))
     model, options = _our_config(described)
     stated = statements(described, f"{CONFIG} in {path}")
     return replace(found, model=model, config=options, statements=tuple(stated))
+
+
+def weights_in(path: Path, entry: zipfile.ZipInfo | None = None) -> tuple[int, int]:
+    """Where the weights lie in an archive, and how many bytes they are. Raises CheckpointError where there are none."""
+    if entry is None:
+        with check_archive(path) as archive:
+            stored = [each for each in archive.infolist() if each.filename == WEIGHTS]
+        if len(stored) != 1 or stored[0].compress_type != zipfile.ZIP_STORED:
+            raise CheckpointError(f"{path} must hold {WEIGHTS}, stored as Keras does, and does not; save it with Keras")
+        entry = stored[0]
+    return stored_at(path, mapped(path), entry), entry.file_size
 
 
 def check_archive(path: Path) -> zipfile.ZipFile:
@@ -66,11 +79,11 @@ def check_archive(path: Path) -> zipfile.ZipFile:
         faults.append("its entries lie over one another")
     if faults:
         archive.close()
-        raise CheckpointError(f"{path} must be a plain zip of {size} bytes, but {', '.join(faults)}; refused")
+        raise CheckpointError(f"{path} must be a plain zip of {size} bytes, but {few(faults)}; refused")
     return archive
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> bytes:
+def inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> bytes:
     """An entry's bytes, no more than it claims; its checksum is checked."""
     try:
         with archive.open(entry) as file:
@@ -82,10 +95,11 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> bytes
     return text
 
 
-def stored_at(path: Path, data: Array, entry: zipfile.ZipInfo) -> int:
+def stored_at(path: Path, data: Array, entry: zipfile.ZipInfo, checked: bool = True) -> int:
     """Where a stored entry's bytes begin: after a local header of 30 bytes, the name and the extra field.
 
-    Raises CheckpointError where that header is not the entry's own, or the bytes do not fit their checksum.
+    Raises CheckpointError where that header is not the entry's own, or the bytes do not fit their checksum. checked:
+    whether they have one.
     """
     header = data[entry.header_offset : entry.header_offset + 30].tobytes()
     lengths = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
@@ -93,7 +107,8 @@ def stored_at(path: Path, data: Array, entry: zipfile.ZipInfo) -> int:
     start = entry.header_offset + 30 + sum(lengths)
     names = [entry.orig_filename.encode(code, "replace") for code in ("utf-8", "cp437")]
     own = header.startswith(ZIP_MAGIC) and name in names
-    if not own or zlib.crc32(data[start : start + entry.file_size].data) != entry.CRC:
+    whole = start + entry.file_size <= data.size
+    if not (own and whole) or (checked and zlib.crc32(data[start : start + entry.file_size].data) != entry.CRC):
         raise CheckpointError(
             f"{entry.filename} in {path} must fit its name and checksum in the archive, and does not; "
             "the file is damaged: fetch it again"
@@ -102,10 +117,12 @@ def stored_at(path: Path, data: Array, entry: zipfile.ZipInfo) -> int:
 
 
 def _our_config(described: Any) -> tuple[str | None, dict[str, Any] | None]:
-    """The name and configuration of a model of resnet_keras, as data; None for any other."""
+    """The name and configuration of a model of resnet_keras, or of the only one in a model, as data; else None."""
+    inside = own_graph(described)
+    described = inside[0] if inside else described
     try:
         arguments = described["config"]["arguments"]
-        if described["registered_name"] == "resnet_keras>ResNet":
+        if described["registered_name"] == OURS:
             name, config = arguments["name"], arguments["config"]
             return (name, config) if isinstance(name, str) and isinstance(config, dict) else (None, None)
     except (KeyError, TypeError):

@@ -14,11 +14,14 @@ from typing import Any
 from parity.errors import CheckpointError
 
 from .checkpoint import Checkpoint, repeated, strict_json
-from .files import BY_SUFFIX, format_of, layout_of, read, read_together
+from .files import container_of, is_checkpoint, read, read_together
+from .strangers import folder_of, part_of
 
 NUMBERED = re.compile(r"(|.*\D)(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
 
 KERAS_PART = re.compile(r"(.*)_\d{5,}\.weights\.h5", re.DOTALL)  # as Keras names them, and others their epochs
+
+ONE_OF = ("model.safetensors", "pytorch_model.bin", "tf_model.h5")  # transformers' names, the first preferred
 
 MOST_INDEX = 16 << 20  # bytes
 
@@ -38,7 +41,7 @@ class Parts:
     @property
     def layout(self) -> str:
         """Whose names and axes the tensors have: "torch" or "keras"."""
-        return layout_of(format_of(self.files[0], parts=True))
+        return container_of(self.files[0]).layout
 
 
 def find_parts(source: Path) -> Parts:
@@ -50,6 +53,11 @@ def find_parts(source: Path) -> Parts:
         return _in_folder(source)
     if source.suffix == ".json":
         return _listed(source)
+    other = part_of(source.name) if source.is_file() else None
+    if other is not None:
+        raise CheckpointError(
+            f"SOURCE must be a checkpoint that is read here, and {source} is of {other.what}; {other.step}"
+        )
     index, places = _index_of(source)
     siblings = set().union(*places.values()) if places else _numbered(source)
     if len(siblings) > 1:
@@ -57,10 +65,13 @@ def find_parts(source: Path) -> Parts:
     return _listed(index) if index else Parts((source,))
 
 
-def read_parts(parts: Parts) -> Checkpoint:
-    """The tensors of all files as one checkpoint. Raises CheckpointError where the files and their index differ."""
+def read_parts(parts: Parts, at: str = "") -> Checkpoint:
+    """The tensors of all files as one checkpoint. at: where in a file of its own they lie.
+
+    Raises CheckpointError where the files and their index differ.
+    """
     if len(parts.files) == 1 and parts.index is None:
-        return read(parts.files[0])
+        return read(parts.files[0], at=at)
     found = read_together(parts.files)
     _check_places(parts, found)
     tensors = {name: array for each in found for name, array in each.tensors.items()}
@@ -190,13 +201,14 @@ def _listed(index: Path) -> Parts:
     """The parts that an index lists, all of them there."""
     places = _places(index, _text(index))
     names = sorted(set().union(*places.values()))
-    suffixes = {format_of(index.with_name(name), parts=True) for name in names}
-    if len(suffixes) > 1 or any(BY_SUFFIX[suffix].model for suffix in suffixes):
-        raise CheckpointError(f"{index} must name weights of one format, and names {_some(suffixes)}; refused")
     forgotten = sorted(set().union(*(_numbered(index.with_name(name)) for name in names)) - set(names))
     if forgotten:
         raise CheckpointError(f"{index} must name all parts, and leaves out {_some(forgotten)}; fetch it again")
-    return _all_there(Parts(tuple(index.with_name(name) for name in names), index, places))
+    parts = _all_there(Parts(tuple(index.with_name(name) for name in names), index, places))
+    kinds = {container.name: container for container in map(container_of, parts.files)}
+    if len(kinds) > 1 or any(container.model for container in kinds.values()):
+        raise CheckpointError(f"{index} must name weights of one format, and names {_some(kinds)}; refused")
+    return parts
 
 
 def _all_there(parts: Parts) -> Parts:
@@ -219,8 +231,14 @@ def _in_folder(folder: Path) -> Parts:
     for index, places in _indexes(folder):
         networks[frozenset().union(*places.values())] = index
     for name in names:
-        if _is_checkpoint(folder / name) and not any(name in files for files in networks):
+        if is_checkpoint(folder / name) and not any(name in files for files in networks):
             networks[frozenset(_numbered(folder / name) or {name})] = None
+    other = None if networks else folder_of(frozenset(names) | _inside(folder))
+    if other is not None:
+        raise CheckpointError(
+            f"SOURCE must be a checkpoint that is read here, and {folder} is {other.what}; {other.step}"
+        )
+    networks = _same(networks)
     if len(networks) != 1:
         shown = [path.name if path else min(files) for files, path in networks.items()]
         what = f"has {len(networks)}, {_some(shown)}" if networks else "has none"
@@ -232,11 +250,22 @@ def _in_folder(folder: Path) -> Parts:
     return _listed(found) if found else _all_there(Parts(tuple(folder / name for name in sorted(files))))
 
 
-def _is_checkpoint(path: Path) -> bool:
+def _inside(folder: Path) -> frozenset[str]:
+    """The names of the folders in a folder."""
     try:
-        return bool(format_of(path, parts=True))
-    except CheckpointError:
-        return False
+        return frozenset(path.name for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return frozenset()
+
+
+def _same(networks: dict[frozenset[str], Path | None]) -> dict[frozenset[str], Path | None]:
+    """Of a network in several formats, as a model's page has them side by side, one: the first of ONE_OF."""
+    if len(networks) > 1 and all(files <= set(ONE_OF) or index for files, index in networks.items()):
+        for name in ONE_OF:
+            for files, index in networks.items():
+                if name in files or (index is not None and index.name.startswith(name)):
+                    return {files: index}
+    return networks
 
 
 def _check_places(parts: Parts, found: Sequence[Checkpoint]) -> None:

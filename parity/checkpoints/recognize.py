@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
-from parity.errors import CheckpointError
+from parity.errors import CheckpointError, few
 from parity.models.targets import variants
 
+from .foreign import OWN_MODEL
+
 Shapes = dict[str, tuple[int, ...]]
+
+MOST_NAMED = 5  # tensors of a kind in a sentence
+ROOM = 120  # characters of them
 
 
 @dataclass(frozen=True)
@@ -108,18 +112,14 @@ def _with_other_shortcuts(name: str, shapes: Shapes) -> Iterator[Architecture]:
 def fitted(name: str, shapes: Shapes, **options: Any) -> Architecture:
     """The variant with the classes and the input channels that the tensors show, whether or not it has them."""
     row, head, stem = variants()[name], shapes.get("fc.weight", ()), shapes.get("conv1.weight", ())
-    classes = head[0] if len(head) == 2 else 0 if "fc.bias" not in shapes else row.num_classes
+    bias = shapes.get("fc.bias", ())
+    classes = bias[0] if len(bias) == 1 else head[0] if len(head) == 2 else row.num_classes if bias or head else 0
     channels = stem[1] if len(stem) == 4 else row.in_channels
     if classes != row.num_classes:
         options["num_classes"] = classes
     if channels != row.in_channels and channels > 0:
         options["in_channels"] = channels
     return Architecture(name, options)
-
-
-@cache
-def _row_shapes(name: str) -> frozenset[tuple[str, tuple[int, ...]]]:
-    return frozenset(expected_shapes(variants()[name]).items())
 
 
 def named(name: str, shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> Architecture:
@@ -138,8 +138,8 @@ def named(name: str, shapes: Shapes, subject: str, faults: dict[str, list[str]])
     tried = [fitted(name, shapes), *_with_other_shortcuts(name, shapes)]
     exact = [shaped for shaped in tried if shaped.shapes == shapes]
     if not exact or any(faults.values()):
-        differences = _differences((exact or tried)[0], shapes, faults)
-        raise CheckpointError(f"{subject} must hold exactly the tensors of {name}, but {differences}")
+        found = _differences((exact or tried)[0], shapes, faults)
+        raise CheckpointError(f"{subject} must hold exactly the tensors of {name}, but there are {_told(found)}", found)
     return exact[0]
 
 
@@ -147,20 +147,43 @@ def recognize(shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> lis
     """The candidates. Raises CheckpointError, which names the nearest and every difference, where there is none."""
     found = candidates(shapes)
     if not found or any(faults.values()):
-        held = set(shapes.items())
-        gaps = {name: len(_row_shapes(name) ^ held) for name in variants()}
-        nearest = [name for name in gaps if gaps[name] == min(gaps.values())]
+        if not found and shapes.get("conv1.weight", ())[2:] == (3, 3) and "layer4.0.conv1.weight" in shapes:
+            raise CheckpointError(
+                f"{subject} must hold the tensors of one of the {len(variants())} variants, and holds a ResNet of four "
+                f"stages with a 3x3 stem, as for CIFAR in kuangliu's and weiaicunzai's repositories, and ours has 7x7; "
+                f"{OWN_MODEL}",
+                faults,
+            )
+        nearest = [fitted(each.name, shapes) for each in found] or _nearest(shapes)
+        if not nearest:
+            strange = {"unexpected": [*faults.get("unexpected", ()), *shapes]}
+            names = strange["unexpected"]
+            raise CheckpointError(
+                f"{subject} must hold the tensors of one of the {len(variants())} variants, and is near none: of its "
+                f"{len(names)} names some are {few(names, ROOM, MOST_NAMED)}; {OWN_MODEL}",
+                strange,
+            )
+        wrong = _differences(nearest[0], shapes, faults)
         raise CheckpointError(
-            f"{subject} must hold exactly the tensors of one of the {len(gaps)} variants; the nearest is "
-            f"{' or '.join(nearest)}, but {_differences(fitted(nearest[0], shapes), shapes, faults)}"
+            f"{subject} must hold exactly the tensors of one of the {len(variants())} variants; the nearest is "
+            f"{' or '.join(each.name for each in nearest)}, but there are {_told(wrong)}",
+            wrong,
         )
     return found
 
 
-def _differences(wanted: Architecture, held: Shapes, faults: dict[str, list[str]]) -> str:
-    """All that is missing, unexpected, of another shape or otherwise at fault, in words."""
+def _nearest(shapes: Shapes) -> list[Architecture]:
+    """The variants with the fewest differences, where half of the tensors are theirs; none for another network."""
+    tried = [fitted(name, shapes) for name in variants()]
+    gaps = [len(each.shapes.items() ^ shapes.items()) for each in tried]
+    near = [each for each, gap in zip(tried, gaps, strict=True) if gap == min(gaps)]
+    return [each for each in near if 2 * len(each.shapes.keys() & shapes.keys()) > len(each.shapes)]
+
+
+def _differences(wanted: Architecture, held: Shapes, faults: dict[str, list[str]]) -> dict[str, list[str]]:
+    """All that is missing, unexpected, of another shape or otherwise at fault: names by what is wrong with them."""
     shapes = wanted.shapes
-    parts = faults | {
+    found = faults | {
         "missing": [name for name in shapes if name not in held],
         "unexpected": faults.get("unexpected", []) + [name for name in held if name not in shapes],
         "of another shape": [
@@ -169,5 +192,11 @@ def _differences(wanted: Architecture, held: Shapes, faults: dict[str, list[str]
             if name in held and held[name] != shape
         ],
     }
-    text = "; ".join(f"{len(names)} {what}: {', '.join(names)}" for what, names in parts.items() if names)
-    return f"there are {text}; name the variant with --model, or correct the file"
+    return {what: names for what, names in found.items() if names}
+
+
+def _told(faults: dict[str, list[str]]) -> str:
+    """The faults in a sentence: the first few names of each, and how many there are."""
+    room = ROOM if len(faults) < 3 else ROOM // 2
+    text = "; ".join(f"{len(names)} {what}: {few(names, room, MOST_NAMED)}" for what, names in faults.items())
+    return f"{text}; correct the file, or {OWN_MODEL}"

@@ -10,6 +10,7 @@ import numpy as np
 from parity.errors import CheckpointError
 
 from .checkpoint import Checkpoint, Labels, mapped, strict_json, view
+from .statements import Statement, statements
 from .tensors import BFLOAT16, Tensor, values
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -19,6 +20,10 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "BF16": BFLOAT16,
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 FIELDS = {"dtype", "shape", "data_offsets"}
@@ -47,7 +52,16 @@ def read_safetensors(path: Path) -> Checkpoint:
         tensors[name] = view(data[8 + length :], f"{name} in {path}", dtype, shape, start, stop - start)
         spans.append((start, stop))
     _check_spans(spans, data.size - 8 - length, path)
-    return Checkpoint(tensors, metadata.get("model"))
+    stated = [each for key, text in metadata.items() for each in _stated(text, f"{key} in {path}")]
+    return Checkpoint(tensors, metadata.get("model"), statements=tuple(stated), beside=metadata)
+
+
+def _stated(text: str, subject: str) -> list[Statement]:
+    """What a text of the metadata states, where it is the configuration of a network."""
+    try:
+        return statements(json.loads(text), subject) if text.lstrip().startswith("{") else []
+    except (ValueError, RecursionError):
+        return []
 
 
 def _entry(entry: Any, subject: str) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
@@ -61,7 +75,7 @@ def _entry(entry: Any, subject: str) -> tuple[np.dtype[Any], tuple[int, ...], in
     dtype = DTYPES.get(str(fields["dtype"]))
     if dtype is None:
         raise CheckpointError(
-            f"{subject} must be of {', '.join(DTYPES)}, and is of {str(fields['dtype'])[:20]}; save it as float32"
+            f"{subject} must be of a type that NumPy has, and is of {str(fields['dtype'])[:20]}; save it as float32"
         )
     return dtype, tuple(shape), offsets[0], offsets[1]
 

@@ -5,20 +5,28 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.errors import CheckpointError
+from parity.errors import CheckpointError, few
 from parity.models.arrays import Array
 from parity.models.targets import variants
 
 from .beside import stated_beside
+from .called import Name, names, ours, refuse_others
 from .checkpoint import Checkpoint
-from .naming import COUNTER, Axes, Naming, Scheme, functional_order, identify, to_stored
+from .foreign import OWN_MODEL, family
+from .inside import Asked, network_in
+from .modules import module_statement
+from .naming import Naming, functional_order, to_stored
 from .parts import check_whole, find_parts, read_parts
 from .recognize import Architecture, Shapes, expected_shapes, fitted, named, recognize
+from .schemes import COUNTER, Axes, Scheme
 from .statements import Statement, refused
 from .tensors import BFLOAT16, FLOATS, Tensor, with_room
 
 OPTIONS = {"num_classes", "in_channels", "input_size", "shortcut", "zero_init_residual"}
 OPTIONS |= {"replace_stride_with_dilation", "classifier_activation"}  # all that a builder takes
+
+
+ANYTHING = Asked()
 
 
 @dataclass(frozen=True)
@@ -37,14 +45,14 @@ class Source:
         Raises CheckpointError where the scheme has no word for a tensor.
         """
         style = "torch" if scheme.layout == "torch" else "names" if suffix == ".h5" else "vars"
-        names = list(self.tensors)
+        keys = list(self.tensors)
         if scheme.containers:
-            layers = functional_order(dict.fromkeys(name.rpartition(".")[0] for name in names))
+            layers = functional_order(dict.fromkeys(key.rpartition(".")[0] for key in keys))
             rank = {layer: number for number, layer in enumerate(layers)}
-            names.sort(key=lambda name: rank[name.rpartition(".")[0]])
+            keys.sort(key=lambda key: rank[key.rpartition(".")[0]])
         held = self.tensors | (self.counters if style == "torch" else {})
         made, wordless = [], []
-        wanted = [each for own in names for each in (own, _counter_of(own)) if each in held]
+        wanted = [each for own in keys for each in (own, _counter_of(own)) if each in held]
         for name in wanted:
             place = to_stored(scheme, style, name)
             if place is None:
@@ -54,30 +62,86 @@ class Source:
         if wordless:
             raise CheckpointError(
                 f"--naming {scheme.name} must have a word for every tensor of {self.architecture}, and has none for "
-                f"{', '.join(wordless)}; choose another naming"
+                f"{few(wordless)}; choose another naming",
+                {"without a word": wordless},
             )
         dropped = len(self.counters) if style != "torch" else 0
         return with_room(made), (f"{dropped} batch counters left out: Keras has none",) if dropped else ()
 
 
-def read_source(path: Path, model: str | None = None) -> Source:
+def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -> Source:
     """Read a checkpoint and understand it. Raises CheckpointError, with the whole list of what is wrong."""
     parts = find_parts(path)
-    found = read_parts(parts)
+    found = read_parts(parts, asked.at)
     beside, remarks = stated_beside(parts.files[0])
     found = replace(found, statements=(*found.statements, *beside), notes=(*found.notes, *remarks))
-    naming = identify(found.tensors, parts.layout)
+    shapes = {name: array.shape for name, array in found.tensors.items()}
+    asked = replace(asked, trusted=model is not None)
+    naming, left = network_in(shapes, found.layout or parts.layout, str(path), asked)
     held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
-    counters = {name: held.pop(name) for name in list(held) if name.endswith(COUNTER)}
-    faults = _faults(found, naming, held, counters)
+    counters = {name: _counted(held.pop(name)) for name in list(held) if name.endswith(COUNTER)}
     shapes = {name: tensor.shape for name, tensor in held.items()}
-    architecture, notes = _architecture(found, naming, shapes, model, str(path), faults)
+    called = list(names(found.beside, str(path)))
+    if model is None:
+        refuse_others([*called, Name(path.name, f"the name of {path}")])
+    _refuse_foreign(found, naming, str(path))
+    found = replace(found, statements=(*found.statements, *_of_modules(found, naming, str(path))))
+    _refuse_quantised(naming, held, str(path))
+    faults = _faults(found, naming, held, counters)
+    architecture, notes = _architecture(found, naming, shapes, model, path, faults, ours(called))
+    notes += (*left, *_square(naming, shapes, str(path)))
     check_whole(parts, headless=architecture.config.num_classes == 0)
     if any(tensor.array.dtype == BFLOAT16 for tensor in held.values()):
         notes += ("bfloat16 widened to float32, without a loss",)
     scheme = f"{naming.scheme.name} ({naming.prefix})" if naming.prefix else naming.scheme.name
     ordered = {name: held[name] for name in architecture.shapes}
     return Source(ordered, counters, scheme, architecture, (*found.notes, *notes))
+
+
+def _counted(counter: Tensor) -> Tensor:
+    """A norm's counter as a whole number: one that was saved with the floats, as in a model's average, is rounded."""
+    array = counter.array
+    whole = array.dtype.kind == "f" and array.size == 1 and float(array.reshape(-1)[0]).is_integer()
+    return replace(counter, array=array.astype("<i8")) if whole else counter
+
+
+def _refuse_foreign(found: Checkpoint, naming: Naming, subject: str) -> None:
+    """Raise CheckpointError for names that no scheme explains and that are a family's of other networks."""
+    other = family(naming.unexpected) if naming.unexpected else None
+    if other is not None:
+        raise CheckpointError(
+            f"{subject} must hold a network of this family, and by its names holds {other.what}: {other.why}; nothing "
+            f"was written: {OWN_MODEL}"
+        )
+
+
+def _of_modules(found: Checkpoint, naming: Naming, subject: str) -> tuple[Statement, ...]:
+    """What a whole module that was saved states of its parts."""
+    paths = {place.name.rpartition(".")[0]: name.rpartition(".")[0] for name, place in naming.found.items()}
+    stated = module_statement(found.modules, paths, subject)
+    return (stated,) if stated else ()
+
+
+def _refuse_quantised(naming: Naming, held: dict[str, Tensor], subject: str) -> None:
+    """Raise CheckpointError for kernels of whole numbers, whose scales lie beside them, and packed ones' shapes lie."""
+    whole = [name for name, tensor in held.items() if tensor.array.dtype.kind in "iu" and name.endswith(".weight")]
+    if whole:
+        layers = [naming.found[name].name for name in whole]
+        dtypes = sorted({str(held[name].array.dtype) for name in whole})
+        raise CheckpointError(
+            f"{subject} must hold weights in floating point, and holds quantised ones ({', '.join(dtypes)}) in "
+            f"{few(layers, most=5)}; save the network before it is quantised",
+            {"quantised": layers},
+        )
+
+
+def _square(naming: Naming, shapes: Shapes, subject: str) -> tuple[str, ...]:
+    """What must be said of a head whose axes could be exchanged: some libraries write it as (in, out)."""
+    shape = shapes.get("fc.weight", ())
+    if len(shape) != 2 or shape[0] != shape[1] or naming.style == "paddle":
+        return ()
+    order = "(out, in), as torch's" if naming.scheme.layout == "torch" else "(in, out), as Keras's"
+    return (f"{subject} does not tell in which order the axes of its square head {list(shape)} lie: taken as {order}",)
 
 
 def _in_torch_layout(name: str, array: Array, axes: Axes) -> Tensor:
@@ -110,12 +174,22 @@ def _faults(
 
 
 def _architecture(
-    found: Checkpoint, naming: Naming, shapes: Shapes, model: str | None, subject: str, faults: dict[str, list[str]]
+    found: Checkpoint,
+    naming: Naming,
+    shapes: Shapes,
+    model: str | None,
+    path: Path,
+    faults: dict[str, list[str]],
+    called: list[str],
 ) -> tuple[Architecture, tuple[str, ...]]:
-    """The variant that was asked for, that the file says it is, or that the tensors show; and what to say of it."""
+    """The variant that was asked for, that the file says it is, or that the tensors show; and what to say of it.
+
+    called: the variants that the file names.
+    """
+    subject = str(path)
     spoken = [each for each in found.statements if naming.scheme.name in each.schemes]
     notes = tuple(dict.fromkeys(note for each in spoken for note in each.notes))
-    early = [each for each in spoken if each.library != "graph"]
+    early = [each for each in spoken if each.library not in ("graph", "module")]
     if early:  # tells what is wrong in fewer words than the names of all tensors that do not fit
         rows = [fitted(name, shapes) for name in variants() if model in (None, name)]
         _as_stated(early, sorted(rows, key=lambda row: len(row.shapes.items() ^ shapes.items())))
@@ -123,16 +197,34 @@ def _architecture(
         return _as_stated(spoken, [named(model, shapes, subject, faults)])[0], notes
     described = _described(found, shapes)
     if described is not None and not any(faults.values()):
-        return described, notes
+        return _as_stated(spoken, [described])[0], notes
     fitting = {each.name: each for each in _as_stated(spoken, recognize(shapes, subject, faults))}
-    chosen = next((name for name in fitting if name == found.model), None)
-    if chosen or len(fitting) == 1:
-        return fitting[chosen or next(iter(fitting))], notes
+    told = [name for name in (found.model, *called) if name in fitting]
     preferred = [name for name in fitting if name.endswith(naming.scheme.prefers)]
-    name = (preferred or list(fitting))[0]
-    others = ", ".join(other for other in fitting if other != name)
-    doubt = f"{others} has the same tensors; {name} is {naming.scheme.name}'s own, --model overrides"
-    return fitting[name], (*notes, doubt)
+    name = (told or preferred or list(fitting))[0]
+    others = [] if told else [each for each in fitting if each != name]
+    doubt = () if found.model == name or spoken else (_doubt(fitting[name], others, path),)
+    return fitting[name], (*notes, *doubt, *_usual_head(naming, spoken, shapes))
+
+
+def _doubt(taken: Architecture, others: list[str], path: Path) -> str:
+    """What a file of tensors leaves open, and what is taken for it."""
+    config = taken.config
+    strides = f"strides in the {'1x1' if config.stride_in_1x1 else '3x3'}, " if config.block == "bottleneck" else ""
+    same = f", and {' and '.join(others)} {'have' if len(others) > 1 else 'has'} the same tensors" if others else ""
+    return (
+        f"{path.name} does not tell strides, padding, dilation, activation or eps{same}: taken as {taken.name}'s "
+        f"({strides}eps {config.eps:g}); --model names another"
+    )
+
+
+def _usual_head(naming: Naming, spoken: list[Statement], shapes: Shapes) -> tuple[str, ...]:
+    """What is usual where a functional Keras model's file holds its weights alone."""
+    if naming.prefix.startswith("layers/") and not spoken:
+        return (f"what stands before and behind {naming.prefix} in its model does not show in the weights",)
+    if naming.scheme.containers is None or spoken or "fc.bias" not in shapes:
+        return ()
+    return ("a head of softmax, as keras.applications has it, would not show in the weights: logits are written",)
 
 
 def _as_stated(spoken: list[Statement], fitting: list[Architecture]) -> list[Architecture]:

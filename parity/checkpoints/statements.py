@@ -15,7 +15,7 @@ from typing import Any
 from parity.errors import CheckpointError
 from parity.models.targets import head_activations, variants
 
-from .graph import graph_words, graphs
+from .graph import graph_words, graphs, module_words, own_graph
 
 IDLE: tuple[Any, ...] = (None, False, 0, [], {})  # of a setting that is not known: as if it were not there
 
@@ -23,7 +23,10 @@ MOST_SHOWN = 90  # characters of a value
 
 MOST_LISTED = 3  # differences in a sentence
 
-HEAD_NOTE = "the head ends in {0}, which no weights hold: build the model with classifier_activation='{0}'"
+HEAD_NOTE = (
+    "the head ends in {0}, which no weights hold: a file of weights gives logits; build the model with "
+    "classifier_activation='{0}'"
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _keras_hub_words(config: Any) -> dict[str, Any]:
     }
 
 
-def _transformers_words(config: Any) -> dict[str, Any]:
+def transformers_words(config: Any) -> dict[str, Any]:
     """What transformers' ResNetConfig states of a network; its norms have torch's eps."""
     return {
         "num_channels": config.in_channels,
@@ -99,7 +102,7 @@ def _transformers_words(config: Any) -> dict[str, Any]:
     }
 
 
-def _timm_words(config: Any) -> dict[str, Any]:
+def timm_words(config: Any) -> dict[str, Any]:
     """What timm's config.json states of a network: its name alone, and what was changed about it."""
     names = [name for name, row in variants().items() if replace(row, **_sizes(config)) == config]
     return {"architecture": names[0] if names else "none like this", "global_pool": "avg", "model_args": {}}
@@ -109,7 +112,19 @@ def _sizes(config: Any) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("num_classes", "in_channels", "input_size")}
 
 
-WORDS = {"graph": graph_words, "keras_hub": _keras_hub_words, "transformers": _transformers_words, "timm": _timm_words}
+def _own_words(config: Any) -> dict[str, Any]:
+    """What a model around a network of ours states: that nothing is around it."""
+    return {"output": "network(image)"}
+
+
+WORDS = {
+    "graph": graph_words,
+    "module": module_words,
+    "own": _own_words,
+    "keras_hub": _keras_hub_words,
+    "transformers": transformers_words,
+    "timm": timm_words,
+}
 
 BACKBONE = {"stackwise_num_strides", "stackwise_num_blocks", "block_type"}  # what tells keras_hub's, whatever its class
 
@@ -136,6 +151,7 @@ def statements(described: Any, subject: str) -> list[Statement]:
     try:
         found = [_keras_hub(config, task, subject) for config, task in _backbones(described, {})]
         found += [_graph(scheme, stated, subject) for scheme, stated in graphs(described)]
+        found += _around_ours(described, subject)
     except RecursionError:
         raise CheckpointError(f"{subject} must describe a network, and is nested too deep for one; refused") from None
     if isinstance(described, dict) and described.get("model_type") == "resnet":
@@ -144,6 +160,18 @@ def statements(described: Any, subject: str) -> list[Statement]:
     if isinstance(described, dict) and isinstance(described.get("architecture"), str) and "pretrained_cfg" in described:
         found.append(_timm(described, subject))
     return found
+
+
+def _around_ours(described: Any, subject: str) -> list[Statement]:
+    """What a model states in which a network of ours is a layer."""
+    found = own_graph(described)
+    if found is None:
+        return []
+    match = re.fullmatch(r"(\w+)\((network\(image\))\)", found[1])
+    head = _heads().get(match[1]) if match else None
+    output, options = (match[2], {"classifier_activation": head}) if match and head else (found[1], {})
+    notes = (HEAD_NOTE.format(head),) if head else ()
+    return [Statement(subject, "own", ("resnet_keras",), {"output": output}, options, notes)]
 
 
 def _graph(scheme: str, stated: dict[str, Any], subject: str) -> Statement:

@@ -65,8 +65,8 @@ def _give_names(torch: Side, keras: Side, x: Inputs) -> None:
     keras.rename(pairing.keras, pairing.layers, pairing.orders)
 
 
-def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
-    """See `parity.copy_weights`."""
+def copy_model_weights(source: Any, destination: Any, x: Any = None, filled: bool = False) -> None:
+    """See `parity.copy_weights`. filled: give what the source lacks and a neutral number stands for that number."""
     ours, theirs = side_of(source), side_of(destination)
     names = ours.framework, theirs.framework
     raise_on_unknown([ours.unknown_weights(), theirs.unknown_weights()], names)
@@ -76,9 +76,14 @@ def copy_model_weights(source: Any, destination: Any, x: Any = None) -> None:
         _give_names(*((ours, theirs) if names[0] == "torch" else (theirs, ours)), inputs_of(x))
     mine, yours = without_spares(ours.layers(), theirs.layers())
     held = dict(ours.weights())
-    summed = rewritten(_recurrent(mine), _recurrent(yours), held.__getitem__, [])
+    pairs = (mine, yours) if filled else (_recurrent(mine), _recurrent(yours))
+    summed = rewritten(*pairs, held.__getitem__, [])
     kept = {name: shape for name, shape in shapes_of(mine).items() if name not in summed.left}
-    check_shapes(kept | {name: array.shape for name, array in summed.arrays.items()}, shapes_of(yours), names)
+    given = kept | {name: array.shape for name, array in summed.arrays.items()}
+    tied = {f"{layer.path}.{name}" for layer in yours for name in layer.tied} if filled else set()
+    check_shapes(
+        given, {name: shape for name, shape in shapes_of(yours).items() if name in given or name not in tied}, names
+    )
     for name in kept:
         theirs.load(name, summed.arrays.get(name, held[name]))
     for name in summed.arrays.keys() - kept.keys():

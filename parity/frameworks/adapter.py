@@ -7,7 +7,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -61,6 +61,22 @@ class Trainer(Protocol):
         """The losses of two passes in training mode: from the same weights, they differ where numbers are drawn."""
 
 
+class Store(Protocol):
+    """A framework's models and its own files of weights. Arrays are as it holds them, in its own axes."""
+
+    def load(self, model: Any, arrays: Mapping[str, Array], file: Path) -> None:
+        """Give a model all weights of a file, which are `arrays` by stored name. Raises CheckpointError for others."""
+
+    def tensors(self, model: Any) -> dict[str, Array]:
+        """What is saved of a model, by name; bfloat16 as float32."""
+
+    def save(self, model: Any, file: Path) -> None:
+        """Write a model's file in the format of its name, where the framework alone can. Raises OSError."""
+
+    def input_shape(self, model: Any) -> tuple[int, ...] | None:
+        """The shape of a model's only input, in torch's order and without the batch; None where it does not say."""
+
+
 class Adapter(Protocol):
     """A framework: how its models become Sides."""
 
@@ -75,6 +91,10 @@ class Adapter(Protocol):
 
     def trainer(self, spec: str, seed: int, dtype: str) -> Trainer:
         """Build it to be trained in `dtype`: "float64", "float32", "mixed_bfloat16". Nothing of one before is kept."""
+
+    def store(self) -> Store:
+        """How its models come into files, and back."""
+        raise TargetError(f"{type(self).__name__} must know files of weights, and knows none; save them by hand")
 
 
 def adapter(framework: str) -> Adapter:

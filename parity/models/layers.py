@@ -8,6 +8,8 @@ from parity.errors import UnmatchedError, few
 
 from .kinds import Kind, named
 
+KEEP = ", or check the models as they are with --weights keep"  # where a comparison is asked for
+
 
 @dataclass(frozen=True)
 class LayerInfo:
@@ -97,7 +99,7 @@ def check_shapes(
         text = "; ".join(f"only {name} has {few(keys)}" for name, keys in by_side.items() if keys)
         raise UnmatchedError(
             f"the weights cannot be copied: both models must have the same tensors, but {text}; "
-            f"{_next_step(missing)}, or check the models as they are with --weights keep",
+            f"{_next_step(missing)}{KEEP}",
             by_side.get("torch", []),
             by_side.get("keras", []),
         )

@@ -138,7 +138,7 @@ def test_two_nests_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str
     state = {"conv1.weight": torch.zeros(1)}
     torch.save({"model": state, "state_dict": state}, tmp_path / "in.pth")
     assert convert(tmp_path / "in.pth", tmp_path / "out.safetensors") == 2
-    assert "both state_dict and model" in capsys.readouterr().err
+    assert "holds state_dict, model; choose one with --at state_dict" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])

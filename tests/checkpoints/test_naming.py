@@ -5,18 +5,9 @@ import pytest
 import torch
 
 import resnet_torch
-from parity.checkpoints.naming import (
-    COUNTER,
-    LEAVES,
-    SCHEMES,
-    STYLES,
-    Scheme,
-    functional_order,
-    identify,
-    to_canonical,
-    to_stored,
-)
+from parity.checkpoints.naming import functional_order, identify, to_canonical, to_stored
 from parity.checkpoints.recognize import Architecture, candidates
+from parity.checkpoints.schemes import COUNTER, LEAVES, SCHEMES, STYLES, Scheme
 from parity.models.targets import variants
 
 from .helpers import all_shapes

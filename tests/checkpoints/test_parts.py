@@ -124,7 +124,7 @@ SAID = {
     "absolute": "names '/etc/passwd'",
     "windows": "names '..",
     "dots": "names '..'",
-    "formats": "of one format, and names .pth, .safetensors",
+    "formats": "of one format, and names a torch file, safetensors",
     "number": "and is none",
     "empty": "and is none",
     "missing": "1 of them are missing: absent.safetensors",
@@ -136,6 +136,8 @@ def test_a_faulty_index_is_refused(fault: str, tmp_path: Path, capsys: pytest.Ca
     _, places = cut(tmp_path, NAMES["huggingface"])
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": _changed(places, fault)}))
+    if fault == "formats":
+        torch.save({"fc.bias": torch.zeros(10)}, tmp_path / "head.pth")
     assert convert(index, tmp_path / "out.pth") == 2
     said = capsys.readouterr().err
     assert SAID[fault] in said

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from parity.frameworks.adapter import Adapter, Trainer
+from parity.frameworks.adapter import Adapter, Store, Trainer
 from parity.frameworks.build import build
 from parity.frameworks.side import Side
 
@@ -41,6 +41,11 @@ class KerasAdapter(Adapter):
         set_dtype(dtype)
         keras.utils.set_random_seed(seed)
         return KerasTrainer(KerasSide(build(spec, "keras")))
+
+    def store(self) -> Store:
+        from .store import KerasStore
+
+        return KerasStore()
 
 
 ADAPTER: Adapter = KerasAdapter()

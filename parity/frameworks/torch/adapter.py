@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from parity.frameworks.adapter import Adapter, Trainer
+from parity.frameworks.adapter import Adapter, Store, Trainer
 from parity.frameworks.build import build
 from parity.frameworks.side import Side
 
@@ -29,6 +29,11 @@ class TorchAdapter(Adapter):
 
         torch.manual_seed(seed)
         return TorchTrainer(TorchSide(build(spec, "torch")), dtype)
+
+    def store(self) -> Store:
+        from .store import TorchStore
+
+        return TorchStore()
 
 
 ADAPTER: Adapter = TorchAdapter()

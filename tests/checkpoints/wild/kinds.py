@@ -1,0 +1,217 @@
+"""Files as people have them, made here with random weights: names, wrappings and axes of other libraries and trainers.
+
+A kind is a function of a network's state_dict, by torchvision's names, to what such a file holds.
+"""
+
+import argparse
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+State = dict[str, torch.Tensor]
+
+
+def under(prefix: str, state: State) -> State:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+def body(state: State) -> State:
+    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+def with_head(name: str, state: State) -> State:
+    return body(state) | {f"{name}.weight": state["fc.weight"], f"{name}.bias": state["fc.bias"]}
+
+
+def counted(state: State) -> State:
+    """With what a profiler leaves in every module."""
+    paths = {name.rpartition(".")[0] for name in state}
+    return state | {f"{path}.{what}": torch.zeros(1) for path in paths for what in ("total_ops", "total_params")}
+
+
+def detectron(state: State) -> State:
+    found = {}
+    for name, tensor in state.items():
+        path, _, leaf = name.rpartition(".")
+        parts = path.split(".")
+        if path in ("conv1", "bn1"):
+            new = "stem.conv1" + (".norm" if path == "bn1" else "")
+        elif path == "fc":
+            new = "linear"
+        else:
+            stage, block, layer = int(parts[0].removeprefix("layer")), parts[1], parts[2]
+            last = {"conv": layer, "bn": f"conv{layer[2:]}.norm"}.get(layer.rstrip("123"), "shortcut")
+            last += ".norm" if parts[2:] == ["downsample", "1"] else ""
+            new = f"res{stage + 1}.{block}.{last}"
+        found[f"{new}.{leaf}"] = tensor
+    return found
+
+
+def children(state: State) -> State:
+    numbers = {"conv1": "0", "bn1": "1", "fc": "9"}
+    found = {}
+    for name, tensor in state.items():
+        first, _, rest = name.partition(".")
+        number = numbers.get(first) or str(int(first.removeprefix("layer")) + 3)
+        found[f"{number}.{rest}"] = tensor
+    return found
+
+
+def nvidia(state: State) -> State:
+    renamed = {}
+    for name, tensor in state.items():
+        first, _, rest = name.partition(".")
+        renamed[f"layers.{int(first[5:]) - 1}.{rest}" if first.startswith("layer") else name] = tensor
+    return renamed
+
+
+def paddle(state: State) -> State:
+    words = {"running_mean": "_mean", "running_var": "_variance"}
+    found = {}
+    for name, tensor in state.items():
+        path, _, leaf = name.rpartition(".")
+        found[f"{path}.{words.get(leaf, leaf)}"] = tensor.T.contiguous() if name == "fc.weight" else tensor
+    return found
+
+
+def mlx(state: State) -> State:
+    return {name: t.permute(0, 2, 3, 1).contiguous() if t.ndim == 4 else t for name, t in state.items()}
+
+
+def fully_sharded(state: State) -> State:
+    return {
+        f"_fsdp_wrapped_module.{name.replace('conv', '_checkpoint_wrapped_module.conv', 1)}": tensor
+        for name, tensor in state.items()
+    }
+
+
+class Average(torch.nn.Module):
+    """torch.optim.swa_utils.AveragedModel's state."""
+
+
+TAKEN: dict[str, Callable[[State], Any]] = {  # converted without an option
+    "DataParallel": lambda state: under("module.", state),
+    "compiled": lambda state: under("_orig_mod.", state),
+    "compiled DDP": lambda state: under("_orig_mod.module.", state),
+    "Lightning": lambda state: {"state_dict": under("model.", state), "epoch": 3, "hyper_parameters": {"lr": 0.1}},
+    "Lightning with a loss": lambda state: {
+        "state_dict": under("net.", state) | {"criterion.weight": torch.ones(10), "metric.total": torch.ones(1)}
+    },
+    "averaged": lambda state: {"n_averaged": torch.tensor(3)} | under("module.", state),
+    "profiled": counted,
+    "profiled in parallel": lambda state: under("module.", counted(state)),
+    "MoCo v1": lambda state: under("module.encoder_q.", state) | {"module.queue": torch.ones(8, 9)},
+    "detection": lambda state: under("backbone.body.", body(state)) | {"rpn.head.conv.weight": torch.ones(4, 64, 3, 3)},
+    "mmpretrain": lambda state: {
+        "state_dict": under("backbone.", body(state))
+        | {"head.fc.weight": state["fc.weight"], "head.fc.bias": state["fc.bias"]},
+        "meta": {"epoch": 3},
+    },
+    "solo-learn": lambda state: {
+        "state_dict": under("backbone.", body(state)) | under("classifier.", state_head(state))
+    },
+    "Cadene": lambda state: with_head("last_linear", state),
+    "dropout before the head": lambda state: with_head("fc.1", state),
+    "renamed head": lambda state: with_head("classifier", state),
+    "detectron2": detectron,
+    "detectron2 in a detector": lambda state: under("backbone.bottom_up.", detectron(body(state))),
+    "children": children,
+    "NVIDIA": nvidia,
+    "Paddle": paddle,
+    "MLX": mlx,
+    "FSDP": fully_sharded,
+    "average beside": lambda state: {"ema": state, "optimizer": {"state": {}, "param_groups": []}},
+    "two levels deep": lambda state: {"params": {"network": state}},
+    "arguments": lambda state: {"args": argparse.Namespace(lr=0.1), "state_dict": OrderedDict(state)},
+    "half": lambda state: {name: tensor.half() for name, tensor in state.items()},
+    "bfloat16": lambda state: {name: tensor.bfloat16() for name, tensor in state.items()},
+}
+
+
+def state_head(state: State) -> State:
+    return {"weight": state["fc.weight"], "bias": state["fc.bias"]}
+
+
+def four_stages(state: State) -> State:
+    """Of CIFAR's as others write it: as wide as ImageNet's, its stem 3x3; `shortcut` and `linear` in their words."""
+    found = {
+        "conv1.weight": torch.ones(64, 3, 3, 3),
+        "linear.weight": torch.ones(10, 512),
+        "linear.bias": torch.ones(10),
+    }
+    norms = {"bn1": 64}
+    for stage, width in enumerate((64, 128, 256, 512), 1):
+        for block in range(2):
+            path, before = f"layer{stage}.{block}", width // 2 if stage > 1 and not block else width
+            found[f"{path}.conv1.weight"] = torch.ones(width, before, 3, 3)
+            found[f"{path}.conv2.weight"] = torch.ones(width, width, 3, 3)
+            norms |= {f"{path}.bn1": width, f"{path}.bn2": width}
+            if before != width:
+                found[f"{path}.shortcut.0.weight"] = torch.ones(width, before, 1, 1)
+                norms[f"{path}.shortcut.1"] = width
+    leaves = ("weight", "bias", "running_mean", "running_var")
+    return found | {f"{path}.{leaf}": torch.ones(size) for path, size in norms.items() for leaf in leaves}
+
+
+Refused = tuple[Callable[[State], Any], str, dict[str, Any]]  # the file, what is said, and what makes it convert
+
+REFUSED: dict[str, Refused] = {
+    "teacher and student": (
+        lambda state: {"teacher": state, "student": state},
+        "choose one with --at teacher",
+        {"at": "teacher"},
+    ),
+    "two encoders": (
+        lambda state: under("encoder_q.", state) | under("encoder_k.", state),
+        "choose one with --prefix encoder_k.",
+        {"prefix": "encoder_q."},
+    ),
+    "an average beside the model": (
+        lambda state: state | under("ema.", state),
+        "choose one with --prefix ''",
+        {"prefix": ""},
+    ),
+    "a head of two layers": (
+        lambda state: (
+            body(state)
+            | {"fc.0.weight": torch.ones(64, 64), "fc.0.bias": torch.ones(64)}
+            | {"fc.2.weight": torch.ones(16, 64), "fc.2.bias": torch.ones(16)}
+        ),
+        "take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "segmentation": (
+        lambda state: under("backbone.", body(state)) | {"aux_classifier.0.weight": torch.ones(4, 64, 3, 3)},
+        "name the variant with --model",
+        {"model": "cifar_resnet20"},
+    ),
+    "attention among the blocks": (
+        lambda state: under("backbone.", state) | {"backbone.layer1.0.se.fc1.weight": torch.ones(4, 16, 1, 1)},
+        "squeeze-and-excitation",
+        {},
+    ),
+    "an unknown part of a block": (
+        lambda state: under("net.", state) | {"net.layer1.0.gate.weight": torch.ones(4, 16, 1, 1)},
+        "1 unexpected: net.layer1.0.gate.weight",
+        {},
+    ),
+}
+REFUSED |= {
+    "kuangliu": (
+        lambda state: {"net": under("module.", four_stages(state)), "acc": 95.2},
+        "four stages with a 3x3 stem",
+        {},
+    ),
+    "a Linear beside the head": (
+        lambda state: state | {"gate.weight": torch.ones(64, 64), "gate.bias": torch.ones(64)},
+        "take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "a Linear in a block": (
+        lambda state: body(state) | {"layer1.0.gate.weight": torch.ones(64, 64), "layer1.0.gate.bias": torch.ones(64)},
+        "2 unexpected: layer1.0.gate.weight, layer1.0.gate.bias",
+        {},
+    ),
+}
