@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from parity.errors import few
-from parity.models.kinds import KINDS
+from parity.models.kinds import KINDS, Kind
 from parity.models.losses import LOSSES
 from parity.models.optimizers import OPTIMIZERS
 from parity.models.recipe import Recipe
@@ -34,11 +34,22 @@ def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
         smoothing = f"label_smoothing={recipe.label_smoothing:g}"
         why = "Keras smooths one-hot labels only; both give (1 - s) y + s / classes"
         yield Match("label smoothing", smoothing, f"CategoricalCrossentropy({smoothing})", SETTING, why)
+    why = "the same random numbers, by each side's own rate and shape; in your own training each side draws its own"
+    yield from (
+        Match(kind.name, "its own masks", "torch's masks replayed in Keras", TWIN, why)
+        for kind in KINDS
+        if _replayed(kind)
+    )
     why = "two frameworks cannot draw the same numbers"
-    yield from (Match(kind.name, "p = 0", "rate = 0", SETTING, why) for kind in KINDS if kind.draws)
+    others = (kind for kind in KINDS if kind.draws and not _replayed(kind))
+    yield from (Match(kind.name, "p = 0", "rate = 0", SETTING, why) for kind in others)
     if dtype.startswith("mixed"):
         why = "weights, running statistics, optimizer and loss in float32, layers in bfloat16"
         yield Match("mixed precision", "autocast(bfloat16)", "mixed_bfloat16 policy", SETTING, why)
+
+
+def _replayed(kind: Kind) -> bool:
+    return kind.idle and bool(kind.draws)
 
 
 def _loss(recipe: Recipe) -> Iterator[Match]:

@@ -18,6 +18,7 @@ from parity.models.recipe import Recipe
 from parity.models.targets import Target
 from parity.runners.runner import TrainingRunner
 from parity.verdict.cause import Cause
+from parity.verdict.in_training import noise_cause
 from parity.verdict.training import Fault, Run, TrainingReport
 
 from .building import Batches, Sides, built, with_ids
@@ -117,7 +118,7 @@ class _Comparison:
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}
             first = batches.of(1, recipe)
             losses = {name: side.draws(recipe, first.x, first.y).result() for name, side in asked.items()}
-            cause = drawn(losses) or cause
+            cause = drawn(losses) or next(map(noise_cause, models.drawn), cause)
         return run, cause
 
     def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo], batches: Batches) -> Cause | None:

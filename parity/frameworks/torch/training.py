@@ -19,6 +19,7 @@ from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE
 
+from .drawing import Replaying, is_replayed
 from .losses import loss_of, outputs_of
 from .optimizers import state_of
 from .recurrent import on
@@ -69,6 +70,7 @@ class TorchRun:
         self.tensors = dict(torch_tensors(found))
         self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
         _without_draws(found)
+        self.replaying = Replaying(found, side.drawn)
         self.sizes: dict[str, float] = {}
         self._watch_biases(found)
         self.start = {name: tensor.clone() for name, tensor in self.tensors.items() if is_statistic(name)}
@@ -134,7 +136,7 @@ class TorchRun:
         if inputs.is_floating_point():
             inputs = inputs.to(torch.float64 if self.dtype == "float64" else torch.float32)
         mixed = torch.autocast("cpu", torch.bfloat16) if self.dtype == "mixed_bfloat16" else nullcontext()
-        with mixed:
+        with mixed, self.replaying.running(self.steps):
             outputs = self.model(inputs)
         self.outputs = {place.key: x.detach() for place, x in outputs_of(outputs).items()}
         loss = loss_of(self.recipe, outputs, y, lambda y: y if self.dtype == "float64" else y.float())
@@ -274,8 +276,9 @@ def _array(tensor: torch.Tensor) -> Array:
 
 
 def _without_draws(found: list[Found]) -> None:
-    """Two frameworks cannot draw the same numbers."""
-    for _, kind, layer in found:
-        for name in kind.draws:
+    """Two frameworks cannot draw the same numbers, but those that are drawn for them."""
+    for entry in found:
+        _, kind, layer = entry
+        for name in kind.draws if not is_replayed(entry) else ():
             if hasattr(layer, name):
                 setattr(layer, name, 0.0)
