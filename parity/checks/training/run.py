@@ -114,7 +114,10 @@ class _Comparison:
         finally:
             lockstep.stop()
         self.corrected |= lockstep.corrected
-        if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
+        first_loss = fault is not None and fault.what == "loss" and run.steps[-1].number == 1
+        if first_loss and recipe.own_step:
+            cause = next(map(noise_cause, models.drawn), cause)
+        elif first_loss:
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}
             first = batches.of(1, recipe)
             losses = {name: side.draws(recipe, first.x, first.y).result() for name, side in asked.items()}

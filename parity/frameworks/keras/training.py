@@ -26,6 +26,7 @@ from .dtypes import real_dtype
 from .inputs import laid, layouts
 from .losses import Outputs, compiled, loss_on, outputs_of, targets
 from .optimizers import callbacks, make_optimizer, state_of
+from .own_step import OwnRun
 
 
 def set_dtype(dtype: str) -> None:
@@ -53,6 +54,9 @@ class KerasTrainer:
         outputs = outputs_of(self.side, x[:2])
         widest = real_dtype("float64" if keras.config.floatx() == "float64" else "float32")
         replaying = Replaying(self.side.walked, self.side.drawn, recipe.batch_size, widest)
+        if recipe.own_step:
+            OwnRun(self.side, recipe, outputs, replaying).run(self._inputs(x), y, visit)
+            return
         run = _Run(self.side, recipe, visit, outputs, replaying)
         self.model.compile(optimizer=run.optimizer, loss=compiled(recipe, outputs, y))
         run.watch(self.model.optimizer, self.model._loss_tracker)
