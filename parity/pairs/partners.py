@@ -45,7 +45,7 @@ def by_weights(ours: Model, theirs: Model, certain: Matched) -> tuple[Matched, L
     `certain` are pairs that the user gave. Raises UnmatchedError where a layer has no certain partner.
     """
     executed = (list(ours.steps), list(theirs.steps))
-    flows = (ours.flow.order(), theirs.flow.order())
+    flows = (ours.order(), theirs.order())
     orders: list[Lists] = [executed]
     if flows[0] is not None and flows[1] is not None:
         orders.insert(0, (flows[0], flows[1]))
