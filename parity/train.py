@@ -5,6 +5,9 @@ and `fit`. After every step the loss, gradients, running statistics, optimizer s
 float64 to 1e-9 of their scale, in --dtype by the distance that torch's own runs reach when their weights are nudged by
 units in the last place. What the frameworks do by other rules is matched, and a table says how and why.
 
+With --torch-step and --keras-step the steps are yours: fn(model, x, y) does one whole training step, with an optimizer
+that it makes in its first call and keeps, and returns the loss; fn(model), or a class, makes what takes (x, y).
+
 Exit code 0: match. 1: mismatch. 2: could not be compared, for the reason printed on stderr.
 """
 
@@ -91,6 +94,8 @@ def _training(group: Any) -> None:
     group.add_argument("--patience", type=int, metavar="N", help="bad epochs that plateau lets pass (default 0)")
     group.add_argument("--threshold", type=float, metavar="X", help="by which the loss must sink (default 1e-4)")
     group.add_argument("--warmup", type=int, metavar="N", help="steps of a straight rise from a tenth of the rate")
+    group.add_argument("--torch-step", metavar="PKG.MOD:FN", help="your own whole step, fn(model, x, y) -> loss")
+    group.add_argument("--keras-step", metavar="PKG.MOD:FN", help="the same for Keras; both, or a factory fn(model)")
     add_loss(group)
     group.add_argument("--label-smoothing", type=float, metavar="X")
     group.add_argument("--class-weights", type=_weights, metavar="W,W,...", help="of every label")

@@ -19,6 +19,7 @@ from parity.verdict.training import LINE, Fault
 
 from .losses import added_loss, other_function, other_loss
 from .norms import moved_twice
+from .own_steps import own_cause
 from .penalties import Penalty, penalty
 from .scene import Scene
 from .stepping import Tensor, Waiting, tensor_of
@@ -28,6 +29,8 @@ EPSILONS = (0.0, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10)
 
 def cause_of(scene: Scene, fault: Fault, target: str) -> Cause | None:
     """The cause of the first fault. None where nothing on the list gives it. target: as a command line names it."""
+    if scene.recipe.own_step and fault.what not in STATISTICS:
+        return next(filter(None, _of_pass(scene, fault)), None) or own_cause(scene, fault, target)
     if fault.what == "rate":
         return _rate(scene)
     if fault.what in ("loss", "gradient"):
@@ -35,6 +38,11 @@ def cause_of(scene: Scene, fault: Fault, target: str) -> Cause | None:
     if fault.what in STATISTICS:
         return _statistic(scene, fault)
     return _update(scene, fault)
+
+
+def _of_pass(scene: Scene, fault: Fault) -> Iterator[Cause | None]:
+    """What is looked for in a pass, whoever made the step."""
+    yield from (guess(scene, fault) for guess in (_penalised, _frozen) if fault.what == "gradient")
 
 
 def _rate(scene: Scene) -> Cause:

@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.keys import is_statistic
-from parity.models.kinds import named
+from parity.models.kinds import are_alike, named
 from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spares
 from parity.models.steps import StepInfo
 from parity.pairs.graph import Graph
@@ -106,7 +106,7 @@ def rewritten(ours: list[LayerInfo], theirs: list[LayerInfo], read: Read, steps:
     found = Rewritten()
     for layer in ours:
         partner = partners.pop(layer.path, None)
-        if partner is None or partner.kind != layer.kind:
+        if partner is None or not are_alike(partner.kind, layer.kind):
             continue
         found = _filled(found, layer, partner)
         for name in [name for name in layer.weights if name not in partner.weights]:

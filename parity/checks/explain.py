@@ -14,17 +14,19 @@ from parity.models.arrays import Array
 from parity.models.attempts import attempt
 from parity.models.inputs import Inputs
 from parity.models.kinds import named
+from parity.models.kinds.noise import DROPOUT
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
 from parity.runners.runner import Runner
 from parity.verdict.cause import EXPLAINED, Cause
+from parity.verdict.in_training import noise_cause
 from parity.verdict.results import LayerResult, StaticDifference
 
 from .report import Report
 
-IN_TRAINING = ("momentum", "dtype", "renorm")  # settings that no run in evaluation mode shows
+IN_TRAINING = ("momentum", "dtype", "renorm", DROPOUT)  # settings that no run in evaluation mode shows
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
 BEFORE = 6  # steps before an operation, of any shape, that it may be computed from
 
@@ -42,7 +44,7 @@ def explain(
     The verdict stands without them: where the search fails, the cause is unknown, and why it is.
     """
     faulty = [layer for layer in report.layers if layer.faults][:EXPLAINED]
-    settings = [entry for entry in report.static if entry.field in IN_TRAINING][:EXPLAINED]
+    settings = [entry for entry in report.settings if entry.field in IN_TRAINING][:EXPLAINED]
     rows = {layer.path: layer for layer in report.layers}
     hidden = [entry for entry in report.settings if entry.field in WEIGHTS and not _at_fault(rows.get(entry.path))]
     loose = (wiring.loose[0][:NEARBY], wiring.loose[1][:NEARBY])
@@ -88,6 +90,8 @@ class _Scene:
 
     def of_setting(self, entry: StaticDifference, rows: dict[str, LayerResult]) -> Cause:
         """The cause of a setting that differs, proven on what the layer was fed."""
+        if entry.field == DROPOUT:
+            return noise_cause(entry)
         if entry.path not in self.seen.steps:
             what = f"{entry.field} is {entry.reference} in torch and {entry.candidate} in Keras"
             return Cause("setting", entry.path, f"{what}; the layer is a part of what was compared as one")

@@ -12,13 +12,14 @@ from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.pairing import Pairing
 from parity.runners.recording import Recording
 from parity.runners.runner import Done, Runner
+from parity.verdict import in_training
 from parity.verdict.forward import different_weights
 
 from .comparing import Compared, Comparing
 from .copying import Rewritten, copy_weights, held_weights
 from .explain import explain
 from .gradients import add_gradients, aimed
-from .heads import in_training, resting, told_of
+from .heads import resting, told_of, training_steps
 from .options import Options, Progress
 from .outputs import described, introduced
 from .prepare import Prepared, prepared, with_notes, with_pairing
@@ -45,9 +46,15 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     environment |= described(whole, found.alone)
     report = make_report(target, whole.first.shape, options, found.sums, found.wiring, *layers, environment)
     static = (entry for entry in report.static if not ready.rewritten.tells(entry.path, entry.field))
-    report = replace(report, static=(*static, *different_weights(weights)))
+    trained = (
+        *in_training.judged(ready.drawn, bool(options.gradients)),
+        *in_training.of_layers(*layers),
+        *in_training.of_losses(environment["torch"], environment["keras"]),
+    )
+    report = replace(report, static=(*static, *trained, *different_weights(weights)))
     report = with_notes(with_pairing(report, ready.pairing), found.notes)
-    report = replace(report, copied=(*ready.rewritten.notes, *told_of(idle, options.gradients)))
+    replayed = in_training.replayed(ready.replayed) if options.gradients else ()
+    report = replace(report, copied=(*ready.rewritten.notes, *told_of(idle, options.gradients), *replayed))
     if report.ok:
         found.raise_on_loose()
     else:
@@ -102,7 +109,7 @@ def _with_gradients(
     layers, wiring = (ready.torch_layers, ready.keras_layers), found.wiring
     look = Look(wiring.watch, left_out=frozenset(found.alone))
     if idle:
-        layers, wiring, look = in_training(torch, keras, x, options, ready.pairing.torch.held)
+        layers, wiring, look = training_steps(torch, keras, x, options, ready.pairing.torch.held)
     else:
         show_for_gradients(torch, keras, ready.pairing, found.steps)
     padded = frozenset(path for margins in ready.pairing.margins for path in margins)
@@ -126,7 +133,7 @@ def show_for_gradients(torch: Runner, keras: Runner, pairing: Pairing, steps: li
 
 def with_sizes(report: Report, torch: Runner, keras: Runner, pairing: Pairing, x: Inputs, options: Options) -> Report:
     """The report with the sizes that were asked for, or one of the other parity where a setting may act there."""
-    told = any(not entry.acts for entry in report.static)
+    told = any(not entry.acts and not entry.changes for entry in report.static)
     sizes = options.shapes or (other_parity(x) if told and report.ok else ())
     if not sizes:
         return report

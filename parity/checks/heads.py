@@ -53,7 +53,7 @@ def told_of(paths: list[str], gradients: bool) -> Iterator[str]:
         )
 
 
-def in_training(torch: Runner, keras: Runner, x: Inputs, options: Options, held: Held) -> Trained:
+def training_steps(torch: Runner, keras: Runner, x: Inputs, options: Options, held: Held) -> Trained:
     """The layers, the wiring and the look of a training step, whose steps are paired anew: it has more than one of
     evaluation. held: the way in which weights in pieces were found to lie.
     """

@@ -11,6 +11,8 @@ from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Margins, Pair, Pairing, pair, raise_on_others, same_paths
 from parity.runners.recording import Recording
 from parity.runners.runner import Pending, Runner
+from parity.verdict.in_training import of_steps, shared
+from parity.verdict.results import StaticDifference
 
 from .copying import Rewritten, told
 from .options import Options
@@ -33,6 +35,8 @@ class Prepared:
     pairing: Pairing
     rewritten: Rewritten = field(default_factory=Rewritten)  # what was copied otherwise than tensor for tensor
     copy: Copy | None = None  # how torch's weights come into Keras, if they are to
+    drawn: tuple[StaticDifference, ...] = ()  # in what the two sides draw otherwise in training
+    replayed: int = 0  # steps that draw on both sides
 
     def again(self, torch: Runner, keras: Runner, x: Inputs, pairing: Pairing) -> "Prepared":
         """The same with weights that lie otherwise, or with other partners, and copied anew."""
@@ -82,6 +86,8 @@ def prepared(
     (torch_layers, keras_layers), pairing = named_alike(
         torch, keras, layers, (recording.steps, keras_steps), options.name_map, in_pieces=True, by_values=True
     )
+    drawn = of_steps(recording.steps, keras_steps, pairing.found)
+    replayed = shared(recording.steps, keras_steps, pairing.found)
     if not early or pairing.orders:
         rewritten = copy(recording, torch_layers, keras_layers)
     if pairing.changes or not early:
@@ -91,7 +97,7 @@ def prepared(
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
     pairing = replace(pairing, pairs=pairing.pairs + joints).without(rewritten.moved)
-    return Prepared(recording, keras_steps, *padded, pairing, copy=copy).told(rewritten)
+    return Prepared(recording, keras_steps, *padded, pairing, copy=copy, drawn=drawn, replayed=replayed).told(rewritten)
 
 
 def named_alike(

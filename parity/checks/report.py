@@ -101,9 +101,10 @@ class Report:
 
 
 def static_json(difference: StaticDifference) -> dict[str, Any]:
-    """`acts` is there where it is false: a setting without effect is a note."""
+    """`acts` is there where it is false: a note. `changes` where a setting acts in training alone."""
     names = {"reference": "torch", "candidate": "keras"}
     found = {names.get(name, name): value for name, value in vars(difference).items()}
+    found |= {"changes": difference.changes} if difference.changes else {}
     return {name: value for name, value in found.items() if name != "acts" or not value}
 
 

@@ -15,7 +15,8 @@ from parity.models.arrays import Array
 from parity.models.kinds import Kind, move_to, named
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
-from .known import Known, Run
+from .drawing import Drawing
+from .known import Run
 from .made import Made, origins
 from .orders import is_vector
 from .outputs import as_shaped, given
@@ -28,7 +29,7 @@ def same(one: Any, other: Any) -> bool:
     return tuple(one.shape) == tuple(other.shape)
 
 
-class Trace(Known):
+class Trace(Drawing):
     """One run of a model. A framework's subclass wraps its layers and functions so that they come through here."""
 
     def __init__(self, visit: Visit, look: Look, names: Names, tape: Any, layout: str, paths: set[str]) -> None:
@@ -92,7 +93,7 @@ class Trace(Known):
     def _go(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
         if kind.moves:
             return self._move(path, run, args, kwargs, function)
-        if kind.idle and (function or not kind.draws):
+        if kind.idle and not kind.draws:
             return self._pass(run, args, kwargs)
         return self._step(path, kind, run, args, kwargs, function)
 
@@ -116,6 +117,7 @@ class Trace(Known):
         self.calls[path] = self.calls.get(path, 0) + 1
         raw = path if self.calls[path] == 1 else f"{path}#{self.calls[path]}"
         name = self.names.aliases.get(raw, raw)
+        noise, run = self._drawing(raw, self.tensors(args), run)
         if self.names.hides(raw):
             return self._unseen(raw, kind, path, run, args, kwargs)
         sources = [self.of(x).key or "glue" for x in self.tensors(args)]
@@ -134,7 +136,7 @@ class Trace(Known):
         made = self._in_columns(raw, name, made) if kind.sums else made
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
-        step.narrow = narrow
+        step.narrow, step.noise = narrow, noise
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()

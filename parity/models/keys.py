@@ -35,13 +35,20 @@ def role_of(name: str) -> str:
     return name.rpartition(".")[2] if is_statistic(name) else "weight"
 
 
+def _statistics(names: list[str]) -> list[str]:
+    return [name for name in names if is_statistic(name)]
+
+
 def keys(layers: list[LayerInfo], recipe: Recipe) -> list[Key]:
     """All that is compared after a step."""
     tensors = [f"{layer.path}.{name}" for layer in layers for name in layer.weights]
     parameters = [name for name in tensors if not is_statistic(name)]
+    if recipe.own_step:
+        own = [("gradient", name) for name in parameters]
+        return [("loss", ""), *own, *((role_of(name), name) for name in (*_statistics(tensors), *parameters))]
     result: list[Key] = [("rate", ""), ("loss", "")]
     result += [("gradient", name) for name in parameters]
-    result += [(name.rpartition(".")[2], name) for name in tensors if is_statistic(name)]
+    result += [(role_of(name), name) for name in _statistics(tensors)]
     result += [(slot, name) for slot in slots(recipe) for name in parameters]
     result += [("weight", name) for name in parameters]
     result += [("ema", name) for name in parameters if recipe.ema]

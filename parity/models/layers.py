@@ -19,6 +19,8 @@ class LayerInfo:
     layers, under a second name, the first.
     biased: whether it is a norm whose framework keeps the batch's biased variance, as Keras's own does, of n numbers
     (n - 1) / n of torch's.
+    trained: what acts in training alone: "trainable", by torch's names of its tensors; "regularizer" and "constraint",
+    in words.
     """
 
     path: str
@@ -28,6 +30,7 @@ class LayerInfo:
     initial: dict[str, Any] | None = None
     tied: dict[str, str] = field(default_factory=dict)
     biased: bool = False
+    trained: dict[str, Any] = field(default_factory=dict)
 
 
 class Found(NamedTuple):

@@ -8,6 +8,7 @@ from parity.errors import ParityError
 
 from .losses import LOSSES, OF_LABELS, TARGETS, is_own
 from .optimizers import ONE_CYCLE_END, ONE_CYCLE_RISE, ONE_CYCLE_START, OPTIMIZERS, SCHEDULES, VARIANTS
+from .own_step import check_own_step
 
 DTYPES = ("float64", "float32", "mixed_bfloat16")
 WARM_START = 0.1  # of the rate, at the first step of a warm-up
@@ -34,6 +35,7 @@ class Recipe:
     function a side. targets: of such a function, the kind that it is drawn. class_weights: of labels. ignore_label: one
     that does not count. sample_weights: whether every sample has one. delta, margin, focal_...: of their losses.
     clip_value, clip_norm, clip_global: of each number of a gradient, of each parameter's norm, of the norm of all.
+    torch_step, keras_step: "package.module:function" of a user's own whole training step, its optimizer in it.
     l1, l2: penalties c * sum(|w|) and c * sum(w^2) of the loss, of what `decay_on` names. ema: of the weights' running
     mean, how much of the old it keeps. accumulate: batches of an update, each of which is a step.
     """
@@ -71,6 +73,8 @@ class Recipe:
     torch_loss: Any = ""
     keras_loss: Any = ""
     targets: str = ""
+    torch_step: str = ""
+    keras_step: str = ""
     class_weights: tuple[float, ...] = ()
     ignore_label: int | None = None
     sample_weights: bool = False
@@ -138,7 +142,12 @@ class Recipe:
     @property
     def own_loss(self) -> bool:
         """Whether the loss is a user's own function, on either side."""
-        return bool(self.torch_loss) or is_own(self.loss)
+        return bool(self.torch_loss) or is_own(self.loss) or self.own_step
+
+    @property
+    def own_step(self) -> bool:
+        """Whether both sides take steps of their user's own."""
+        return bool(self.torch_step)
 
     def to_json(self) -> dict[str, Any]:
         """The settings by name."""
@@ -150,6 +159,7 @@ def made(name: str, **given: Any) -> Recipe:
 
     Raises RecipeError for what does not go together.
     """
+    check_own_step(name, given)
     _one_of("--optimizer", name, (*OPTIMIZERS, *VARIANTS))
     own, settings = VARIANTS.get(name, (name, {}))
     row = OPTIMIZERS[own]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .arrays import Array, View
+from .kinds.noise import Noise
 from .pieces import Held
 
 
@@ -21,7 +22,8 @@ class Step:
     was run. raw: the output
     with its axes as the framework has them, if a Look wants it.
     narrow: what of it was in float32 although the run is in float64, in words. maker: of an output that is glue, the
-    kind of that. mixed: of glue, whether it was made of other glue that takes its inputs in any order.
+    kind of that. mixed: of glue, whether it was made of other glue that takes its inputs in any order. noise: what it
+    draws in training.
     """
 
     path: str
@@ -39,6 +41,7 @@ class Step:
     narrow: str | None = None
     maker: str = ""
     mixed: bool = False
+    noise: Noise | None = None
 
     @property
     def key(self) -> str:
@@ -78,7 +81,8 @@ class Names:
     padding of what they feed. views: how the outputs of steps, by their new names, lie beside the other side's, where
     their kind does not say so. shapes: of the other side's parameters outside of layers, by path. held: the weights
     that the two sides have in other pieces. columns: of layers that give a vector which becomes an image, by their
-    own path, which of torch's numbers each of Keras's is.
+    own path, which of torch's numbers each of Keras's is. drawing: of steps that draw numbers, by their own names,
+    what the two sides call the draw, where a step itself is not shown.
     """
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -89,11 +93,16 @@ class Names:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
     columns: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    drawing: dict[str, str] = field(default_factory=dict)
 
     @property
     def of_weights(self) -> "Names":
         """What is said of weights alone: every step is shown, by its own name."""
         return Names(shapes=self.shapes, held=self.held, columns=self.columns)
+
+    def draw(self, name: str) -> str | None:
+        """What both sides call what a step draws; `name` is its own. None for one that the other side has not."""
+        return self.drawing.get(name) or (None if self.hides(name) else self.aliases.get(name, name))
 
     def hides(self, name: str) -> bool:
         """Whether a step, or an input of one, is not to be shown; `name` is its own."""
@@ -116,11 +125,12 @@ class StepInfo:
     note: str | None = None
     maker: str = ""
     mixed: bool = False
+    noise: Noise | None = None
 
 
 def info(step: Step) -> StepInfo:
     """A step without its numbers."""
-    described = step.function, step.free, step.origins, step.order, step.note, step.maker, step.mixed
+    described = step.function, step.free, step.origins, step.order, step.note, step.maker, step.mixed, step.noise
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 

@@ -203,7 +203,14 @@ def with_cuts(pairing: Pairing, cuts: Cuts, torch: Graph, keras: Graph) -> Pairi
         for t, k in cuts.pairs.items()
         if torch.path(t) != keras.path(k) and "#" not in t + k and not keras.path(k).endswith("glue")
     )
-    torch_names = replace(names[0], held=pairing.torch.held)
+    drawn = {t: k for t, k in pairing.found.items() if t in torch.steps and torch.steps[t].noise}
+    torch_names = replace(names[0], held=pairing.torch.held, drawing={t: t for t in drawn})
     weights = pairing.keras.of_weights
-    keras_names = replace(names[1], shapes=weights.shapes, held=weights.held, columns=weights.columns)
+    keras_names = replace(
+        names[1],
+        shapes=weights.shapes,
+        held=weights.held,
+        columns=weights.columns,
+        drawing={k: t for t, k in drawn.items()},
+    )
     return replace(pairing, torch=torch_names, keras=keras_names, pairs=tuple(dict.fromkeys(new)))

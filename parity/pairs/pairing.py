@@ -19,7 +19,7 @@ from parity.models.steps import Names
 from .bare import pair_bare
 from .directions import path_of
 from .melting import melted
-from .model import Lists, Matched, Model, Steps
+from .model import Lists, Matched, Model, Steps, counts_once
 from .name_map import NameMap
 from .orders import Orders, columns_of, orders_of, renumbered
 from .partners import by_place, by_weights, dispensable, raise_on_other_layers, raise_on_unpaired
@@ -160,13 +160,14 @@ def _pair(
 ) -> Pairing:
     """partners: paths of layers that are one although they are of other kinds. chosen: one of several ways."""
     bare, shapes = pair_bare(torch_layers, keras_layers)
-    ours, theirs = Model(owned(torch_layers), torch_steps), Model(owned(keras_layers), keras_steps)
+    sides = (owned(torch_layers), torch_steps), (owned(keras_layers), keras_steps)
+    ours, theirs = (Model(*side, once=counts_once(sides[0][0], sides[1][0])) for side in sides)
     mapped = {} if name_map is None else name_map.pairs(list(ours.steps), list(theirs.steps))
     certain = (chosen or {}) | {t: k for t, k in mapped.items() if ours.weights(t)}
     agree = same_paths(torch_layers, keras_layers) and not certain
     if agree:
         found = {key: key for key in ours.steps if ours.weights(key) and key in theirs.steps}
-        flows = ours.flow.order(), theirs.flow.order()
+        flows = ours.order(), theirs.order()
         order = list(ours.steps), list(theirs.steps)
         if flows[0] is not None and flows[1] is not None:
             order = flows[0], flows[1]

@@ -45,7 +45,7 @@ def by_weights(ours: Model, theirs: Model, certain: Matched) -> tuple[Matched, L
     `certain` are pairs that the user gave. Raises UnmatchedError where a layer has no certain partner.
     """
     executed = (list(ours.steps), list(theirs.steps))
-    flows = (ours.flow.order(), theirs.flow.order())
+    flows = (ours.order(), theirs.order())
     orders: list[Lists] = [executed]
     if flows[0] is not None and flows[1] is not None:
         orders.insert(0, (flows[0], flows[1]))
@@ -188,7 +188,8 @@ def _by_path(ours: Model, theirs: Model, found: Matched, order: Lists, agree: bo
         if key not in places[1] or not (agree or partners[last] == places[1][key]):
             continue
         one, other = ours.steps[key], theirs.steps[key]
-        alike = one.shape == other.shape or one.kind == other.kind
+        drawing = one.noise or other.noise  # which computes nothing in evaluation, and is no partner of what does
+        alike = one.kind == other.kind or (one.shape == other.shape and not drawing)
         called = ours.calls[path_of(key)] == theirs.calls[path_of(key)]
         if alike and called and not (one.function or other.function):
             pairs[key] = key

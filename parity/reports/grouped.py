@@ -24,6 +24,7 @@ class Row:
     torch: Any
     keras: Any
     acts: bool = True
+    changes: str = ""
 
 
 def rows(static: Iterable[Any], kinds: dict[str, str]) -> list[Row]:
@@ -44,7 +45,13 @@ def settings(static: Sequence[Row]) -> list[str]:
     groups = grouped(static, lambda row: (row.kind, row.field, row.acts, repr(row.torch), repr(row.keras)))
     if len(groups) > SENTENCES:
         groups = grouped(static, lambda row: (row.kind, row.field, row.acts))
-    return [_setting(group) + ("" if group[0].acts else "; no number differs for it here") for group in groups]
+    return [_setting(group) + _effect(group[0]) for group in groups]
+
+
+def _effect(row: Row) -> str:
+    if row.changes:
+        return f"; it changes {row.changes}"
+    return "" if row.acts else "; no number differs for it here"
 
 
 def _setting(group: list[Row]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from parity.errors import ParityError, UnwritableError
 from parity.models.inputs import INPUT, Inputs, decoded, encoded, inputs_of
+from parity.models.kinds.noise import Noise
 from parity.models.layers import LayerInfo
 from parity.models.steps import StepInfo
 from parity.verdict.difference import Difference
@@ -182,6 +183,8 @@ def _step(entry: dict[str, Any]) -> StepInfo:
     if entry["order"] is not None:
         key, order = entry["order"]
         entry["order"] = key, tuple(order)
+    if entry.get("noise") is not None:
+        entry["noise"] = Noise(**entry["noise"] | {"shared": tuple(entry["noise"]["shared"])})
     return StepInfo(**entry)
 
 

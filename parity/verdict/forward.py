@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
 
-from parity.models.kinds import named
+from parity.models.kinds import are_alike, named
 from parity.models.layers import LayerInfo
 from parity.models.settings import same_initial
 
@@ -94,7 +94,7 @@ def _differing(torch: list[LayerInfo], keras: list[LayerInfo]) -> Iterator[Stati
     theirs = {layer.path: layer for layer in keras}
     for layer in torch:
         partner = theirs.get(layer.path)
-        if partner is None or partner.kind != layer.kind:
+        if partner is None or not are_alike(partner.kind, layer.kind):
             continue
         for name, value in layer.static.items():
             if partner.static.get(name, value) != value:  # a norm without weights has no dtype

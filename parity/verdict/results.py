@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from parity.models.settings import CHANGES
 from parity.models.steps import StepInfo
 
 from .difference import Difference
@@ -56,7 +57,8 @@ def add_up(sums: dict[str, Sums], found: dict[str, Sums]) -> None:
 class StaticDifference:
     """A setting of a layer that differs as data, in the reference's terms.
 
-    acts: False where no number differs for it at the sizes that ran, and none can in training: a note.
+    acts: False where no number differs for it at the sizes that ran, and none can in training, or where it is nothing
+    that both sides state: a note.
     """
 
     path: str
@@ -64,6 +66,11 @@ class StaticDifference:
     reference: Any
     candidate: Any
     acts: bool = True
+
+    @property
+    def changes(self) -> str:
+        """Of what acts in training alone: what it changes, in words."""
+        return CHANGES.get(self.field, "")
 
 
 @dataclass(frozen=True)

@@ -237,11 +237,30 @@ def test_a_bias_that_a_norm_takes_away_again(sides: Any, optimizer: str) -> None
     assert report.ok, text(report)
 
 
-def test_dropout_is_turned_off(sides: Any) -> None:
-    target = Target("dropout", f"{MODELS}:torch_dropout", f"{MODELS}:keras_basic", SHAPE)
-    recipe = made("sgd", steps=2, epoch_steps=2)
-    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_dropout_is_replayed(sides: Any, dtype: str) -> None:
+    report = compare_pair(sides, "torch_dropout", "keras_dropout", dtype)
     assert report.ok, text(report)
+    assert "torch's masks replayed in Keras" in [match.keras for match in report.matched if match.rule == "dropout"]
+    losses = [step.loss[0] for step in report.runs[0].steps]
+    assert losses[2] != losses[0]  # the third step takes the first batch again
+
+
+DROPPED = [
+    ("dropout_of_another_rate", "another dropout", "dropout 0.4 in torch, dropout 0.5 in Keras"),
+    ("dropout_of_another_shape", "another dropout", "dropout 0.3 of whole channels in torch, dropout 0.3 in Keras"),
+    ("dropout_forgotten", "missing or extra dropout", "dropout 0.4 in torch, none in Keras"),
+]
+
+
+@pytest.mark.parametrize(("fault", "cause", "evidence"), DROPPED)
+def test_another_dropout_is_caught_and_named(sides: Any, fault: str, cause: str, evidence: str) -> None:
+    report = compare_pair(sides, "torch_dropout", fault, "float64")
+    assert report.fault is not None
+    assert (report.fault.step, report.fault.what) == (1, "loss"), text(report)
+    assert report.cause is not None
+    assert report.cause.name == cause
+    assert evidence in report.cause.evidence
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])

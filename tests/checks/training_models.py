@@ -223,12 +223,44 @@ def keras_transposed() -> Any:
 
 
 def torch_dropout() -> Any:
-    """The basic net with a dropout before its classifier, which parity turns off."""
+    """Dropout in every form that both frameworks have, one of them a function."""
     import torch
+    from torch import nn
 
-    model = torch_basic()
-    model.flatten = torch.nn.Sequential(model.flatten, torch.nn.Dropout(0.5))
-    return model
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.channels, self.alpha = nn.Conv2d(3, 4, 3), nn.Dropout2d(0.3), nn.AlphaDropout(0.2)
+            self.fc = nn.Linear(4, 5)
+
+        def forward(self, x: Any) -> Any:
+            x = self.alpha(self.channels(torch.relu(self.conv(x))))
+            return self.fc(nn.functional.dropout(x.mean((2, 3)), 0.4, self.training))
+
+    return Dropping()
+
+
+def keras_dropout(rate: float = 0.4, whole: bool = True) -> Any:
+    """The same. whole: whether channels are dropped as one."""
+    import keras
+
+    layers = keras.layers
+    channels = layers.SpatialDropout2D(0.3) if whole else layers.Dropout(0.3)
+    body = [layers.Conv2D(4, 3, activation="relu"), channels, layers.AlphaDropout(0.2), layers.GlobalAveragePooling2D()]
+    last = [layers.Dropout(rate)] if rate else []
+    return keras.Sequential([keras.Input((8, 8, 3)), *body, *last, layers.Dense(5)])
+
+
+def dropout_of_another_rate() -> Any:
+    return keras_dropout(0.5)
+
+
+def dropout_of_another_shape() -> Any:
+    return keras_dropout(whole=False)
+
+
+def dropout_forgotten() -> Any:
+    return keras_dropout(0.0)
 
 
 def dropout_left_on() -> Any:

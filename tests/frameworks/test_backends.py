@@ -138,6 +138,32 @@ def test_training_on_other_backends(backend: str, options: list[str]) -> None:
     assert len(set(document["runs"][0]["loss"]["keras"])) == 6  # each batch's own
 
 
+DROPPING = (
+    "--torch",
+    "tests.checks.training_models:torch_dropout",
+    "--keras",
+    "tests.checks.training_models:keras_dropout",
+    "--input-shape",
+    "3,8,8",
+)
+
+
+@pytest.mark.parametrize(
+    ("backend", "tool", "options"),
+    [
+        ("torch", "check", ["--gradients"]),
+        pytest.param("torch", "train", ["--steps", "2"], marks=pytest.mark.slow),
+        ("jax", "train", ["--steps", "2"]),
+    ],
+)
+def test_dropout_on_other_backends(backend: str, tool: str, options: list[str]) -> None:
+    """Its seeds are whole numbers, and on JAX a step takes the model's own variables alone."""
+    require(backend)
+    done = run(tool, *DROPPING, *options, "--dtype", "float64", "--json", "-", KERAS_BACKEND=backend)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdict"] == "match"
+
+
 @pytest.mark.parametrize("fault", ["biased_variance", pytest.param("gradient_stopped", marks=pytest.mark.slow)])
 def test_a_fault_in_training_on_jax(fault: str) -> None:
     require("jax")

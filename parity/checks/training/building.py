@@ -21,6 +21,8 @@ from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.pairing import same_paths
 from parity.pairs.partners import raise_on_other_layers
 from parity.runners.runner import TrainingRunner
+from parity.verdict.in_training import of_steps
+from parity.verdict.results import StaticDifference
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,13 @@ class Built:
     """Both models, paired: torch's layers with weights, the outputs of both, Keras's norms that keep a biased variance.
 
     biased: by the name of the running variance, how many numbers of one sample it is of, and how much of the old one a
-    step forgets.
+    step forgets. drawn: in what the two sides draw otherwise.
     """
 
     layers: list[LayerInfo]
     outputs: Outputs
     biased: dict[str, tuple[int, float]]
+    drawn: tuple[StaticDifference, ...] = ()
 
 
 def built(
@@ -96,13 +99,14 @@ def built(
     ours = sides.torch.prepare(x, "float64").result()
     sides.keras.expect(Expected(tuple((s.key, name_of(s.path), s.shape) for s in outputs_of(ours)))).result()
     steps = ours, sides.keras.prepare(x, "float64").result()
-    layers, _ = named_alike(sides.torch, sides.keras, layers, steps, name_map)
+    layers, pairing = named_alike(sides.torch, sides.keras, layers, steps, name_map)
     if weights == "copy":
         first, second = map(shapes_of, without_spares(*layers))
         check_shapes(first, second, NAMES)
         sides.keras.load(sides.torch.put_weights().result()).result()
     outputs = common(sides.torch.outputs(x).result(), sides.keras.outputs(x).result())
-    return Built([layer for layer in layers[0] if layer.weights], outputs, _biased(layers[1], steps[0]))
+    drawn = of_steps(*steps, pairing.found)
+    return Built([layer for layer in layers[0] if layer.weights], outputs, _biased(layers[1], steps[0]), drawn)
 
 
 def _biased(layers: list[LayerInfo], steps: list[StepInfo]) -> dict[str, tuple[int, float]]:

@@ -1,6 +1,7 @@
 """Both frameworks' processes, step beside step: one asks, compares and judges; see recipe.py, names.py, result.py."""
 
 from dataclasses import replace
+from math import nan
 
 import numpy as np
 
@@ -48,7 +49,8 @@ class LockStep:
         for number in range(1, self.sides.recipe.steps + 1):
             progress(f"{self.dtype} step {number}", number, self.sides.recipe.steps)
             steps.append(self._step(number))
-            self._hold_to_rule(steps[-1])
+            if not self.sides.recipe.own_step:
+                self._hold_to_rule(steps[-1])
             if next(Run(self.dtype, tuple(steps[-1:]), self.band).faults(), None):
                 break
             self._level()
@@ -79,16 +81,20 @@ class LockStep:
                 theirs = self._by_torchs_rule(what, name, ours, keras.shelf.view(_place(next(others))))
                 if self._is_undetermined(what, name, ours, theirs, sizes.get(name, 0.0)):
                     continue
+                if what == "gradient" and not (_was_seen(ours) and _was_seen(theirs)):
+                    continue
                 size = sizes.get(name, 0.0)
                 scale = size if what in STATISTICS else self._scale(what, ours, size)
                 totals.setdefault(what, _Total()).add(ours, theirs, name, scale)
                 if what in ("rate", "loss"):
                     pairs[what] = float(ours[0]), float(theirs[0])
         numbers = {what: self._number(what, total) for what, total in totals.items()}
-        if self.band is not None:
+        if self.sides.recipe.own_step:
+            numbers = self._without_clipping(numbers)
+        elif self.band is not None:
             allowed = rate_allowed(self.sides.recipe, number, pairs["rate"][0], self.band.rounding)
             numbers["rate"] = replace(numbers["rate"], allowed=max(allowed, numbers["rate"].allowed))
-        return Step(number, pairs["rate"], pairs["loss"], numbers)
+        return Step(number, pairs.get("rate", (nan, nan)), pairs["loss"], numbers)
 
     def _by_torchs_rule(self, what: str, name: str, ours: Array, theirs: Array) -> Array:
         """Keras's number, but of its own norms' running variance what it would be by torch's rule, if that is nearer.
@@ -114,7 +120,8 @@ class LockStep:
         the rate. Each side's step is then held to the rule (`_hold_to_rule`), with that side's own rounding. A band
         needs no such care: the nudged runs' biases wander as far.
         """
-        if self.band is not None or self.sides.recipe.optimizer == "sgd":
+        recipe = self.sides.recipe
+        if self.band is not None or (recipe.optimizer == "sgd" and not recipe.own_step):
             return False
         if what == "gradient" and size:
             greatest = max(np.abs(ours).max(initial=0.0), np.abs(theirs).max(initial=0.0))
@@ -152,6 +159,8 @@ class LockStep:
         """Note the nudged runs' distances: the first `nudged` of one unit, the others of the band's factor."""
         for number, run in enumerate(found):
             for what, (square, length) in run.items():
+                if what not in totals:
+                    continue  # gradients of a user's own step that were not seen in Keras
                 distance = (square / length if length else square) ** 0.5
                 (totals[what].band if number < self.nudged else totals[what].wide).append(distance)
 
@@ -163,6 +172,12 @@ class LockStep:
             allowed = allow(self.radius[what])
         distance = (total.square / total.length if total.length else total.square) ** 0.5
         return Number(total.error, total.path, distance, allowed, tuple(total.band), tuple(total.wide))
+
+    def _without_clipping(self, numbers: dict[str, Number]) -> dict[str, Number]:
+        """Without gradients that differ where weights do not: one side clips before its optimizer, one in it."""
+        passes = {w: (n.error if self.band is None else n.distance) <= n.allowed for w, n in numbers.items()}
+        agree = all(passed for what, passed in passes.items() if what != "gradient")
+        return {w: n for w, n in numbers.items() if w != "gradient" or not agree or passes[w]}
 
     def _scale(self, what: str, ours: Array, size: float) -> float:
         return max(float(np.abs(ours).max(initial=0.0)), self._floor(what, size))
@@ -178,6 +193,11 @@ class LockStep:
         if what == "momentum_buffer" and recipe.optimizer == "rmsprop":
             return size / recipe.epsilon if recipe.epsilon else size
         return size if what in ("gradient", *SUMS) else 0.0
+
+
+def _was_seen(gradient: Array) -> bool:
+    """Whether a gradient of a user's own step is known: one that is not has no number."""
+    return not (gradient.size and np.isnan(gradient).all())
 
 
 def _place(made: Place | Distances) -> Place:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from parity.errors import few
-from parity.models.kinds import KINDS
+from parity.models.kinds import KINDS, Kind
 from parity.models.losses import LOSSES
 from parity.models.optimizers import OPTIMIZERS
 from parity.models.recipe import Recipe
@@ -17,6 +17,8 @@ def matches(recipe: Recipe, dtype: str, corrected: tuple[str, ...] = ()) -> tupl
 
     corrected: the norms of Keras's own whose running variance was made torch's after every step.
     """
+    if recipe.own_step:
+        return (*_own(recipe), *_drawn(), *_norms(corrected))
     return (
         *_common(recipe, dtype),
         *_norms(corrected),
@@ -34,11 +36,32 @@ def _common(recipe: Recipe, dtype: str) -> Iterator[Match]:
         smoothing = f"label_smoothing={recipe.label_smoothing:g}"
         why = "Keras smooths one-hot labels only; both give (1 - s) y + s / classes"
         yield Match("label smoothing", smoothing, f"CategoricalCrossentropy({smoothing})", SETTING, why)
-    why = "two frameworks cannot draw the same numbers"
-    yield from (Match(kind.name, "p = 0", "rate = 0", SETTING, why) for kind in KINDS if kind.draws)
+    yield from _drawn()
     if dtype.startswith("mixed"):
         why = "weights, running statistics, optimizer and loss in float32, layers in bfloat16"
         yield Match("mixed precision", "autocast(bfloat16)", "mixed_bfloat16 policy", SETTING, why)
+
+
+def _own(recipe: Recipe) -> Iterator[Match]:
+    why = f"yours, with all that is in them; outputs are compared with targets drawn as {recipe.targets}"
+    yield Match("batches", "in order", "in order", SAME, "x and y in each framework's own layout")
+    yield Match("step", recipe.torch_step, recipe.keras_step, SETTING, why)
+
+
+def _drawn() -> Iterator[Match]:
+    why = "the same random numbers, by each side's own rate and shape; in your own training each side draws its own"
+    yield from (
+        Match(kind.name, "its own masks", "torch's masks replayed in Keras", TWIN, why)
+        for kind in KINDS
+        if _replayed(kind)
+    )
+    why = "two frameworks cannot draw the same numbers"
+    others = (kind for kind in KINDS if kind.draws and not _replayed(kind))
+    yield from (Match(kind.name, "p = 0", "rate = 0", SETTING, why) for kind in others)
+
+
+def _replayed(kind: Kind) -> bool:
+    return kind.idle and bool(kind.draws)
 
 
 def _loss(recipe: Recipe) -> Iterator[Match]:

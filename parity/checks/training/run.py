@@ -18,6 +18,7 @@ from parity.models.recipe import Recipe
 from parity.models.targets import Target
 from parity.runners.runner import TrainingRunner
 from parity.verdict.cause import Cause
+from parity.verdict.in_training import noise_cause
 from parity.verdict.training import Fault, Run, TrainingReport
 
 from .building import Batches, Sides, built, with_ids
@@ -113,11 +114,14 @@ class _Comparison:
         finally:
             lockstep.stop()
         self.corrected |= lockstep.corrected
-        if fault is not None and fault.what == "loss" and run.steps[-1].number == 1:
+        first_loss = fault is not None and fault.what == "loss" and run.steps[-1].number == 1
+        if first_loss and recipe.own_step:
+            cause = next(map(noise_cause, models.drawn), cause)
+        elif first_loss:
             asked = {"torch": self.sides.torch, "keras": self.sides.keras}
             first = batches.of(1, recipe)
             losses = {name: side.draws(recipe, first.x, first.y).result() for name, side in asked.items()}
-            cause = drawn(losses) or cause
+            cause = drawn(losses) or next(map(noise_cause, models.drawn), cause)
         return run, cause
 
     def _explained(self, run: Run, fault: Fault, layers: list[LayerInfo], batches: Batches) -> Cause | None:

@@ -30,5 +30,6 @@ def on_device(device: str | None) -> Any:
     """Compute there; None leaves the choice to Keras."""
     if device is None:
         return nullcontext()
-    mps = device == "mps" and keras.backend.backend() == "torch"
-    return keras.device("mps:0" if mps else {"cpu": "cpu:0"}.get(device, "gpu:0"))
+    of_torch = {"mps": "mps:0", "cpu": "cpu"}  # not "cpu:0": what is moved there is no Parameter any more
+    names = of_torch if keras.backend.backend() == "torch" else {"cpu": "cpu:0"}
+    return keras.device(names.get(device, "gpu:0"))

@@ -18,6 +18,7 @@ from parity.models.losses import are_probabilities
 from parity.models.steps import Look, StepInfo, info, is_output
 from parity.verdict.measured import Name
 
+from .drawing import is_replayed
 from .dtypes import computing_in, retyped
 from .losses import Outputs, loss_on, outputs_of
 from .parts import Parts, read
@@ -93,11 +94,12 @@ class KerasGradients(SideGradients):
 
     @contextmanager
     def _training(self, dtype: str) -> Iterator[None]:
-        """The model in `dtype`, without dropout; afterwards as it was, running statistics included."""
+        """The model in `dtype`, where what draws draws what torch does, or nothing; afterwards as it was."""
         model = self.side.model
         trained = {id(variable) for variable in model.trainable_variables}
         before = [(v, ops.convert_to_numpy(v).copy()) for v in model.variables if id(v) not in trained]
-        drawing = [holder(found.layer, name) for found in self.side.found for name in found.kind.draws]
+        others = (found for found in self.side.found if not is_replayed(found))
+        drawing = [holder(found.layer, name) for found in others for name in found.kind.draws]
         rates = [(layer, name, getattr(layer, name)) for layer, name in drawing if hasattr(layer, name)]
         # What is run again for the backward pass (keras.RematScope) is run by itself, and no gradient is seen in there.
         again = [(layer, layer._remat_mode) for layer in model._flatten_layers() if getattr(layer, "_remat_mode", None)]

@@ -1,10 +1,12 @@
 """A Keras layer goes in; its settings in torch's terms, and what its weights were drawn from, come out."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from parity.models.keys import is_statistic
 from parity.models.kinds import held
 from parity.models.layers import Found
 
@@ -62,6 +64,41 @@ def keeps_biased_variance(found: Found) -> bool:
         and "call" not in vars(layer)
         and not getattr(layer, "renorm", False)
     )
+
+
+def keras_trained(found: Found, variables: dict[str, Any]) -> dict[str, Any]:
+    """What a Keras layer says of training: which of its variables are, what it adds to the loss, what it holds them to.
+
+    variables: by torch's names.
+    """
+    trainable = {name: bool(each.trainable) for name, each in variables.items() if not is_statistic(name)}
+    own: dict[str, Any] = {"trainable": trainable} if trainable else {}
+    for what in ("regularizer", "constraint"):
+        told = [f"{_told(each)} of its {name}" for name, each in _held_to(found, f"_{what}")]
+        own |= {what: ", ".join(told)} if told else {}
+    return own
+
+
+def _held_to(found: Found, ending: str) -> Iterator[tuple[str, Any]]:
+    """Of what a layer, or its cell, has under names of an ending: (name, value); of a part, its own alone."""
+    layer = getattr(found.layer, "owner", found.layer)
+    whole = layer is found.layer
+    for name, value in (vars(layer) | vars(getattr(layer, "cell", layer))).items():
+        if value is not None and name.endswith(ending) and (whole or name.startswith(found.layer.name)):
+            yield name.removesuffix(ending), value
+
+
+def _told(function: Any) -> str:
+    """A regularizer or a constraint as it is written: L2(l2=0.005)."""
+    stated = function.get_config() if hasattr(function, "get_config") else {}
+    given = (f"{name}={value:g}" for name, value in stated.items() if isinstance(value, int | float) and value)
+    return f"{getattr(function, '__name__', type(function).__name__)}({', '.join(given)})"
+
+
+def of_loss(model: Any) -> dict[str, float]:
+    """What a model is compiled with: the greatest label smoothing of its losses, if there is any."""
+    found = [getattr(each, "label_smoothing", 0.0) for each in keras.tree.flatten(getattr(model, "loss", None))]
+    return {"label_smoothing": max(map(float, found))} if any(found) else {}
 
 
 def keras_static(found: Found) -> dict[str, Any]:

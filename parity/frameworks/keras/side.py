@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from parity.frameworks.calling import Call
+from parity.frameworks.drawing import Draw
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
 from parity.models.arrays import Array, Axes, Layout, fitting, placed, reordered
@@ -24,7 +25,7 @@ from .dtypes import computing_in, has_wide_types, retyped
 from .inputs import calls, declared_of, laid, layouts, readings, whole_numbers
 from .machine import allow_tf32, require_onednn, tensorflow_onednn, tensorflow_threads
 from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
-from .settings import keeps_biased_variance, keras_initial, keras_static
+from .settings import keeps_biased_variance, keras_initial, keras_static, keras_trained, of_loss
 from .tracer import KerasTrace
 from .walk import bare_variables, keras_variables, walk_keras
 
@@ -38,6 +39,7 @@ class KerasSide:
         self.model = model
         self.device = device
         self.wide = False
+        self.drawn: dict[str, Draw] = {}  # what the steps of the latest run draw, by their own names
         self.names = Names()
         self.exact: dict[int, Array] = {}
         self.expected: Expected | None = None
@@ -49,7 +51,7 @@ class KerasSide:
         self.allow_tf32(False)  # parity is a question about the program
 
     def _walk(self) -> None:
-        self._walked = list(walk_keras(self.model))
+        self._walked = self.walked = list(walk_keras(self.model))  # by their own paths
         self._walked_bare = list(bare_variables(self.model, self._walked))
         self.bare = self._walked_bare
         self.found = self._walked  # under torch's names, once they are known
@@ -122,11 +124,12 @@ class KerasSide:
         return [*self._walked, *self._walked_bare]
 
     def _info(self, found: Found) -> LayerInfo:
-        shapes = {}
-        for name, variable, axes in self.variables([found]):
-            shapes[name.rpartition(".")[2]] = shape_of(variable, axes)
+        own = {name.rpartition(".")[2]: (variable, axes) for name, variable, axes in self.variables([found])}
+        shapes = {name: shape_of(*each) for name, each in own.items()}
         settings = keras_static(found), keras_initial(found)
-        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=keeps_biased_variance(found))
+        trained = keras_trained(found, {name: variable for name, (variable, _) in own.items()})
+        biased = keeps_biased_variance(found)
+        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=biased, trained=trained)
 
     def settle(self) -> list[LayerInfo]:
         """A Keras layer multiplies by what it holds, in evaluation."""
@@ -230,6 +233,7 @@ class KerasSide:
                 started = {name: tracer.start(tensor, keys[name], lie[name]) for name, tensor in tensors.items()}
                 args, kwargs = filled(call.args, started), filled(call.kwargs, started)
                 tracer.finish(self.model(*args, training=tape is not None, **kwargs), self.expected)
+        self.drawn = tracer.drawn
 
     def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
         x, own = inputs_of(x), dtype or keras.config.floatx()
@@ -259,7 +263,7 @@ class KerasSide:
         backend = keras.backend.backend()
         device = self.device or keras_devices()[-1]  # Keras chooses an accelerator where it sees one
         found = {"keras": keras.__version__, "backend": backend, "device": device, "tf32": self.tf32}
-        return found | processor() | keras_settings()
+        return found | of_loss(self.model) | processor() | keras_settings()
 
 
 def keras_settings() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
 from . import recurrent
+from .drawing import noise_of_layer
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
 from .inputs import layout_of
 from .operations import listening, replaced
@@ -33,6 +34,8 @@ Stage = tuple[Found, Callable[..., Any]]
 
 class KerasTrace(Trace):
     """Wraps the `call` of every layer, and listens to the backend's functions, for as long as it is entered."""
+
+    side = "keras"
 
     def __init__(
         self, model: Any, found: list[Found], dtype: str, visit: Visit, look: Look, names: Names, tape: Any = None
@@ -85,10 +88,12 @@ class KerasTrace(Trace):
 
     def _run(self, own: list[Stage], *args: Any, **kwargs: Any) -> Any:
         output = None
-        for (path, kind, _), run in own:
+        for entry, run in own:
+            path, kind, _ = entry
             if self.running:
                 output = run(*args, **kwargs)
             else:
+                self.noise = noise_of_layer(entry, self.tensors(args)) if kind.draws else None
                 self.known = kind.known and not kind.opaque  # what such a layer has in float32 are its weights
                 run = run if kind.known or not self.inexact else partial(self._narrowly, run)
                 output = self._layer(path, kind, run, args, kwargs)

@@ -21,10 +21,12 @@ from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 
 from . import twins
+from .drawing import Replaying, is_replayed
 from .dtypes import real_dtype
 from .inputs import laid, layouts
 from .losses import Outputs, compiled, loss_on, outputs_of, targets
 from .optimizers import callbacks, make_optimizer, state_of
+from .own_step import OwnRun
 
 
 def set_dtype(dtype: str) -> None:
@@ -39,8 +41,9 @@ class KerasTrainer:
     def __init__(self, side: Any) -> None:
         self.side = side
         self.model = side.model
-        for _, kind, layer in side.found:
-            for name in kind.draws:  # two frameworks cannot draw the same numbers
+        for entry in side.found:
+            _, kind, layer = entry
+            for name in kind.draws if not is_replayed(entry) else ():  # two frameworks cannot draw the same numbers
                 if hasattr(layer, name):
                     setattr(layer, name, 0.0)
 
@@ -49,7 +52,12 @@ class KerasTrainer:
     ) -> None:
         """See `Trainer`. It is compared, and takes no nudged runs."""
         outputs = outputs_of(self.side, x[:2])
-        run = _Run(self.side, recipe, visit, outputs)
+        widest = real_dtype("float64" if keras.config.floatx() == "float64" else "float32")
+        replaying = Replaying(self.side.walked, self.side.drawn, recipe.batch_size, widest)
+        if recipe.own_step:
+            OwnRun(self.side, recipe, outputs, replaying).run(self._inputs(x), y, visit)
+            return
+        run = _Run(self.side, recipe, visit, outputs, replaying)
         self.model.compile(optimizer=run.optimizer, loss=compiled(recipe, outputs, y))
         run.watch(self.model.optimizer, self.model._loss_tracker)
         wanted, weights = targets(recipe, outputs, y)
@@ -89,8 +97,16 @@ class KerasTrainer:
 class _Run(keras.callbacks.Callback):
     """One `fit`: its optimizer, and what each step has made."""
 
-    def __init__(self, side: Any, recipe: Recipe, visit: Callable[[Trained], None], outputs: Outputs) -> None:
+    def __init__(
+        self,
+        side: Any,
+        recipe: Recipe,
+        visit: Callable[[Trained], None],
+        outputs: Outputs,
+        replaying: Replaying,
+    ) -> None:
         super().__init__()
+        self.replaying = replaying
         self.outputs = outputs
         self.latest: dict[str, Any] = {}  # outputs, by key
         self.side, self.recipe, self.visit = side, recipe, visit
@@ -161,6 +177,7 @@ class _Run(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._settle()
+        self.replaying.go_to(self.steps)
         tensors = [(role_of(name), name) for name in self.variables]
         states = [(slot, name) for slot in slots(self.recipe) for name in self.trained]
         self.kept = {key: self.read(key) for key in (*tensors, *states)}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import nn
+
 from parity.models.kinds.settings import ABSENT
 from parity.models.layers import Found
 
@@ -20,6 +22,13 @@ def is_fresh(found: list[Found]) -> bool:
     """Whether a torch model's batch norms have seen no batch; without one, nobody can tell, and it is not."""
     norms = [layer for _, kind, layer in found if kind.normalises == "batch" and layer.running_mean is not None]
     return bool(norms) and not any(bool(norm.running_mean.any()) for norm in norms)
+
+
+def torch_trained(found: Found) -> dict[str, Any]:
+    """What a torch layer says of training: which of its tensors an optimizer may move."""
+    tensors = ((name, getattr(found.layer, name, None)) for name, _, _ in found.kind.weights)
+    trainable = {name: bool(x.requires_grad) for name, x in tensors if isinstance(x, nn.Parameter)}
+    return {"trainable": trainable} if trainable else {}
 
 
 def torch_static(found: Found) -> dict[str, Any]:

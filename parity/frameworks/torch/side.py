@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from parity.errors import ParityError
 from parity.frameworks.calling import Call, call_of
+from parity.frameworks.drawing import Draw
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings
 from parity.models.arrays import Array
@@ -25,7 +26,7 @@ from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_
 from .effective import effective
 from .embedded import fitted
 from .recurrent import on, time_first
-from .settings import is_fresh, torch_initial, torch_static
+from .settings import is_fresh, torch_initial, torch_static, torch_trained
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
 from .wide import default_dtype
@@ -50,6 +51,7 @@ class TorchSide:
         model = seated(model)
         self.device = device
         self._computed: tuple[str, ...] = ()
+        self.drawn: dict[str, Draw] = {}  # what the steps of the latest run draw, by their own names
         self._threads = torch.get_num_threads()
         self._hold(model)
         self.allow_tf32(False)  # parity is a question about the program
@@ -84,7 +86,8 @@ class TorchSide:
         initial = self._initial.get(found.path)
         first = {name: self._first[id(tensor)] for name, tensor in torch_tensors([found])}
         tied = {name.rpartition(".")[2]: other for name, other in first.items() if other != name}
-        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial, tied)
+        trained = torch_trained(found)
+        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial, tied, trained=trained)
 
     def found_in(self, model: nn.Module) -> list[Found]:
         """The layers, and the tensors outside of any, of a copy of the model."""
@@ -187,6 +190,7 @@ class TorchSide:
             lies = dict.fromkeys(x.time_first, "time")
             started = {name: tracer.start(tensors[name], key, lies.get(name)) for name, key in x.keys.items()}
             tracer.finish(model(*filled(call.args, started), **filled(call.kwargs, started)))
+        self.drawn = tracer.drawn
         _raise_on_foreign(tracer.used, model)
 
     def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
@@ -225,7 +229,9 @@ class TorchSide:
     def environment(self) -> dict[str, Any]:
         tf32 = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
         wrapped = {"wrapped": self._wrapped} if self._wrapped else {}
-        computed = {"computed": self._computed} if self._computed else {}
+        computed: dict[str, Any] = {"computed": self._computed} if self._computed else {}
+        losses = [float(getattr(module, "label_smoothing", 0.0)) for module in self.model.modules()]
+        computed |= {"label_smoothing": max(losses)} if any(losses) else {}
         return torch_settings(torch) | {"device": self.device, "tf32": tf32} | wrapped | computed | processor()
 
 

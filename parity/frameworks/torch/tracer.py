@@ -20,6 +20,7 @@ from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
+from .drawing import noise_of_function, noise_of_module
 from .overridden import Overridden, Reached, is_split
 from .recurrent import owner_of, run_through, takes
 from .undrawn import undrawn
@@ -31,6 +32,8 @@ CONSTANT = "computes with numbers that torch has in float32"
 
 class TorchTrace(Trace):
     """Wraps the `forward` of every module, and listens to torch's functions, for as long as it is entered."""
+
+    side = "torch"
 
     def __init__(
         self,
@@ -70,6 +73,8 @@ class TorchTrace(Trace):
     def _run(self, found: list[Found], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.running:
             return forward(*args, **kwargs)
+        if found[0].kind.draws:
+            self.noise = noise_of_module(found[0], self.tensors(args))
         return self.layer(found[0].path, found[0].kind, forward, args, kwargs)
 
     def _run_own(self, found: list[Found], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -166,6 +171,8 @@ class TorchTrace(Trace):
         kind = FUNCTIONS.get(name)
         if kind is None:
             return self._unknown(name, function, args, kwargs)
+        if kind.draws and kind.idle:
+            self.noise = noise_of_function(function, name, args, kwargs)
         if not (kind.squeezed or kind.to_one):
             return self.function(kind, function, args, kwargs)
         with self.quiet():  # a mean, or an adaptive pool, is a global pool if it leaves one number a channel

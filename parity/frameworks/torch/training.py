@@ -19,8 +19,10 @@ from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 from parity.verdict.training import LINE
 
+from .drawing import Replaying, is_replayed
 from .losses import loss_of, outputs_of
 from .optimizers import state_of
+from .own_step import OwnStep
 from .recurrent import on
 from .rounding import batch_moments, channel_shape, takes_mean
 from .updates import Updates
@@ -64,15 +66,18 @@ class TorchRun:
 
     def __init__(self, side: Any, dtype: str, recipe: Recipe, nudges: int = 0, units: float = 1.0) -> None:
         self.dtype, self.recipe, self.units = dtype, recipe, units
-        self.model = training_copy(side.model).to(torch.float64 if dtype == "float64" else torch.float32)
+        self.real = torch.float64 if dtype == "float64" else torch.float32
+        self.model = training_copy(side.model).to(self.real)
         found = [on(self.model, entry) for entry in side.found]
         self.tensors = dict(torch_tensors(found))
         self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
         _without_draws(found)
+        self.replaying = Replaying(found, side.drawn)
         self.sizes: dict[str, float] = {}
         self._watch_biases(found)
         self.start = {name: tensor.clone() for name, tensor in self.tensors.items() if is_statistic(name)}
-        self.updates = Updates(recipe, self.parameters, torch.float64 if dtype == "float64" else torch.float32)
+        self.updates = Updates(recipe, self.parameters, self.real)
+        self.own = OwnStep(recipe.torch_step, self.model, self.parameters, self.real) if recipe.own_step else None
         self.draw = torch.Generator().manual_seed(nudges) if nudges else None
         if nudges and dtype != "mixed_bfloat16":
             self._nudge_outputs(found)
@@ -128,22 +133,32 @@ class TorchRun:
             if kind.weights:
                 layer.register_forward_hook(nudged)
 
+    def _input(self, x: Array) -> torch.Tensor:
+        inputs = torch.from_numpy(np.ascontiguousarray(x))
+        return inputs.to(self.real) if inputs.is_floating_point() else inputs
+
     def forward(self, x: Array, y: Truths) -> tuple[Array, torch.Tensor]:
         """The loss, as an array and with its graph."""
-        inputs = torch.from_numpy(np.ascontiguousarray(x))
-        if inputs.is_floating_point():
-            inputs = inputs.to(torch.float64 if self.dtype == "float64" else torch.float32)
+        inputs = self._input(x)
         mixed = torch.autocast("cpu", torch.bfloat16) if self.dtype == "mixed_bfloat16" else nullcontext()
-        with mixed:
+        with mixed, self.replaying.running(self.steps):
             outputs = self.model(inputs)
         self.outputs = {place.key: x.detach() for place, x in outputs_of(outputs).items()}
         loss = loss_of(self.recipe, outputs, y, lambda y: y if self.dtype == "float64" else y.float())
         loss = loss + self.updates.penalty()
         return loss.detach().double().numpy().reshape(1), loss
 
+    def _own_step(self, own: OwnStep, x: Array, y: Truths) -> None:
+        with self._nudged(), self.replaying.running(self.steps):
+            self.loss = own.step(self._input(x), y)
+        self.steps += 1
+
     def step(self, x: Array, y: Truths) -> None:
         """One training step."""
         self.kept = {} if self.draw is not None else self._state()
+        if self.own is not None:
+            self._own_step(self.own, x, y)
+            return
         self.rate = self.updates.rate
         self.updates.optimizer.zero_grad()
         with self._nudged():
@@ -157,7 +172,7 @@ class TorchRun:
         kept: dict[Key, torch.Tensor] = {}
         for name, tensor in self.tensors.items():
             kept[role_of(name), name] = tensor.detach().clone()
-        for slot in slots(self.recipe):
+        for slot in slots(self.recipe) if self.own is None else ():
             for name, parameter in self.parameters.items():
                 kept[slot, name] = state_of(self.updates.optimizer, parameter, slot).clone()
         return kept
@@ -231,7 +246,7 @@ class TorchRun:
         if what == "ema":
             return self.updates.mean(tensor)
         if what == "gradient":
-            return self.updates.gradient(name)
+            return self.updates.gradient(name) if self.own is None else self.own.gradient(name)
         if what == "weight" or is_statistic(name):
             return tensor.detach()
         return state_of(self.updates.optimizer, self.parameters[name], what)
@@ -274,8 +289,9 @@ def _array(tensor: torch.Tensor) -> Array:
 
 
 def _without_draws(found: list[Found]) -> None:
-    """Two frameworks cannot draw the same numbers."""
-    for _, kind, layer in found:
-        for name in kind.draws:
+    """Two frameworks cannot draw the same numbers, but those that are drawn for them."""
+    for entry in found:
+        _, kind, layer = entry
+        for name in kind.draws if not is_replayed(entry) else ():
             if hasattr(layer, name):
                 setattr(layer, name, 0.0)

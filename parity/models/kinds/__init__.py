@@ -17,7 +17,7 @@ from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
 from .products import PRODUCTS
-from .recurrent import RECURRENT, SEQUENCE, runs_each_step
+from .recurrent import CELL, RECURRENT, SEQUENCE, runs_each_step
 from .settings import function_of
 
 # The first row that fits is it.
@@ -43,6 +43,11 @@ def named(name: str) -> Kind:
     A kind whose weights lie in several ways has a row for each; all else in them is the same.
     """
     return next((kind for kind in KINDS if kind.name == name), Kind(name, known=False))
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Whether two kinds have the same weights: they are one, or a cell and what goes over a sequence with it."""
+    return one == other or (named(one).family == named(other).family != "")
 
 
 def move_to(end: str) -> Kind:
@@ -103,10 +108,12 @@ def _short(operations: tuple[str, ...]) -> set[str]:
 
 
 __all__ = [
+    "CELL",
     "FUNCTIONS",
     "KINDS",
     "SEQUENCE",
     "Kind",
+    "are_alike",
     "bare",
     "held",
     "holder",

@@ -85,6 +85,7 @@ class Kind:
     neutral: tuple[tuple[str, float], ...] = (("bias", 0.0),)
     folded: str = "the statistics"  # what it is folded into
     recurs: str = ""  # goes over a "sequence", one step after another, or is the "cell" that takes one step
+    family: str = ""  # of a recurrent kind: what its cell and its sequence have in common, which is its weights
     gates: int = 0  # of a recurrent kind: its kernels have as many blocks of rows
     states: int = 0  # what it carries from step to step
     trained: Names = ()  # tensors of Keras's layer that training alone reads and writes: no weights

@@ -89,6 +89,7 @@ RECURRENT = tuple(
         fold=folds.second_bias,
         folded="the first bias",
         recurs=SEQUENCE if whole else CELL,
+        family=name,
         gates=len(order),
         states=2 if name == "lstm" else 1,
         draws=("cell.dropout", "cell.recurrent_dropout") if whole else ("dropout", "recurrent_dropout"),

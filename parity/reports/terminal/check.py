@@ -128,6 +128,7 @@ def detail(report: Report, most: int = LINES) -> list[str]:
         Section([*_pairs(report), *_devices(report)]),
         _notes(report),
         Section([*_initializers(report), *_without_effect(report)]),
+        Section(_in_training(report), what="more notes"),
         Section([*told]),
     ]
     sections += [Section(_matched(report))] if report.ok else _differing(report)
@@ -200,7 +201,7 @@ def _gradients(report: Report) -> Iterator[str]:
 
 def _without_effect(report: Report) -> Iterator[str]:
     """Settings that differ and change no number at this size."""
-    found = [entry for entry in report.static if not entry.acts]
+    found = [entry for entry in report.static if not entry.acts and not entry.changes]
     if found:
         first, size = found[0], " x ".join(map(str, report.environment["input_shape"][1:] or ["this size"]))
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
@@ -209,6 +210,13 @@ def _without_effect(report: Report) -> Iterator[str]:
             f"the numbers are equal at {size}, at another size they need not be"
         )
     yield from (f"note: {size.text}" for size in report.sizes)
+
+
+def _in_training(report: Report) -> list[str]:
+    """What acts in training alone, and one side alone states."""
+    found = [entry for entry in report.static if entry.changes and not entry.acts]
+    kinds = {layer.path: layer.kind for layer in report.layers}
+    return [f"note: in training alone, {text}" for text in settings(rows(map(static_json, found), kinds))]
 
 
 def _initializers(report: Report) -> Iterator[str]:
