@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .errors import ParityError, internal
-from .frameworks import triton_first as triton_first  # before any framework is
+from .frameworks import source as _source, triton_first as triton_first  # before any framework is
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_source.listen()  # where layers are made is known of those alone that are made from now on
 
 __all__ = ["assert_parity", "check", "convert", "copy_weights"]
 

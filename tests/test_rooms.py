@@ -23,7 +23,8 @@ ROOMS = {
     "reports": ("checks", "verdict", "models", "errors"),
     "cli": ("reports", "checks", "checkpoints", "pairs", "models", "errors"),
 }
-COMMANDS = ("__init__", "__main__", "check", "train", "convert", "capture", "compare", "sidebyside")  # imported by none
+# Imported by none.
+COMMANDS = ("__init__", "__main__", "check", "mend", "train", "convert", "capture", "compare", "sidebyside")
 FRAMEWORKS = ("torch", "keras", "tensorflow", "jax", "resnet_torch", "resnet_keras")
 # Files outside parity/frameworks/ that may import a framework, and why.
 THEIR_OWN = {

@@ -70,7 +70,7 @@ class Trace(Known):
             step = place.step(codec.array(x), made.key or "glue", origins([made]))
             step.raw = self._raw(x)
             if made.key is None:
-                step.narrow, step.maker, step.mixed = made.narrow, made.kind, made.mixed
+                step.narrow, step.maker, step.mixed, step.called = made.narrow, made.kind, made.mixed, made.called
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
@@ -118,6 +118,7 @@ class Trace(Known):
         name = self.names.aliases.get(raw, raw)
         if self.names.hides(raw):
             return self._unseen(raw, kind, path, run, args, kwargs)
+        called = self._where(path)
         sources = [self.of(x).key or "glue" for x in self.tensors(args)]
         args = self.swapped(args, {id(x): self._see(x, name, raw, i) for i, x in enumerate(self.tensors(args))})
         tensors = self.tensors(args)
@@ -134,7 +135,7 @@ class Trace(Known):
         made = self._in_columns(raw, name, made) if kind.sums else made
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
-        step.narrow = narrow
+        step.narrow, step.called = narrow, called
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
@@ -192,6 +193,7 @@ class Trace(Known):
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
         if made.key is None:
             step.narrow, step.mixed = made.narrow, made.mixed
+        step.called = made.called or self._where()
         new = self._taught(feeds, x, self.visit(step), made)
         seen, lies = self._fresh(feeds, x, made.layout), made.displaced(tuple(x.shape[1:]))
         if made.order() is None and lies is not None:  # it was moved, and what moved it has no name
@@ -224,13 +226,13 @@ class Trace(Known):
         known = [self.of(x) for x in self.tensors(args)]
         with self.quiet():
             output = run(*args, **kwargs)
-        narrow = self._narrowed(known)
+        narrow, called = self._narrowed(known), self._where(path) if known else ()
         for x in self.tensors(output) if known else ():
             lead = next((made for made in known if made.key or made.origins != ()), known[0])
             layout = lead.layout if kind.layout == "input" or kind.merges else kind.layout
             layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
             made = Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow)
-            self._remember(x, replace(made, mixed=any(map(_mixes, known))))
+            self._remember(x, replace(made, mixed=any(map(_mixes, known)), called=called))
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from parity.errors import UnmatchedError, few
 
 from .kinds import Kind, named
+from .source import Sources
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class LayerInfo:
     initial: what its kernel was drawn from, if that is known; see settings.py. tied: of tensors that are those of other
     layers, under a second name, the first.
     biased: whether it is a norm whose framework keeps the batch's biased variance, as Keras's own does, of n numbers
-    (n - 1) / n of torch's.
+    (n - 1) / n of torch's. made: the lines of the user's that made it.
     """
 
     path: str
@@ -26,6 +27,7 @@ class LayerInfo:
     initial: dict[str, Any] | None = None
     tied: dict[str, str] = field(default_factory=dict)
     biased: bool = False
+    made: Sources = ()
 
 
 class Found(NamedTuple):

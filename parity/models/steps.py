@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from .arrays import Array, View
 from .pieces import Held
+from .source import Sources
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Step:
     with its axes as the framework has them, if a Look wants it.
     narrow: what of it was in float32 although the run is in float64, in words. maker: of an output that is glue, the
     kind of that. mixed: of glue, whether it was made of other glue that takes its inputs in any order.
+    called: the lines of the user's that call it.
     """
 
     path: str
@@ -39,6 +41,7 @@ class Step:
     narrow: str | None = None
     maker: str = ""
     mixed: bool = False
+    called: Sources = ()
 
     @property
     def key(self) -> str:
@@ -116,11 +119,12 @@ class StepInfo:
     note: str | None = None
     maker: str = ""
     mixed: bool = False
+    called: Sources = ()
 
 
 def info(step: Step) -> StepInfo:
     """A step without its numbers."""
-    described = step.function, step.free, step.origins, step.order, step.note, step.maker, step.mixed
+    described = step.function, step.free, step.origins, step.order, step.note, step.maker, step.mixed, step.called
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 

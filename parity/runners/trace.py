@@ -18,6 +18,7 @@ import numpy as np
 from parity.errors import ParityError, UnwritableError
 from parity.models.inputs import INPUT, Inputs, decoded, encoded, inputs_of
 from parity.models.layers import LayerInfo
+from parity.models.source import sources
 from parity.models.steps import StepInfo
 from parity.verdict.difference import Difference
 
@@ -182,12 +183,13 @@ def _step(entry: dict[str, Any]) -> StepInfo:
     if entry["order"] is not None:
         key, order = entry["order"]
         entry["order"] = key, tuple(order)
+    entry["called"] = sources(entry.get("called"))
     return StepInfo(**entry)
 
 
 def _layer(entry: dict[str, Any]) -> LayerInfo:
     entry["weights"] = {name: tuple(shape) for name, shape in entry["weights"].items()}
-    return LayerInfo(**entry)
+    return LayerInfo(**entry | {"made": sources(entry.get("made"))})
 
 
 def _difference(entry: dict[str, Any]) -> Difference:

@@ -13,6 +13,7 @@ from keras import ops
 from parity.frameworks.calling import Call
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
+from parity.frameworks.source import MADE, written
 from parity.models.arrays import Array, Axes, Layout, fitting, placed, reordered
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import held
@@ -25,7 +26,7 @@ from .inputs import calls, declared_of, laid, layouts, readings, whole_numbers
 from .machine import allow_tf32, require_onednn, tensorflow_onednn, tensorflow_threads
 from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
 from .settings import keeps_biased_variance, keras_initial, keras_static
-from .tracer import KerasTrace
+from .tracer import KerasTrace, owner_of
 from .walk import bare_variables, keras_variables, walk_keras
 
 
@@ -126,7 +127,8 @@ class KerasSide:
         for name, variable, axes in self.variables([found]):
             shapes[name.rpartition(".")[2]] = shape_of(variable, axes)
         settings = keras_static(found), keras_initial(found)
-        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=keeps_biased_variance(found))
+        made = written(MADE.of(owner_of(found.layer)))
+        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=keeps_biased_variance(found), made=made)
 
     def settle(self) -> list[LayerInfo]:
         """A Keras layer multiplies by what it holds, in evaluation."""

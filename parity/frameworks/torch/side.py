@@ -14,17 +14,19 @@ from parity.errors import ParityError
 from parity.frameworks.calling import Call, call_of
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings
+from parity.frameworks.source import MADE, written
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import bare
 from parity.models.layers import Found, LayerInfo, in_order
 from parity.models.pieces import Held
 from parity.models.probes import probe_bias, probe_norm, probe_scale
+from parity.models.source import Sources
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_output
 
 from .effective import effective
 from .embedded import fitted
-from .recurrent import on, time_first
+from .recurrent import on, owner_of, time_first
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
@@ -48,6 +50,7 @@ class TorchSide:
     def __init__(self, model: nn.Module, device: str = "cpu") -> None:
         model, self._wrapped = unwrapped(model)
         model = seated(model)
+        self._places = {path: MADE.of(module) for path, module in model.named_modules()}
         self.device = device
         self._computed: tuple[str, ...] = ()
         self._threads = torch.get_num_threads()
@@ -84,7 +87,13 @@ class TorchSide:
         initial = self._initial.get(found.path)
         first = {name: self._first[id(tensor)] for name, tensor in torch_tensors([found])}
         tied = {name.rpartition(".")[2]: other for name, other in first.items() if other != name}
-        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial, tied)
+        return LayerInfo(
+            found.path, found.kind.name, shapes, torch_static(found), initial, tied, made=self._made_at(found)
+        )
+
+    def _made_at(self, found: Found) -> Sources:
+        """The lines that made a module, or what it is a copy of."""
+        return written(MADE.of(owner_of(found.layer)) or self._places.get(found.path, ()))
 
     def found_in(self, model: nn.Module) -> list[Found]:
         """The layers, and the tensors outside of any, of a copy of the model."""

@@ -7,7 +7,9 @@ from typing import Any
 from parity.checks.report import Report, gap, headline, static_json, why_layer
 from parity.errors import MOST, few, short
 from parity.models.environment import notes, where
+from parity.models.source import Written
 from parity.reports.grouped import LINES, Section, alike, counted, ends, fitted, grouped, rows, settings
+from parity.verdict.cause import TITLES
 from parity.verdict.devices import sentence
 from parity.verdict.difference import STRUCTURE_LINE
 from parity.verdict.results import LayerResult
@@ -146,6 +148,7 @@ def _differing(report: Report) -> list[Section]:
     if first is not None:
         shape = "x".join(map(str, first.step.shape))
         lines.append(f"first failure: {first.path} ({first.kind}, {shape}): {why_layer(report, first)}")
+    quoted = Section(list(_quoted(report)))
     causes = Section([_cause(group) for group in grouped(report.causes, lambda one: (one.name, alike(one.evidence)))])
     causes.what = "more causes"
     explained = {cause.path for cause in report.causes}
@@ -160,11 +163,30 @@ def _differing(report: Report) -> list[Section]:
     last = [f"steps without a partner: {'; '.join(loose)}"] if loose else []
     return [
         Section(lines),
+        quoted,
         causes,
         Section([told] if rest else []),
         differing,
         Section([*last, *where(report.environment)]),
     ]
+
+
+def _quoted(report: Report) -> Iterator[str]:
+    """The lines of both programs that the first failure is about."""
+    path = report.first if report.first in report.sources else report.cause and report.cause.path
+    for side, written in report.sources.get(path or "", {}).items():
+        if written.first is not None:
+            yield f"  in {TITLES[side]}, {quote(written)}"
+
+
+def quote(written: Written) -> str:
+    """The line that makes a layer, and that which calls it where it is another."""
+    shown = {
+        source.at: f"{source.at}: {source.text}".rstrip(": ")
+        for own in (written.made, written.called)
+        for source in own[:1]
+    }
+    return short(", called at ".join(shown.values()), 240)
 
 
 def _cause(group: list[Any]) -> str:

@@ -1,0 +1,51 @@
+"""A report with faults, and what both sides said of their layers and steps -> the report with the lines of source."""
+
+from dataclasses import dataclass, field, replace
+
+from parity.models.layers import LayerInfo
+from parity.models.source import Both, Written
+from parity.models.steps import StepInfo
+
+from .report import Report
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where both programs make their layers and call their steps. layers, steps: torch's and Keras's, by one name."""
+
+    layers: tuple[list[LayerInfo], list[LayerInfo]]
+    steps: tuple[list[StepInfo], list[StepInfo]]
+    inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)  # their shapes, by key, without the batch
+
+    def of(self, path: str, key: str) -> Both | None:
+        """The lines about one step; None where neither side's are known. What is made between layers has no path."""
+        found = {}
+        for side, layers, steps in zip(("torch", "keras"), self.layers, self.steps, strict=True):
+            own = key.partition("#")[0]
+            made = next((layer.made for layer in layers if layer.path == own), ())
+            known = {step.key: step.called for step in steps}
+            found[side] = Written(made, known.get(key) or known.get(key.partition("<")[0], ()))
+        return found if any(written.first for written in found.values()) else None
+
+    def layer(self, side: str, path: str) -> LayerInfo | None:
+        """What one side says of a layer; None for what is none."""
+        layers = self.layers[("torch", "keras").index(side)]
+        return next((layer for layer in layers if layer.path == path), None)
+
+    def size(self, path: str) -> tuple[int, ...] | None:
+        """The shape of what goes into a step of torch's, without the batch."""
+        known = {step.key: step for step in self.steps[0]}
+        step = known.get(path)
+        source = step.sources[0] if step is not None and step.sources else None
+        made = known.get(f"{path}<0") or known.get(source or "")
+        return self.inputs.get(source or "") if made is None else made.shape[1:]
+
+
+def with_sources(report: Report, programs: Programs) -> Report:
+    """The report with the lines of all that is at fault, and of the causes."""
+    keys = {layer.path: layer.step.key for layer in report.layers}
+    wrong = [layer.path for layer in report.layers if layer.faults]
+    paths = dict.fromkeys([*wrong, *(entry.path for entry in report.settings), *(c.path for c in report.causes)])
+    known = {path: both for path in paths if (both := programs.of(path, keys.get(path, path))) is not None}
+    causes = tuple(replace(cause, source=known.get(cause.path)) for cause in report.causes)
+    return replace(report, sources=known, causes=causes)
