@@ -11,6 +11,7 @@ import argparse
 import shlex
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cli import (
@@ -83,8 +84,11 @@ def _write(found: "Mended") -> None:
     """The user's own files, each whole or not at all."""
     from .reports.files import write_text
 
-    for path, text in found.texts:
-        write_text("--in-place", path, text)
+    for name, text in found.texts:
+        path = Path(name).resolve()  # a link stays one
+        mode = path.stat().st_mode
+        write_text("--in-place", str(path), text)
+        path.chmod(mode)
 
 
 def _print(found: "Mended", arguments: Any) -> None:

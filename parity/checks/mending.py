@@ -27,8 +27,9 @@ Texts = tuple[tuple[str, str], ...]
 class Mended:
     """What became of it. report: the last check's. edits: those that are proven, with the causes that they mended.
 
-    refused: those after which the cause was still there, or no check could be made. names: of the files, by path.
-    carried: the tensors that torch's were copied into, which the models had otherwise.
+    refused: those after which the cause was still there, or no check could be made. texts: of the edited files, by
+    path; before: as they were; names: what the user calls them. carried: the tensors that torch's were copied into,
+    which the models had otherwise.
     """
 
     report: Report
@@ -36,6 +37,7 @@ class Mended:
     refused: tuple[tuple[Edit, Cause], ...] = ()
     texts: Texts = ()
     names: dict[str, str] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
     carried: tuple[str, ...] = ()
 
     @property
@@ -45,7 +47,7 @@ class Mended:
     @property
     def patch(self) -> str:
         """All edits as one unified diff."""
-        return patch({self.names[path]: (text_of(path) or "", text) for path, text in self.texts})
+        return patch({self.names[path]: (self.before[path], text) for path, text in self.texts})
 
     def to_json(self) -> dict[str, Any]:
         """The last check's document, with what led there; "patch" is of all edits that are proven."""
@@ -63,10 +65,15 @@ def mend(target: Target, options: Options, progress: Progress) -> Mended:
     def check(asked: Options) -> Report:
         return check_target(target, asked, progress)
 
+    return mended(check, options)
+
+
+def mended(check: Callable[[Options], Report], options: Options, carries: bool = True) -> Mended:
+    """The loop itself. carries: whether torch's weights may be copied where the models are compared as they are."""
     loop = _Loop(check, options, Mended(check(options)))
     while not loop.found.ok and loop.checks < MOST and loop.goes_on():
         pass
-    if not loop.found.ok and options.weights == "keep":
+    if not loop.found.ok and options.weights == "keep" and carries:
         loop.carry()
     return loop.found
 
@@ -106,9 +113,10 @@ class _Loop:
                 self.found = replace(before, refused=(*before.refused, *causes[:1]))
             return False
         names = before.names | {edit.path: edit.file for edit in edits}
+        were = {path: text_of(path) or "" for path in texts} | before.before
         done = tuple({edit: (edit, cause) for edit, cause in reversed(causes)}.values())[::-1]
         self.found = replace(
-            before, report=report, edits=(*before.edits, *done), texts=tuple(texts.items()), names=names
+            before, report=report, edits=(*before.edits, *done), texts=tuple(texts.items()), names=names, before=were
         )
         return True
 

@@ -66,6 +66,7 @@ TORCH: dict[str, Names] = {
 KERAS: dict[str, Names] = {
     **dict(_ranked("Conv{}D", CONVOLUTION)),
     **dict(_ranked("Conv{}DTranspose", TRANSPOSED)),
+    "Conv3DTranspose": (*TRANSPOSED.split()[:4], "data_format", "output_padding", *TRANSPOSED.split()[6:]),
     "DepthwiseConv1D": tuple(DEPTHWISE.split()),
     "DepthwiseConv2D": tuple(DEPTHWISE.split()),
     **dict(_ranked("MaxPooling{}D", "pool_size strides padding data_format")),
@@ -76,7 +77,9 @@ KERAS: dict[str, Names] = {
         name: tuple(names.split())
         for name, names in {
             "Dense": "units activation use_bias",
-            "BatchNormalization": "axis momentum epsilon center scale",
+            "BatchNormalization": "axis momentum epsilon center scale beta_initializer gamma_initializer "
+            "moving_mean_initializer moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint "
+            "gamma_constraint renorm",
             "GroupNormalization": "groups axis epsilon center scale",
             "LayerNormalization": "axis epsilon center scale",
             "RMSNormalization": "axis epsilon",

@@ -34,7 +34,7 @@ def _lines(document: dict[str, Any], command: str) -> Iterator[str]:
 def _cause(cause: dict[str, Any]) -> Iterator[str]:
     yield f"name: {cause['name']}"
     yield f"layer: {cause['path']}"
-    yield f"evidence: {cause['evidence']}"
+    yield f"evidence: {' '.join(cause['evidence'].split())}"
     for side, line in (cause.get("source") or {}).items():
         for word, place in (("", line), (" called at", (line or {}).get("called"))):
             if place:

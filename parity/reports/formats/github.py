@@ -18,12 +18,12 @@ def github(document: Any, command: str) -> str:
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     if document["verdict"] == "match":
-        yield _annotation("notice", "parity", document["message"])
+        yield _annotation("notice", "parity", document.get("message", ""))
         return
     causes = document.get("causes", [])
     if not causes:
         layers = (layer for layer in document["layers"] if layer["path"] == document["first"])
-        yield _annotation("error", "parity", document["message"], _place(next(layers, {}), document))
+        yield _annotation("error", "parity", document.get("message", ""), _place(next(layers, {}), document))
     for cause in causes:
         text = f"{cause['name']} at {cause['path']}: {cause['evidence']}"
         if cause.get("edit"):

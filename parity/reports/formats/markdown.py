@@ -32,7 +32,7 @@ def _lines(document: dict[str, Any], command: str) -> Iterator[str]:
 
 
 def _facts(document: dict[str, Any], command: str) -> Iterator[tuple[str, str]]:
-    yield "result", _cell(document["message"])
+    yield "result", _cell(document.get("message", ""))
     layers, environment = document["layers"], document["environment"]
     if layers:
         wrong = sum(layer["verdict"] != "match" for layer in layers)
