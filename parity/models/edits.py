@@ -53,10 +53,11 @@ class Edit:
 
 def changed(text: str, changes: Iterable[Change]) -> str:
     """The text of a file with all changes made, each of which is of the file as it was. Equal ones are one."""
-    data = text.encode()
-    for change in sorted(set(changes), key=lambda one: (one.start, one.end), reverse=True):
-        data = data[: change.start] + change.text.encode() + data[change.end :]
-    return data.decode()
+    data, made, at = text.encode(), b"", 0
+    for change in sorted(dict.fromkeys(changes), key=lambda one: (one.start, one.end)):
+        made += data[at : change.start] + change.text.encode()
+        at = change.end
+    return (made + data[at:]).decode()
 
 
 def overlap(one: Iterable[Change], other: Iterable[Change]) -> bool:

@@ -91,6 +91,7 @@ KERAS: dict[str, Names] = {
             "ZeroPadding2D": "padding data_format",
             "ZeroPadding3D": "padding data_format",
             "Flatten": "data_format",
+            "resize": "images size interpolation antialias",
             "SimpleRNN": f"units activation use_bias {KERNELS} {PENALTIES} {CONSTRAINTS} dropout recurrent_dropout "
             "return_sequences return_state go_backwards",
             "LSTM": f"units activation recurrent_activation use_bias {KERNELS} unit_forget_bias {PENALTIES} "
