@@ -12,8 +12,9 @@ from parity.reports import outputs
 from parity.reports.formats.agent import agent
 from parity.reports.formats.github import github
 from parity.reports.formats.markdown import markdown
+from parity.reports.pages.report_page import report_page
 
-from .documents import resnet50, step
+from .documents import mismatch as page_document, resnet50, step
 
 pytestmark = pytest.mark.quick
 
@@ -160,3 +161,22 @@ def test_the_command_that_checks_again_says_nothing_of_outputs() -> None:
     assert outputs.again(said) == f"{COMMAND} --dtype float64"
     mend = "python -m parity.mend --torch 'a b:T' --keras b:K --in-place --only conv1"
     assert outputs.again(mend) == "python -m parity.check --torch 'a b:T' --keras b:K"
+
+
+def test_a_cause_quotes_its_lines_and_its_edit() -> None:
+    document = page_document()
+    line = {"file": "net.py", "line": 3, "text": "x = Conv2D(8, 3, padding='same')(<x>)"}
+    called = {"file": "net.py", "line": 9, "text": "y = self.conv(x)"}
+    edit = {"file": "net.py", "line": 3, "before": line["text"], "after": "one\ntwo"}
+    told = {"source": {"torch": None, "keras": line | {"called": called}}, "edit": edit, "rerun": "check --only conv"}
+    document["causes"][0] |= told
+    page = report_page(document, "command")
+    for text in (
+        "net.py:3",
+        "(&lt;x&gt;)",
+        "called at net.py:9",
+        "<ins>+ one</ins>",
+        "<ins>+ two</ins>",
+        "check --only",
+    ):
+        assert text in page

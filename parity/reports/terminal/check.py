@@ -6,6 +6,7 @@ from typing import Any
 
 from parity.checks.report import Report, gap, headline, static_json, why_layer
 from parity.errors import MOST, few, short
+from parity.models.edits import Edit
 from parity.models.environment import notes, where
 from parity.models.source import Written
 from parity.reports.grouped import LINES, Section, alike, counted, ends, fitted, grouped, rows, settings
@@ -151,6 +152,8 @@ def _differing(report: Report) -> list[Section]:
     quoted = Section(list(_quoted(report)))
     causes = Section([_cause(group) for group in grouped(report.causes, lambda one: (one.name, alike(one.evidence)))])
     causes.what = "more causes"
+    edits = Section([_edit(edit) for edit in dict.fromkeys(cause.edit for cause in report.causes if cause.edit)])
+    edits.what = "more edits"
     explained = {cause.path for cause in report.causes}
     rest = sum(bool(layer.faults) and layer.path not in explained for layer in report.layers)
     told = f"causes were looked for in the first layers at fault alone; mend these, and check the other {rest} again"
@@ -165,6 +168,7 @@ def _differing(report: Report) -> list[Section]:
         Section(lines),
         quoted,
         causes,
+        edits,
         Section([told] if rest else []),
         differing,
         Section([*last, *where(report.environment)]),
@@ -187,6 +191,12 @@ def quote(written: Written) -> str:
         for source in own[:1]
     }
     return short(", called at ".join(shown.values()), 240)
+
+
+def _edit(edit: Edit) -> str:
+    """What mends a cause, on one line."""
+    before, after = (" ".join(text.split()) for text in (edit.before, edit.after))
+    return f"edit of {edit.at}: {short(before, 240)}  ->  {short(after, 240)}"
 
 
 def _cause(group: list[Any]) -> str:
