@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from parity.causes.edits.code import Code
-from parity.causes.edits.edit import edit_of, mends_of
+from parity.causes.edits.edit import Site, edit_of, mends_of
 from parity.models.edits import Edit, changed, overlap, patch
 from parity.models.source import Source, Written
 from parity.verdict.cause import Cause
 
 from .copy import Copy
+from .operations import mends_at
 from .report import Report
 from .sources import Programs
 
@@ -49,8 +50,11 @@ def _with_edit(
     edit = None
     if written is not None:
         differing = [entry for entry in report.settings if entry.path == cause.path]
-        info, size = programs.layer(copy.side, cause.path), programs.size(cause.path)
-        edit = edit_of(mends_of(cause, differing, copy.side), written, copy.side, info, size, read)
+        about = programs.layer(copy.side, cause.path), programs.size(cause.path), programs.pads(copy.side, cause.path)
+        edit = edit_of(mends_of(cause, differing, copy.side), Site(copy.side, written, read, *about))
+    others = () if edit is not None or cause.mend is not None else mends_at(cause, report, programs, copy.side)
+    for mend, place in others:
+        edit = edit or edit_of([mend], Site(copy.side, place, read))
     return replace(cause, edit=edit, rerun=rerun)
 
 

@@ -1,12 +1,16 @@
 """A report with faults, and what both sides said of their layers and steps -> the report with the lines of source."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from parity.models.kinds import named
 from parity.models.layers import LayerInfo
 from parity.models.source import Both, Written
 from parity.models.steps import StepInfo
 
 from .report import Report
+
+SIDES = ("torch", "keras")
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,30 @@ class Programs:
 
     def of(self, path: str, key: str) -> Both | None:
         """The lines about one step; None where neither side's are known. What is made between layers has no path."""
-        found = {}
-        for side, layers, steps in zip(("torch", "keras"), self.layers, self.steps, strict=True):
-            own = key.partition("#")[0]
-            made = next((layer.made for layer in layers if layer.path == own), ())
-            known = {step.key: step.called for step in steps}
-            found[side] = Written(made, known.get(key) or known.get(key.partition("<")[0], ()))
+        found = {side: self.written(side, key) for side in SIDES}
         return found if any(written.first for written in found.values()) else None
+
+    def written(self, side: str, key: str) -> Written:
+        """The lines of one side's step."""
+        layer = self.layer(side, key.partition("#")[0])
+        known = {step.key: step.called for step in self.steps[SIDES.index(side)]}
+        called = known.get(key) or known.get(key.partition("<")[0], ())
+        return Written(() if layer is None else layer.made, called)
+
+    def static(self, side: str, step: StepInfo) -> dict[str, Any]:
+        """The settings of a step that is a layer; of a function none are known."""
+        layer = self.layer(side, step.key.partition("#")[0])
+        return {} if layer is None else layer.static
+
+    def pads(self, side: str, path: str) -> tuple[LayerInfo, ...]:
+        """The layers that pad, those before a layer, the nearest first."""
+        layers = self.layers[SIDES.index(side)]
+        place = next((number for number, layer in enumerate(layers) if layer.path == path), 0)
+        return tuple(layer for layer in reversed(layers[:place]) if named(layer.kind).pads)
 
     def layer(self, side: str, path: str) -> LayerInfo | None:
         """What one side says of a layer; None for what is none."""
-        layers = self.layers[("torch", "keras").index(side)]
+        layers = self.layers[SIDES.index(side)]
         return next((layer for layer in layers if layer.path == path), None)
 
     def size(self, path: str) -> tuple[int, ...] | None:

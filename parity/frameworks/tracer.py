@@ -13,6 +13,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, move_to, named
+from parity.models.source import Sources
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
 from .known import Known, Run
@@ -37,6 +38,7 @@ class Trace(Known):
         self.layout, self.paths = layout, paths
         self.calls: dict[str, int] = {}
         self.scopes: list[str] = [""]  # paths of the containers that run, innermost last
+        self.lines: dict[str, Sources] = {}  # that called each step
         self.note: str | None = None
         self.narrow: str | None = None  # what of the step that runs was in float32
         self.stack = ExitStack()
@@ -69,8 +71,9 @@ class Trace(Known):
             codec = as_shaped(self._codec(made), place.shape)
             step = place.step(codec.array(x), made.key or "glue", origins([made]))
             step.raw = self._raw(x)
+            step.called = made.called or self.lines.get(made.key or "", ())
             if made.key is None:
-                step.narrow, step.maker, step.mixed, step.called = made.narrow, made.kind, made.mixed, made.called
+                step.narrow, step.maker, step.mixed = made.narrow, made.kind, made.mixed
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
@@ -136,6 +139,7 @@ class Trace(Known):
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
         step.narrow, step.called = narrow, called
+        self.lines[name] = called
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parity.causes.edits.code import Code
-from parity.causes.edits.edit import edit_of
+from parity.causes.edits.edit import Site, edit_of
 from parity.models.edits import Mend, changed, overlap, patch
 from parity.models.layers import LayerInfo
 from parity.models.source import Source, Sources, Written
@@ -36,6 +36,10 @@ def lines(text: str, *expressions: str) -> Sources:
     return tuple(source(text, expression) for expression in expressions)
 
 
+def code_of(text: str) -> Code:
+    return Code("net.py", "net.py", text, ast.parse(text))
+
+
 def edited(
     text: str, made: tuple[str, ...], mends: list[Mend], side: str = "keras", static: Any = LEFT_ALONE, **more: Any
 ) -> str | None:
@@ -43,8 +47,9 @@ def edited(
     text = dedent(text).lstrip("\n")
     called = lines(text, *more.pop("called", ()))
     info = LayerInfo("layer", more.pop("kind", "conv"), {}, static)
-    code = Code("net.py", "net.py", text, ast.parse(text))
-    edit = edit_of(mends, Written(lines(text, *made), called), side, info, more.pop("size", None), lambda _: code)
+    code = code_of(text)
+    site = Site(side, Written(lines(text, *made), called), lambda _: code, info, more.pop("size", None))
+    edit = edit_of(mends, site)
     return None if edit is None else changed(text, edit.changes)
 
 
@@ -218,9 +223,9 @@ def test_a_permutation_before_a_flatten() -> None:
 def test_what_is_shown_are_the_lines_that_change() -> None:
     text = 'import keras\n\nif keras:\n    y = BatchNormalization(\n        name="b",  # its name\n    )(x)\n'
     call = 'BatchNormalization(\n        name="b",  # its name\n    )'
-    code = Code("net.py", "net.py", text, ast.parse(text))
+    code = code_of(text)
     info = LayerInfo("bn", "batch_norm", {}, {})
-    edit = edit_of([Mend("set", "eps", 1e-5)], Written(lines(text, call)), "keras", info, None, lambda _: code)
+    edit = edit_of([Mend("set", "eps", 1e-5)], Site("keras", Written(lines(text, call)), lambda _: code, info))
     assert edit is not None
     assert edit.to_json() == {
         "file": "net.py",
@@ -232,11 +237,11 @@ def test_what_is_shown_are_the_lines_that_change() -> None:
 
 def test_edits_of_one_place_are_not_both_made() -> None:
     text = "x = BatchNormalization(epsilon=1e-3)\n"
-    code = Code("net.py", "net.py", text, ast.parse(text))
+    code = code_of(text)
     written = Written(lines(text, "BatchNormalization(epsilon=1e-3)"))
-    info = LayerInfo("bn", "batch_norm", {}, {})
-    made = [edit_of([Mend("set", "eps", eps)], written, "keras", info, None, lambda _: code) for eps in (1e-5, 1e-6)]
-    other = edit_of([Mend("set", "momentum", 0.1)], written, "keras", info, None, lambda _: code)
+    site = Site("keras", written, lambda _: code, LayerInfo("bn", "batch_norm", {}, {}))
+    made = [edit_of([Mend("set", "eps", eps)], site) for eps in (1e-5, 1e-6)]
+    other = edit_of([Mend("set", "momentum", 0.1)], site)
     assert made[0] is not None
     assert made[1] is not None
     assert other is not None

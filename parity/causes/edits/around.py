@@ -42,7 +42,7 @@ def put_before(written: Written, before: Before, read: Read) -> Changes | None:
 
 
 def _layer_before(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
-    named = _beside(code, call, layer)
+    named = beside(code, call, layer)
     if named is None:
         return None
     text, imports = named
@@ -59,14 +59,33 @@ def _layer_before(code: Code, call: ast.Call, layer: str) -> list[Change] | None
             return None
         at, margin = code.start(statement), " " * statement.col_offset
         return [*imports, Change(at, at, f"{code.of_node(parent.func)}({text})\n{margin}")]
+    if not _is_listed(code, call):
+        return None
+    at = code.start(call)
+    return [*imports, Change(at, at, f"{text}{_parted(code, call)}")]
+
+
+def listed_after(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
+    """The changes that put a layer behind one in a list of layers; None where it stands in none."""
+    named = beside(code, call, layer) if _is_listed(code, call) else None
+    if named is None:
+        return None
+    return [*named[1], Change(code.end(call), code.end(call), f"{_parted(code, call)}{named[0]}")]
+
+
+def _parted(code: Code, call: ast.Call) -> str:
+    """What stands between two layers of a list: a line's end, if each has a line of its own."""
+    alone = not code.data[code.starts[call.lineno - 1] : code.start(call)].strip()
+    return f",\n{' ' * call.col_offset}" if alone else ", "
+
+
+def _is_listed(code: Code, call: ast.Call) -> bool:
+    """Whether a layer stands in a list of layers that run one after another."""
+    parent = code.up(call)
     listed = parent.elts if isinstance(parent, ast.List | ast.Tuple) else None
     if isinstance(parent, ast.Call) and call in parent.args:
         listed = parent.args if code.of_node(parent.func).rpartition(".")[2] in LISTS else None
-    if listed is None or not _in_layers(code, parent):
-        return None
-    at = code.start(call)
-    alone = not code.data[code.starts[call.lineno - 1] : at].strip()
-    return [*imports, Change(at, at, f"{text},\n{' ' * call.col_offset}" if alone else f"{text}, ")]
+    return listed is not None and _in_layers(code, parent)
 
 
 def _closing(code: Code, node: ast.expr) -> Change:
@@ -88,7 +107,7 @@ def _is_called(code: Code, call: ast.Call) -> bool:
     return isinstance(parent, ast.Call) and parent.func is call
 
 
-def _beside(code: Code, call: ast.Call, layer: str) -> tuple[str, list[Change]] | None:
+def beside(code: Code, call: ast.Call, layer: str) -> tuple[str, list[Change]] | None:
     """How the program can write a layer of the module that another is of, and the import that this takes."""
     if isinstance(call.func, ast.Attribute):
         return f"{code.of_node(call.func.value)}.{layer}", []

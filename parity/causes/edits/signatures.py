@@ -21,7 +21,7 @@ PENALTIES = "kernel_regularizer recurrent_regularizer bias_regularizer activity_
 CONSTRAINTS = "kernel_constraint recurrent_constraint bias_constraint"
 
 TORCH: dict[str, Names] = {
-    **dict(_ranked("Conv{}d", "in_channels out_channels kernel_size stride padding dilation groups bias")),
+    **dict(_ranked("Conv{}d", "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode")),
     **dict(
         _ranked(
             "ConvTranspose{}d",

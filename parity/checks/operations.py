@@ -1,0 +1,49 @@
+"""A cause and both programs' steps -> what one of them does otherwise, more or less, and where that is written."""
+
+from collections.abc import Iterator
+
+from parity.models.edits import Mend
+from parity.models.kinds import Kind, named
+from parity.models.source import Written
+from parity.models.steps import StepInfo
+from parity.verdict.cause import Cause
+
+from .report import Report
+from .sources import SIDES, Programs
+
+ABOUT = ("activation", "softmax", "function", "kind of")  # in the names of the causes that a lone operation has
+
+
+def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Iterator[tuple[Mend, Written]]:
+    """What may be done to one side, and at which lines, the likeliest first."""
+    other = SIDES[1 - SIDES.index(side)]
+    wanted, has = programs.layer(other, cause.path), programs.layer(side, cause.path)
+    if wanted is not None and has is not None and wanted.kind != has.kind and _is_one(named(wanted.kind)):
+        written = (cause.source or {}).get(side)
+        if written is not None:
+            yield Mend("replace", wanted.kind, wanted.static), written
+    if any(word in cause.name for word in ABOUT):
+        yield from _alone(report, programs, side, other)
+
+
+def _is_one(kind: Kind) -> bool:
+    """Whether it may stand in another's place: it has no weights."""
+    return kind.activation or (bool(kind.torch and kind.keras) and "Pool" in kind.torch[0])
+
+
+def _alone(report: Report, programs: Programs, side: str, other: str) -> Iterator[tuple[Mend, Written]]:
+    """Activations that one side alone has."""
+    more, less = (_loose(report, programs, name) for name in (side, other))
+    for extra, missing in zip(more, less, strict=False):
+        yield Mend("replace", missing.kind, programs.static(other, missing)), programs.written(side, extra.key)
+    for extra in more[len(less) :]:
+        yield Mend("without"), programs.written(side, extra.key)
+    for missing in less[len(more) :]:
+        source = missing.sources[0] if missing.sources else ""
+        yield Mend("after", missing.kind, programs.static(other, missing)), programs.written(side, source)
+
+
+def _loose(report: Report, programs: Programs, side: str) -> list[StepInfo]:
+    keys = report.unmatched[SIDES.index(side)]
+    steps = {step.key: step for step in programs.steps[SIDES.index(side)]}
+    return [steps[key] for key in keys if key in steps and named(steps[key].kind).activation]
