@@ -22,6 +22,11 @@ def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Ite
         written = (cause.source or {}).get(side)
         if written is not None:
             yield Mend("replace", wanted.kind, wanted.static), written
+    source = cause.source or {}
+    if "mode" in cause.name and source.get(side):
+        yield Mend("mode"), source[side]
+    if source.get(side) and source.get(other):
+        yield Mend("as the other", cause.name, source[other].called), source[side]
     if any(word in cause.name for word in ABOUT):
         yield from _alone(report, programs, side, other)
 

@@ -23,7 +23,10 @@ class Programs:
 
     def of(self, path: str, key: str) -> Both | None:
         """The lines about one step; None where neither side's are known. What is made between layers has no path."""
-        found = {side: self.written(side, key) for side in SIDES}
+        found = {}
+        for side in SIDES:
+            own, layer = self.written(side, key), self.layer(side, path)  # seen where it goes, it is known by its path
+            found[side] = own if own.made or layer is None else Written(layer.made, own.called)
         return found if any(written.first for written in found.values()) else None
 
     def written(self, side: str, key: str) -> Written:

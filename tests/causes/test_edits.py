@@ -19,11 +19,11 @@ LEFT_ALONE: dict[str, Any] = {}
 
 
 def source(text: str, expression: str, place: int = 0) -> Source:
-    """The place of the call that is written so, as a run has it."""
+    """The place of the expression that is written so, as a run has it."""
     calls = [
         x
         for x in ast.walk(ast.parse(text))
-        if isinstance(x, ast.Call) and ast.get_source_segment(text, x) == expression
+        if isinstance(x, ast.expr) and ast.get_source_segment(text, x) == expression
     ]
     call = calls[place]
     assert call.end_lineno is not None

@@ -10,7 +10,7 @@ from parity.models.edits import Mend, changed
 from parity.models.layers import LayerInfo
 from parity.models.source import Written
 
-from .test_edits import code_of, lines
+from .test_edits import code_of, lines, source
 
 pytestmark = pytest.mark.quick
 
@@ -109,3 +109,50 @@ def test_padding_by_a_layer_before_is_changed_there() -> None:
     made = edited(text, Mend("set", "padding", [1, 1]), (conv,), info=info, pads=pads)
     assert made is not None
     assert made.startswith("self.pad = layers.ZeroPadding2D(1)\nself.other = layers.ZeroPadding2D(3)\n")
+    text = "nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 8, 3, 2))\n"
+    pad = LayerInfo(
+        "pad", "zero_pad", {}, {"margins": [[0, 1], [0, 1]]}, made=lines(text, "nn.ZeroPad2d((0, 1, 0, 1))")
+    )
+    mend, more = Mend("set", "padding", [1, 1]), {"side": "torch", "info": info, "pads": (pad,)}
+    made = edited(text, mend, ("nn.Conv2d(3, 8, 3, 2)",), **more)
+    assert made == "nn.Sequential(nn.ZeroPad2d((1, 1, 1, 1)), nn.Conv2d(3, 8, 3, 2))\n"
+
+
+def as_the_other(text: str, mine: str, theirs: str, about: str) -> str | None:
+    other = f"\nz = {theirs}\n"
+    made = edited(text + other, Mend("as the other", about, (source(text + other, theirs),)), called=(mine,))
+    return None if made is None else made.removesuffix(other)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "about", "after"),
+    [
+        ("x * self.block(x)", "x + f(x)", "another operation", "x + self.block(x)"),
+        ("(a * b) - (c)", "a / b", "another operation", "(a * b) / (c)"),
+        ("ops.softmax(scores, 1)", "torch.softmax(scores, -1)", "another axis", "ops.softmax(scores, -1)"),
+        ("ops.softmax(s, axis=1)", "s.softmax(dim=2)", "another axis", "ops.softmax(s, axis=2)"),
+        ("ops.concatenate([y, f(x)], -1)", "g(x)", "order of what is concatenated", "ops.concatenate([f(x), y], -1)"),
+    ],
+)
+def test_an_expression_is_written_as_the_other_program_does(mine: str, theirs: str, about: str, after: str) -> None:
+    assert as_the_other(f"y = {mine}  # kept\n", mine, theirs, about) == f"y = {after}  # kept\n"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "about"),
+    [
+        ("x + y", "x + z", "shortcut missing"),
+        ("ops.softmax(s, axis)", "torch.softmax(s, -1)", "another axis"),
+        ("ops.concatenate([a, b, c])", "torch.cat([c, a, b])", "order of what is concatenated"),
+        ("f([a, b])", "g([b, a])", "order of what is concatenated"),
+    ],
+)
+def test_expressions_that_do_not_say_it_are_left_alone(mine: str, theirs: str, about: str) -> None:
+    assert as_the_other(f"y = {mine}\n", mine, theirs, about) is None
+
+
+def test_a_mode_that_is_written_out_is_taken_out() -> None:
+    text = "x = self.bn(x, training=True)  # always\n"
+    assert edited(text, Mend("mode"), called=("self.bn(x, training=True)",)) == "x = self.bn(x)  # always\n"
+    text = "x = self.bn(x, training=training)\n"
+    assert edited(text, Mend("mode"), called=("self.bn(x, training=training)",)) is None

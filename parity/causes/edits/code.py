@@ -52,12 +52,30 @@ class Code:
         return self.parents.get(id(node))
 
     def call_at(self, span: Span | None) -> ast.Call | None:
-        """The call whose expression ran: no two calls end at the same place."""
+        """The call that ran: no two calls end at the same place. One of a method may begin at the method's name."""
         if span is None:
             return None
-        end = span[1], span[3]
+        start, end = (span[0], span[2]), (span[1], span[3])
         calls = (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
-        return next((call for call in calls if (call.end_lineno, call.end_col_offset) == end), None)
+        call = next((call for call in calls if (call.end_lineno, call.end_col_offset) == end), None)
+        return call if call is not None and (call.lineno, call.col_offset) <= start else None
+
+    def expression_at(self, span: Span | None) -> ast.expr | None:
+        """The expression that ran: a call, an operator, an index."""
+        call = self.call_at(span)
+        if call is not None or span is None:
+            return call
+        first, last, start, end = span
+        place = first, start, last, end
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.expr) and place == (
+                node.lineno,
+                node.col_offset,
+                node.end_lineno,
+                node.end_col_offset,
+            ):
+                return node
+        return None
 
     def function_of(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The function that an expression stands in."""

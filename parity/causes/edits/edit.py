@@ -16,6 +16,7 @@ from parity.verdict.results import StaticDifference
 
 from .arguments import Changes, Read, with_arguments
 from .around import Before, put_before
+from .compared import as_the_other, in_its_mode
 from .operations import Operation, replaced, with_after, without
 from .padding import around_same, with_padding
 from .settings import SPELLED
@@ -95,6 +96,10 @@ def _done(mend: Mend, site: Site) -> Changes | None:
     wanted = Operation(named(mend.name), mend.value or {})
     if mend.action == "replace":
         return replaced(written, side, wanted, read)
+    if mend.action == "as the other":
+        return as_the_other(written.called, mend.value or (), mend.name, read)
+    if mend.action == "mode" and side == "keras":
+        return in_its_mode(written.called, read)
     if mend.action == "after":
         return with_after(written, side, wanted, read)
     return without(written, read) if mend.action == "without" else None

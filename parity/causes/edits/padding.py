@@ -35,7 +35,7 @@ def with_padding(written: Written, side: str, want: Any, own: Static, fill: floa
     told = _keras_word(want, own) if side == "keras" else _torch_pixels(want, own)
     if told is not None:
         none = own.get("padding") == _nothing(own)
-        spread = has in (None, "valid", 0) and not none and side == "keras"
+        spread = has in (None, "valid", 0) and not none
         return None if spread else with_arguments(written.made, side, {"padding": told}, read)
     pairs = _pairs(want)
     if pairs is None or (has not in (None, "valid", "same", 0) and side == "keras"):

@@ -41,6 +41,7 @@ TORCH: dict[str, Names] = {
             "LayerNorm": "normalized_shape eps elementwise_affine bias",
             "RMSNorm": "normalized_shape eps elementwise_affine",
             "LeakyReLU": "negative_slope inplace",
+            **dict.fromkeys(("ZeroPad1d", "ZeroPad2d", "ZeroPad3d"), "padding"),
             "ELU": "alpha inplace",
             "CELU": "alpha inplace",
             "GELU": "approximate",
