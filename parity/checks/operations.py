@@ -27,8 +27,13 @@ def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Ite
         yield Mend("mode"), source[side]
     if source.get(side) and source.get(other):
         yield Mend("as the other", cause.name, source[other].called), source[side]
+    mine, theirs = (_loose(report, programs, name) for name in (side, other))
+    for one, another in zip(mine, theirs, strict=False):
+        if one.kind == another.kind:  # along other axes they are not the same step
+            lines = programs.written(other, another.key).called
+            yield Mend("as the other", "another axis", lines), programs.written(side, one.key)
     if any(word in cause.name for word in ABOUT):
-        yield from _alone(report, programs, side, other)
+        yield from _alone(programs, (side, mine), (other, theirs))
 
 
 def _is_one(kind: Kind) -> bool:
@@ -36,9 +41,12 @@ def _is_one(kind: Kind) -> bool:
     return kind.activation or (bool(kind.torch and kind.keras) and "Pool" in kind.torch[0])
 
 
-def _alone(report: Report, programs: Programs, side: str, other: str) -> Iterator[tuple[Mend, Written]]:
-    """Activations that one side alone has."""
-    more, less = (_loose(report, programs, name) for name in (side, other))
+Loose = tuple[str, list[StepInfo]]  # a side, and the activations that it alone has
+
+
+def _alone(programs: Programs, one: Loose, another: Loose) -> Iterator[tuple[Mend, Written]]:
+    """Activations that one side alone has: in the place of the other's, too many, or missing."""
+    (side, more), (other, less) = one, another
     for extra, missing in zip(more, less, strict=False):
         yield Mend("replace", missing.kind, programs.static(other, missing)), programs.written(side, extra.key)
     for extra in more[len(less) :]:
@@ -51,4 +59,5 @@ def _alone(report: Report, programs: Programs, side: str, other: str) -> Iterato
 def _loose(report: Report, programs: Programs, side: str) -> list[StepInfo]:
     keys = report.unmatched[SIDES.index(side)]
     steps = {step.key: step for step in programs.steps[SIDES.index(side)]}
-    return [steps[key] for key in keys if key in steps and named(steps[key].kind).activation]
+    found = (steps.get(key) or steps.get(key.partition(":")[2]) for key in keys)  # a name that the other side has, too
+    return [step for step in found if step is not None and named(step.kind).activation]

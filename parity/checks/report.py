@@ -38,7 +38,7 @@ class Report:
     unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
     copied: tuple[str, ...] = ()  # weights that were not copied tensor for tensor, in sentences
     sizes: tuple[AtSize, ...] = ()  # what became of the outputs at other sizes of the input
-    sources: dict[str, Both] = field(default_factory=dict)  # of what is at fault, by path, the lines of both programs
+    sources: dict[str, Both] = field(default_factory=dict)  # of what is at fault, by key, the lines of both programs
     only: str = ""  # the path of the one layer that is judged, or of those in it
     patch: str = ""  # the edits that mend the copy, as a unified diff
     copy: str = "keras"  # the side that is mended
@@ -118,7 +118,7 @@ def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
     note: dict[str, Any] = {} if layer.note is None else {"note": layer.note}
     gradient = {} if layer.gradient is None else {"gradient": layer.gradient.to_json()}
     faults = {"faults": list(layer.faults), "why": why_layer(report, layer)} if layer.faults else {}
-    source = {"source": source_json(report.sources[layer.path])} if layer.path in report.sources else {}
+    source = {"source": source_json(report.sources[key])} if (key := layer.step.key) in report.sources else {}
     return (
         note
         | source

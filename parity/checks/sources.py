@@ -62,10 +62,19 @@ class Programs:
 
 
 def with_sources(report: Report, programs: Programs) -> Report:
-    """The report with the lines of all that is at fault, and of the causes."""
-    keys = {layer.path: layer.step.key for layer in report.layers}
-    wrong = [layer.path for layer in report.layers if layer.faults]
-    paths = dict.fromkeys([*wrong, *(entry.path for entry in report.settings), *(c.path for c in report.causes)])
-    known = {path: both for path in paths if (both := programs.of(path, keys.get(path, path))) is not None}
-    causes = tuple(replace(cause, source=known.get(cause.path)) for cause in report.causes)
-    return replace(report, sources=known, causes=causes)
+    """The report with the lines of all that is at fault, by its step's key, and of the causes.
+
+    Operations may have one path: of their causes, which are in order of execution, each is of the next.
+    """
+    wrong = {layer.step.key: layer.path for layer in report.layers if layer.faults}
+    waiting: dict[str, list[str]] = {}
+    for key, path in wrong.items():
+        waiting.setdefault(path, []).append(key)
+    causes = []
+    for cause in report.causes:
+        keys = waiting.get(cause.path, [cause.path])
+        key = keys.pop(0) if len(keys) > 1 else keys[0]
+        causes.append(replace(cause, source=programs.of(cause.path, key)))
+    paths = wrong | {entry.path: entry.path for entry in report.settings}
+    known = {key: both for key, path in paths.items() if (both := programs.of(path, key)) is not None}
+    return replace(report, sources=known, causes=tuple(causes))

@@ -21,6 +21,7 @@ class Output:
     help: str
     text: Callable[[Any, str], str]
     require: Callable[[], None] = lambda: None
+    of_training: bool = True  # whether a training has one, too
 
     def asked(self, arguments: argparse.Namespace) -> str | None:
         """The file that the user wants it in."""
@@ -51,7 +52,12 @@ def _patch(document: Any, command: str) -> str:
 OUTPUTS = (
     Output("--json", "write the report as JSON; - for stdout", _json),
     Output("--html", "write the report as one HTML file", _page, pages.require),
-    Output("--patch", "write the edits that mend the copy as a unified diff; apply it by `patch -p0`", _patch),
+    Output(
+        "--patch",
+        "write the edits that mend the copy as a unified diff; apply it by `patch -p0`",
+        _patch,
+        of_training=False,
+    ),
 )
 
 
@@ -104,9 +110,9 @@ def prints(arguments: argparse.Namespace) -> bool:
     return format_of(arguments) == TERMINAL and all(output.asked(arguments) != "-" for output in OUTPUTS)
 
 
-def add_options(parser: Any) -> None:
+def add_options(parser: Any, training: bool = False) -> None:
     """An option for each output."""
-    for output in OUTPUTS:
+    for output in OUTPUTS if not training else [one for one in OUTPUTS if one.of_training]:
         parser.add_argument(output.option, metavar="FILE", help=output.help)
 
 

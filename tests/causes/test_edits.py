@@ -1,6 +1,7 @@
 """A setting that differs and the line that made its layer: the edit of the text, or none where it is not literal."""
 
 import ast
+from dataclasses import replace
 from textwrap import dedent
 from typing import Any
 
@@ -233,6 +234,14 @@ def test_what_is_shown_are_the_lines_that_change() -> None:
         "before": 'name="b",  # its name',
         "after": 'name="b", epsilon=1e-5,  # its name',
     }
+
+
+def test_a_file_that_was_changed_since_is_left_alone() -> None:
+    text = "x = BatchNormalization()\n"
+    (place,) = lines(text, "BatchNormalization()")
+    for line, found in (("x = BatchNormalization()", True), ("y = BatchNormalization()", False)):
+        site = Site("keras", Written(called=(replace(place, text=line),)), lambda _: code_of(text))
+        assert (edit_of([Mend("set", "eps", 1e-5)], site) is not None) is found
 
 
 def test_edits_of_one_place_are_not_both_made() -> None:

@@ -217,6 +217,9 @@ def test_a_report_says_the_lines_of_both() -> None:
     assert "LeakyReLU(0.01)" in edit["after"]
     assert "LeakyReLU(0.3)" in edit["before"]
     assert f"+++ {edit['file']}" in document["patch"]
+    torch_edit = parity.check(model, copy, X, weights="copy", mend="torch").cause.edit  # type: ignore[union-attr]
+    assert torch_edit is not None
+    assert "nn.LeakyReLU(negative_slope=0.3)" in torch_edit.after
     said = rf"in Keras, .*{HERE.name}:{line('the wrong slope')}[\s\S]*edit of {edit['file']}:"
     with pytest.raises(AssertionError, match=said):
         parity.assert_parity(model, copy, X)
@@ -228,3 +231,30 @@ def test_torch_is_not_kept_from_its_own_work() -> None:
 
     assert "args" in inspect.signature(nn.Module.__init__).parameters
     assert isinstance(torch.nn.Identity(3, kept="x"), nn.Module)
+
+
+class Joins(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        y = torch.cat([y, x], 1)
+        return torch.cat([y, x], 1)
+
+
+def joins() -> keras.Model:
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 1, name="conv")(x)
+    y = ops.concatenate([y, x], -1)
+    return keras.Model(x, ops.concatenate([x, y], -1))  # the other way round
+
+
+def test_operations_of_one_name_are_told_apart() -> None:
+    report = parity.check(Joins(), joins(), X, weights="copy")
+    assert report.cause is not None
+    source = report.to_json()["cause"]["source"]["keras"]
+    assert source["line"] == line("the other way round")
+    assert report.cause.edit is not None
+    assert "ops.concatenate([y, x], -1)" in report.cause.edit.after

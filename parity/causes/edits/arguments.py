@@ -49,7 +49,7 @@ def _together(changes: list[Change]) -> list[Change]:
 def call_of(lines: Sources, read: Read) -> tuple[Code, ast.Call] | None:
     """The call at the first of these lines."""
     code = read(lines[0]) if lines else None
-    call = None if code is None else code.call_at(lines[0].span)
+    call = None if code is None or not code.still_has(lines[0]) else code.call_at(lines[0].span)
     return None if code is None or call is None else (code, call)
 
 

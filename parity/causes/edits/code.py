@@ -51,6 +51,11 @@ class Code:
     def up(self, node: ast.AST) -> ast.AST | None:
         return self.parents.get(id(node))
 
+    def still_has(self, source: Source) -> bool:
+        """Whether the line is what it was when it ran: the file may have been changed since."""
+        first, last = (self.starts[min(n, len(self.starts) - 1)] for n in (source.line - 1, source.line))
+        return not source.text or self.data[first:last].decode().strip() == source.text
+
     def call_at(self, span: Span | None) -> ast.Call | None:
         """The call that ran: no two calls end at the same place. One of a method may begin at the method's name."""
         if span is None:

@@ -36,7 +36,7 @@ def as_the_other(lines: Sources, other: Sources, about: str, read: Read) -> Chan
 
 def _expression(lines: Sources, read: Read) -> tuple[Code, ast.expr] | None:
     code = read(lines[0]) if lines else None
-    node = None if code is None else code.expression_at(lines[0].span)
+    node = None if code is None or not code.still_has(lines[0]) else code.expression_at(lines[0].span)
     return None if code is None or node is None else (code, node)
 
 

@@ -177,8 +177,9 @@ def _differing(report: Report) -> list[Section]:
 
 def _quoted(report: Report) -> Iterator[str]:
     """The lines of both programs that the first failure is about."""
-    path = report.first if report.first in report.sources else report.cause and report.cause.path
-    for side, written in report.sources.get(path or "", {}).items():
+    first = report.first_layer.step.key if report.first_layer else ""
+    both = report.sources.get(first) or (report.cause and report.cause.source) or {}
+    for side, written in both.items():
         if written.first is not None:
             yield f"  in {TITLES[side]}, {quote(written)}"
 
