@@ -98,7 +98,7 @@ class _Loop:
         return True
 
     def _try(self, edits: list[Edit]) -> bool:
-        """Whether a check with these edits made is without their causes."""
+        """Whether a check with these edits made is without their causes, and nothing that was right is wrong."""
         before = self.found
         causes = [(edit, cause) for cause in before.report.causes for edit in edits if cause.edit == edit]
         texts = dict(before.texts) | edited(edits, before.texts)
@@ -108,7 +108,7 @@ class _Loop:
             report = self.check(options)
         except ParityError:
             report = None
-        if report is None or any(_is_left(cause, report) for _, cause in causes):
+        if report is None or any(_is_left(cause, report) for _, cause in causes) or _breaks(before.report, report):
             if len(edits) == 1:
                 self.found = replace(before, refused=(*before.refused, *causes[:1]))
             return False
@@ -155,6 +155,12 @@ def _is_left(cause: Cause, report: Report) -> bool:
     """Whether a layer is as wrong as before: for the same reason, or for none that is known."""
     here = [other for other in report.causes if other.path == cause.path]
     return any(other.name in (cause.name, "unknown") for other in here)
+
+
+def _breaks(before: Report, after: Report) -> bool:
+    """Whether a layer is wrong that was right: a line may make others, too, which were as they must be."""
+    right = {layer.path for layer in before.layers} - _wrong(before)
+    return bool(right & _wrong(after))
 
 
 def _wrong(report: Report) -> set[str]:

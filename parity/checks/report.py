@@ -165,11 +165,13 @@ def headline(report: Report) -> str:
     target = f"{report.only} of {report.target}" if report.only else report.target
     s, its = ("", "their") if " and " in target and not report.only else ("s", "its")
     if report.ok:
-        worst = max(report.layers, key=lambda layer: layer.inherited.error)
+        errors = [layer.added if report.only else layer.inherited for layer in report.layers]
+        worst = max(error.error for error in errors)
+        fed = ", fed torch's own numbers," if report.only else ""
         same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
         return (
-            f"MATCH: {target} compute{s} the same {same} in PyTorch and Keras; in float64 {its} {count} layers "
-            f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
+            f"MATCH: {target} compute{s} the same {same} in PyTorch and Keras; in float64 {its} {count} layers"
+            f"{fed} differ by at most {worst:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
         )
     failed = sum(not layer.ok for layer in report.layers)
     parts = [f"{failed} of {count} layers"] if failed else []

@@ -95,6 +95,14 @@ def test_an_edit_that_breaks_the_model_is_taken_back(tmp_path: Path) -> None:
     assert [cause.path for _, cause in found.refused] == ["a"]
 
 
+def test_an_edit_that_breaks_another_layer_is_taken_back(tmp_path: Path) -> None:
+    """A line that makes two layers, of which one was right."""
+    found = Program(tmp_path / "net.txt", "a wrong\nb right\n", {"a wrong": "a right\nb wrong"}).mended()
+    assert not found.edits
+    assert [cause.path for _, cause in found.refused] == ["a"]
+    assert found.report.first == "a"
+
+
 def test_it_ends(tmp_path: Path) -> None:
     """Two edits that call one another forth."""
     program = Program(tmp_path / "net.txt", "a wrong\n", {"a wrong": "a other", "a other": "a wrong"})

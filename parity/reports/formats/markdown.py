@@ -37,12 +37,14 @@ def _facts(document: dict[str, Any], command: str) -> Iterator[tuple[str, str]]:
     if layers:
         wrong = sum(layer["verdict"] != "match" for layer in layers)
         yield "layers compared", f"{len(layers)}, {wrong or 'none'} at fault"
-        worst = max(layers, key=lambda layer: _inherited(layer))
-        size = "not comparable" if _inherited(worst) == float("inf") else f"{_inherited(worst):.1e} of its scale"
+        number = "added" if document.get("only") else "inherited"  # what comes before one layer is not judged
+        worst = max(layers, key=lambda layer: _error(layer, number))
+        found = _error(worst, number)
+        size = "not comparable" if found == float("inf") else f"{found:.1e} of its scale"
         yield "greatest difference in float64", f"{size}, at {_code(worst['path'])} ({STRUCTURE_LINE:.0e} is allowed)"
-        found = [(NAMES[side], [x["arithmetic"][side] for x in layers]) for side in NAMES]
+        sides = [(NAMES[side], [x["arithmetic"][side] for x in layers]) for side in NAMES]
         told = ", ".join(
-            f"{name} {max(v for v in values if v is not None):.1e}" for name, values in found if any(values)
+            f"{name} {max(v for v in values if v is not None):.1e}" for name, values in sides if any(values)
         )
         if told:
             yield f"rounding in {environment.get('dtype', 'float32')}, worst layer", told
@@ -56,8 +58,8 @@ def _facts(document: dict[str, Any], command: str) -> Iterator[tuple[str, str]]:
     yield "command", _code(command)
 
 
-def _inherited(layer: dict[str, Any]) -> float:
-    found = layer["structure"]["inherited"]
+def _error(layer: dict[str, Any], number: str) -> float:
+    found = layer["structure"][number]
     return float("inf") if found is None else float(found)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from parity.checks.mending import Mended
+from parity.errors import few
 
 
 def lines(found: Mended, in_place: bool, quiet: bool) -> Iterator[str]:
@@ -13,7 +14,7 @@ def lines(found: Mended, in_place: bool, quiet: bool) -> Iterator[str]:
         for edit, cause in found.refused:
             yield f"not mended: {cause.name} at {cause.path}: it is still there with {edit.at} edited"
         if found.carried:
-            yield f"mended: weights carried over anew: {', '.join(found.carried)}"
+            yield f"mended by copying torch's weights (parity.copy_weights, or --weights copy): {few(found.carried)}"
         for cause in found.report.causes:
             if cause.edit is None:
                 yield f"left: {cause.name} at {cause.path}: no line is known whose edit mends it"
