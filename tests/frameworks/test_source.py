@@ -241,14 +241,15 @@ class Joins(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
         y = torch.cat([y, x], 1)
-        return torch.cat([y, x], 1)
+        return F.relu(torch.cat([y, x], 1))
 
 
 def joins() -> keras.Model:
     x = keras.Input((8, 8, 3))
     y = layers.Conv2D(4, 1, name="conv")(x)
     y = ops.concatenate([y, x], -1)
-    return keras.Model(x, ops.concatenate([x, y], -1))  # the other way round
+    y = ops.concatenate([x, y], -1)  # the other way round
+    return keras.Model(x, ops.relu(y))
 
 
 def test_operations_of_one_name_are_told_apart() -> None:

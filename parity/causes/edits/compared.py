@@ -23,7 +23,7 @@ def as_the_other(lines: Sources, other: Sources, about: str, read: Read) -> Chan
     if mine is None:
         return None
     code, node = mine
-    if "order of what" in about:
+    if "order of" in about:
         return _exchanged(code, node)
     if theirs is None:
         return None
