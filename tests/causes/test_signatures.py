@@ -45,7 +45,13 @@ def test_other_names_are_of_the_same_classes() -> None:
 
 def test_every_argument_is_one_of_some_row() -> None:
     """A setting is spelled by an argument that a class or function of the table has."""
-    value: dict[str, Any] = {"interpolation": "linear", "margins": [[1, 1]], "stride": [1], "dilation": [1]}
+    value: dict[str, Any] = {
+        "interpolation": "linear",
+        "margins": [[1, 1]],
+        "stride": [1],
+        "dilation": [1],
+        "scale": [2],
+    }
     for side, table in (("torch", TORCH), ("keras", KERAS)):
         known = {argument for names in table.values() for argument in names}
         for setting, spelled in SPELLED[side].items():

@@ -76,6 +76,7 @@ SPELLED: dict[str, dict[str, Spelled]] = {
         "ceil_mode": _as("ceil_mode"),
         "align_corners": _as("align_corners"),
         "antialias": _as("antialias"),
+        "scale": _as("scale_factor", sizes),
     },
     "keras": {
         "eps": _as("epsilon", number),
@@ -98,5 +99,6 @@ SPELLED: dict[str, dict[str, Spelled]] = {
         "recurrent_activation": _as("recurrent_activation", quoted),
         "renorm": _as("renorm"),
         "antialias": _as("antialias"),
+        "scale": _as("size", sizes),
     },
 }
