@@ -150,6 +150,14 @@ Every layer matches to rounding. All four attempts in one picture:
 %%
 Image(plots.png(port_your_model.picture(port_your_model.attempts())), width=800)
 %%
+## All three at once, by themselves
+
+Each report above names the line of the port, and what to write there. `parity.mend` does that in memory: it edits
+the line, proves the edit by a check, and goes on to the next cause. The file stays as it is without `--in-place`.
+%%
+print(port_your_model.MEND)
+print(port_your_model.mended())
+%%
 In a test suite, one line keeps it so: `parity.assert_parity(model, port(...), x)` raises with this same text.
 """
 

@@ -2,11 +2,14 @@
 
 The port takes over what looks the same: padding="same", LeakyReLU and BatchNormalization as Keras has them. It runs,
 its shapes are right, and it computes something else. Each report names the first wrong layer and the cause; the next
-port has that corrected, until the last matches. The same check of your own two models is
+port has that corrected, until the last matches. Then parity.mend makes the same edits by itself, and proves each. Of
+your own two models:
 
     python -m parity.check --torch package.module:factory --keras package.module:factory --input-shape C,H,W
+    python -m parity.mend --torch package.module:factory --keras package.module:factory --input-shape C,H,W
 """
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -51,8 +54,6 @@ def port(corrected: Sequence[str] = ()) -> keras.Model:
     epsilon: BatchNormalization adds 1e-3 in Keras and averages with momentum 0.99; PyTorch 1e-5, and Keras's 0.9.
     """
     layers = keras.layers
-    norm = {"epsilon": 1e-5, "momentum": 0.9} if "epsilon" in corrected else {}
-    activation = {"negative_slope": 0.01} if "slope" in corrected else {}
     x = inputs = keras.Input((16, 16, 3))
     for number, channels in ((1, 16), (2, 32)):
         if "padding" in corrected:
@@ -60,8 +61,14 @@ def port(corrected: Sequence[str] = ()) -> keras.Model:
             x = layers.Conv2D(channels, 3, 2, name=f"conv{number}")(x)
         else:
             x = layers.Conv2D(channels, 3, 2, padding="same", name=f"conv{number}")(x)
-        x = layers.BatchNormalization(name=f"bn{number}", **norm)(x)
-        x = layers.LeakyReLU(name=f"act{number}", **activation)(x)
+        if "epsilon" in corrected:
+            x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"bn{number}")(x)
+        else:
+            x = layers.BatchNormalization(name=f"bn{number}")(x)
+        if "slope" in corrected:
+            x = layers.LeakyReLU(0.01, name=f"act{number}")(x)
+        else:
+            x = layers.LeakyReLU(name=f"act{number}")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, layers.Dense(10, name="fc")(x))
 
@@ -120,8 +127,18 @@ def picture(reports: Sequence[tuple[str, Any]]) -> Any:
     return made
 
 
+HERE = "examples.port_your_model"
+MEND = f"python -m parity.mend --torch {HERE}:Net --keras {HERE}:port --input-shape 3,16,16"
+
+
+def mended() -> str:
+    """What that command prints: the port as it came is mended in memory, edit by edit, and this file stays as it is."""
+    done = subprocess.run([sys.executable, *MEND.split()[1:]], capture_output=True, text=True, check=False)
+    return done.stdout or done.stderr
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Print the report of every attempt and save the picture."""
+    """Print the report of every attempt, and what mends the first, and save the picture."""
     from parity.reports.terminal.check import text
 
     from . import plots
@@ -132,6 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     reports = attempts()
     for number, (what, report) in enumerate(reports, 1):
         print(f"== attempt {number}: {what}\n\n{text(report)}")
+    print(f"== {MEND}\n\n{mended()}")
     print(f"The picture is {plots.save(picture(reports), options.plot)}")
 
 

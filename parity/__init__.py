@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .errors import ParityError, internal
-from .frameworks import triton_first as triton_first  # before any framework is
+from .frameworks import source as _source, triton_first as triton_first  # before any framework is
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_source.listen()  # where layers are made is known of those alone that are made from now on
 
 __all__ = ["assert_parity", "check", "convert", "convert_model", "copy_weights"]
 
@@ -57,6 +59,7 @@ def check(
     loss: Any = None,
     targets: str = "",
     onednn: str = "as-is",
+    mend: str = "keras",
 ) -> "Report":
     """Compare two models that are in memory, on the input `x`, and return a `parity.checks.report.Report`.
 
@@ -70,15 +73,16 @@ def check(
     targets: what such a function compares outputs with, a kind out of `parity.models.losses.TARGETS`.
     onednn: "on" or "off" holds TensorFlow in this process to that, "as-is" takes it as it is. It is decided when
     TensorFlow is loaded (TF_ENABLE_ONEDNN_OPTS) and cannot be changed here: ParityError where it is otherwise.
+    mend: "keras" or "torch": the side that is the copy, whose program `report.cause.edit` and `report.patch` are of.
+    Layers that were made before parity was imported have no line to edit.
     Both models are left as they were, but for copied weights. Raises `parity.errors.ParityError` where the models
     cannot be compared (layers without partner, unknown weights, nothing to compare).
     """
     from .checks.memory import check_models
 
     step = {"loss": loss, "targets": targets} if gradients or loss else {}
-    return check_models(
-        torch_model, keras_model, x, dtype=dtype, weights=weights, gradients=gradients, step=step, onednn=onednn
-    )
+    how = {"dtype": dtype, "weights": weights, "onednn": onednn, "mend": mend}
+    return check_models(torch_model, keras_model, x, gradients=gradients, step=step, **how)
 
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:

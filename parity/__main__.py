@@ -5,7 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
-COMMANDS = ("check", "train", "convert", "verify", "capture", "compare", "sidebyside")
+COMMANDS = ("check", "mend", "train", "convert", "verify", "capture", "compare", "sidebyside")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,10 +13,13 @@ from .cli import (
     ERROR,
     MATCH,
     MISMATCH,
+    add_copy,
     add_loss,
+    add_only,
     add_output,
     add_target,
     chosen_target,
+    copy_of,
     deliver,
     error_document,
     guarded,
@@ -74,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="then train both for N steps in lock-step; see parity.train",
     )
+    add_copy(result)
+    add_only(result)
     add_output(result)
     return result
 
@@ -134,6 +139,8 @@ def _check(target: Target, arguments: argparse.Namespace) -> "Report":
         checkpoint=None if arguments.checkpoint is None else (arguments.checkpoint, arguments.target),
         shapes=arguments.shapes,
         onednn=arguments.onednn,
+        copy=copy_of(arguments),
+        only=arguments.only,
     )
     with progress_bar(arguments) as progress:
         return check_target(target, options, progress, arguments.devices)
@@ -157,7 +164,7 @@ def _check_all(arguments: argparse.Namespace, names: list[str]) -> int:
             continue
         documents.append(report.to_json())
         codes.append(MATCH if report.ok else MISMATCH)
-        if arguments.json != "-":
+        if outputs.prints(arguments):
             print_to_terminal(report, argparse.Namespace(**vars(arguments) | {"quiet": True}))
     outputs.write(arguments, documents)
     return max(codes)
@@ -192,7 +199,7 @@ def check_and_train(target: Target, arguments: argparse.Namespace) -> int:
     ok = report.ok and training.ok
     document = report.to_json() | {"training": training.to_json()}
     outputs.write(arguments, document | {"verdict": "match" if ok else "mismatch"})
-    if arguments.json != "-":
+    if outputs.prints(arguments):
         from rich.console import Console
 
         print_to_terminal(report, arguments)

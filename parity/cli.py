@@ -3,10 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from .models.attempts import attempt
 from .models.losses import LOSSES, TARGETS
 from .models.specs import InputSpec, input_spec
 from .reports import outputs
+from .reports.terminal.progress import progress_bar as progress_bar
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
 
@@ -75,8 +75,31 @@ def add_inputs(parser: Any) -> None:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Where the report goes, and how much of it is printed."""
     outputs.add_options(parser)
+    outputs.add_formats(parser)
     parser.add_argument("--layers", choices=("all", "failed", "summary"), default="summary", help="which rows to print")
     parser.add_argument("--quiet", action="store_true", help="print the verdict alone")
+
+
+def add_copy(parser: Any) -> None:
+    """Which side is wrong where they differ."""
+    parser.add_argument(
+        "--mend",
+        choices=("keras", "torch"),
+        default="keras",
+        help="the side that is the copy, whose program edits are for (default keras)",
+    )
+
+
+def add_only(parser: Any) -> None:
+    """Which layers are judged, if not all."""
+    parser.add_argument("--only", metavar="LAYER", default="", help="judge one layer, or all that are in it")
+
+
+def copy_of(arguments: argparse.Namespace) -> Any:
+    """The side to mend, and the command that checks again."""
+    from .checks.copy import Copy
+
+    return Copy(arguments.mend, again=outputs.again(arguments.command))
 
 
 def add_onednn(parser: Any) -> None:
@@ -199,7 +222,7 @@ def name_map_of(path: str | None) -> Any:
 def deliver(report: Any, arguments: argparse.Namespace) -> int:
     """Write and print a report, and return the exit code."""
     outputs.write(arguments, report.to_json())
-    if arguments.json != "-":
+    if outputs.prints(arguments):
         print_to_terminal(report, arguments)
     return MATCH if report.ok else MISMATCH
 
@@ -211,35 +234,6 @@ def print_to_terminal(report: Any, arguments: argparse.Namespace) -> None:
     from .reports.terminal.check import print_report
 
     print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.layers, arguments.quiet)
-
-
-@contextmanager
-def progress_bar(arguments: argparse.Namespace) -> Iterator[Any]:
-    """A progress bar on a terminal; in a pipe, or with --quiet, none.
-
-    It is made at the first report: the frameworks' processes, which take longest, have been started by then.
-    """
-    if arguments.quiet or not sys.stderr.isatty():
-        yield lambda text, done, total: None
-        return
-    with ExitStack() as stack:
-        shown = cache(partial(_bar, stack))
-        yield lambda text, done, total: shown()(text, done, total)
-
-
-def _bar(stack: ExitStack) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description:<32}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    bar = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
-    task = bar.add_task("", total=None)
-    return lambda text, done, total: bar.update(task, description=text[-32:], completed=done, total=total or None)
 
 
 def guarded(

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from .cli import add_output, deliver, guarded, write_error
+from .cli import add_copy, add_only, add_output, copy_of, deliver, guarded, write_error
 from .reports import outputs
 
 
@@ -17,6 +17,8 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("torch", metavar="TORCH.trace", type=Path)
     result.add_argument("keras", metavar="KERAS.trace", type=Path)
+    add_copy(result)
+    add_only(result)
     add_output(result)
     return result
 
@@ -33,7 +35,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     from .checks.traces import compare
 
     outputs.check(arguments)
-    return deliver(compare(arguments.torch, arguments.keras), arguments)
+    found = compare(arguments.torch, arguments.keras, copy_of(arguments), arguments.only)
+    return deliver(found, arguments)
 
 
 if __name__ == "__main__":

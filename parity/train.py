@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--runs", type=int, default=4, metavar="N", help="nudged runs that span the band (default 4)")
     add_onednn(result)
     _training(result.add_argument_group("training"))
-    outputs.add_options(result)
+    outputs.add_options(result, training=True)
     result.add_argument("--quiet", action="store_true", help="print the verdict alone")
     return result
 

@@ -27,6 +27,7 @@ COMMANDS = (
     "__init__",
     "__main__",
     "check",
+    "mend",
     "train",
     "convert",
     "verify",

@@ -35,6 +35,7 @@ class Compared:
     notes: dict[str, str] = field(default_factory=dict)
     live: bool = True
     steps: list[StepInfo] = field(default_factory=list)
+    keras_steps: list[StepInfo] = field(default_factory=list)
     by_value: bool = False
     unlike: frozenset[str] = frozenset()
 
@@ -114,7 +115,7 @@ class Comparing:
             found = structure(recording, self.keras, wiring, ticks)
             judge_again(found, recording, self.torch, self.keras, wiring)
             add_up(sums, found)
-        return Compared(sums, wiring, alone, steps=recording.steps)
+        return Compared(sums, wiring, alone, steps=recording.steps, keras_steps=steps)
 
     def _run(self, x: Inputs) -> tuple[Recording, list[StepInfo]]:
         recorded = self.torch.record(x, self.options.dtype)

@@ -17,14 +17,17 @@ from parity.verdict.forward import different_weights
 
 from .comparing import Compared, Comparing
 from .copying import Rewritten, copy_weights, held_weights
+from .edits import with_edits
 from .explain import explain
 from .gradients import add_gradients, aimed
 from .heads import resting, told_of, training_steps
+from .only import on_one
 from .options import Options, Progress
 from .outputs import described, introduced
 from .prepare import Prepared, prepared, with_notes, with_pairing
 from .report import Report, make_report
 from .sizes import at_sizes, other_parity
+from .sources import Programs, with_sources
 from .ways import chosen_by_weights
 
 
@@ -53,6 +56,7 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     )
     report = replace(report, static=(*static, *trained, *different_weights(weights)))
     report = with_notes(with_pairing(report, ready.pairing), found.notes)
+    report = on_one(report, options.only)
     replayed = in_training.replayed(ready.replayed) if options.gradients else ()
     report = replace(report, copied=(*ready.rewritten.notes, *told_of(idle, options.gradients), *replayed))
     if report.ok:
@@ -61,7 +65,12 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
         report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
     if options.gradients:
         report = _with_gradients(report, torch, keras, ready, found, bool(idle), whole, options, progress)
-    return with_sizes(report, torch, keras, ready.pairing, whole, options)
+    report = with_sizes(report, torch, keras, ready.pairing, whole, options)
+    if report.ok:
+        return report
+    shapes = {key: whole.batch_first(name).shape[1:] for name, key in whole.keys.items()}
+    programs = Programs(layers, (found.steps, found.keras_steps), shapes)
+    return with_edits(with_sources(report, programs), programs, options.copy)
 
 
 def _made_ready(

@@ -1,5 +1,6 @@
 """The Python interface: models that are already in memory, compared in this process."""
 
+from dataclasses import replace
 from typing import Any
 
 from parity.errors import ParityError, TargetError
@@ -14,10 +15,12 @@ from parity.pairs.pairing import pair
 from parity.runners.local import LocalRunner
 from parity.runners.recording import Shelf
 
+from .copy import Copy
 from .copying import rewritten
 from .forward import compare_sides
 from .options import Options
 from .report import Report
+from .sources import SIDES
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
@@ -32,6 +35,7 @@ def check_models(
     gradients: bool = False,
     step: dict[str, Any] | None = None,
     onednn: str = "as-is",
+    mend: str = "keras",
 ) -> Report:
     """See `parity.check`. step: its loss and targets."""
     step = step or {}
@@ -39,6 +43,8 @@ def check_models(
         raise ParityError(f"weights must be 'copy' or 'keep', and is {weights!r}; choose one")
     if dtype not in DTYPES:
         raise ParityError(f"dtype must be one of {', '.join(DTYPES)}, and is {dtype!r}; choose one")
+    if mend not in SIDES:
+        raise ParityError(f"mend must be 'keras' or 'torch', the side that is the copy, and is {mend!r}; choose one")
     inputs = inputs_of(x)
     shelf = Shelf()
     models = torch_model, keras_model
@@ -49,9 +55,8 @@ def check_models(
     loss = step.get("loss")
     given = dict(zip(("torch_loss", "keras_loss"), loss, strict=True)) if isinstance(loss, tuple) else {"loss": loss}
     recipe = asked_loss(gradients, 0, targets=step.get("targets"), **given)
-    options = Options(
-        dtype=dtype, batch_size=inputs.batch, weights=weights, gradients=gradients, loss=recipe, onednn=onednn
-    )
+    options = Options(dtype, inputs.batch, weights=weights, gradients=gradients, loss=recipe, onednn=onednn)
+    options = replace(options, copy=Copy(mend))
     return compare_sides(name, inputs, torch, keras, options, lambda text, done, total: None)
 
 

@@ -1,10 +1,12 @@
 """How to compare: what the command line and the Python interface both come down to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parity.models.recipe import Recipe
 from parity.pairs.name_map import NameMap
+
+from .copy import Copy
 
 Progress = Callable[[str, int, int], None]  # told what is being done, how much of it is done, and of how much
 SLICE = 2 * 3 * 224 * 224  # the memory of two ImageNet images, whatever the batch
@@ -26,3 +28,5 @@ class Options:
     shapes: tuple[tuple[int, ...], ...] = ()  # other sizes of the input at which the outputs are to be the same
     loss: Recipe | None = None  # of the training step, if it is not the outputs' sum, weighted by random numbers
     onednn: str = "as-is"  # what TensorFlow is to compute with: "on", "off", or as the user's own process
+    only: str = ""  # the path of the layer, or of those in it, that are judged
+    copy: Copy = field(default_factory=Copy)  # the side that is to be mended

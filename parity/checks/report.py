@@ -6,6 +6,7 @@ from typing import Any
 from parity.models.environment import notes
 from parity.models.layers import LayerInfo
 from parity.models.numbers import or_null
+from parity.models.source import Both, source_json
 from parity.pairs.matching import Wiring
 from parity.pairs.pairing import Pair
 from parity.verdict.cause import Cause
@@ -37,6 +38,10 @@ class Report:
     unmatched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # steps of one side only: torch's, Keras's
     copied: tuple[str, ...] = ()  # weights that were not copied tensor for tensor, in sentences
     sizes: tuple[AtSize, ...] = ()  # what became of the outputs at other sizes of the input
+    sources: dict[str, Both] = field(default_factory=dict)  # of what is at fault, by key, the lines of both programs
+    only: str = ""  # the path of the one layer that is judged, or of those in it
+    patch: str = ""  # the edits that mend the copy, as a unified diff
+    copy: str = "keras"  # the side that is mended
     devices: tuple[Cell, ...] = ()  # every framework on every device, if more than the CPU was asked for
 
     @property
@@ -93,6 +98,8 @@ class Report:
             "unmatched": {"torch": list(self.unmatched[0]), "keras": list(self.unmatched[1])},
             **({"sizes": [size.to_json() for size in self.sizes]} if self.sizes else {}),
             **self._devices_json(),
+            **({"only": self.only} if self.only else {}),
+            **({} if self.ok else {"copy": self.copy} | ({"patch": self.patch} if self.patch else {})),
         }
 
     def _devices_json(self) -> dict[str, Any]:
@@ -112,8 +119,10 @@ def _layer_json(report: Report, layer: LayerResult) -> dict[str, Any]:
     note: dict[str, Any] = {} if layer.note is None else {"note": layer.note}
     gradient = {} if layer.gradient is None else {"gradient": layer.gradient.to_json()}
     faults = {"faults": list(layer.faults), "why": why_layer(report, layer)} if layer.faults else {}
+    source = {"source": source_json(report.sources[key])} if (key := layer.step.key) in report.sources else {}
     return (
         note
+        | source
         | gradient
         | faults
         | {
@@ -154,13 +163,16 @@ def error_json(target: str, message: str, torch: list[str], keras: list[str]) ->
 def headline(report: Report) -> str:
     """The verdict in one sentence."""
     count, settings = len(report.layers), len(report.settings)
-    s, its = ("", "their") if " and " in report.target else ("s", "its")
+    target = f"{report.only} of {report.target}" if report.only else report.target
+    s, its = ("", "their") if " and " in target and not report.only else ("s", "its")
     if report.ok:
-        worst = max(report.layers, key=lambda layer: layer.inherited.error)
+        errors = [layer.added if report.only else layer.inherited for layer in report.layers]
+        worst = max(error.error for error in errors)
+        fed = ", fed torch's own numbers," if report.only else ""
         same = "function and the same gradients" if any(layer.gradient for layer in report.layers) else "function"
         return (
-            f"MATCH: {report.target} compute{s} the same {same} in PyTorch and Keras; in float64 {its} {count} layers "
-            f"differ by at most {worst.inherited.error:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
+            f"MATCH: {target} compute{s} the same {same} in PyTorch and Keras; in float64 {its} {count} layers"
+            f"{fed} differ by at most {worst:.1e} of their scale (allowed {STRUCTURE_LINE:.0e})"
         )
     failed = sum(not layer.ok for layer in report.layers)
     parts = [f"{failed} of {count} layers"] if failed else []
@@ -168,7 +180,7 @@ def headline(report: Report) -> str:
     wrong = [" x ".join(map(str, size.shape)) for size in report.sizes if size.fault]
     parts += [f"the outputs of an input of {', of '.join(wrong)}"] if wrong else []
     first = "" if report.first is None else f"; the first is {report.first}"
-    return f"MISMATCH: {report.target} differ{s} in {' and '.join(parts)}{first}"
+    return f"MISMATCH: {target} differ{s} in {' and '.join(parts)}{first}"
 
 
 def why_layer(report: Report, layer: LayerResult) -> str:

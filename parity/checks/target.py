@@ -47,6 +47,8 @@ def _compare(target: Target, options: Options, progress: Progress, start: Start,
     x = inputs_given(target, options.batch_size, options.seed)
     options = replace(options, batch_size=x.batch)
     torch, keras = (RemoteRunner(process, Shelf(shelf)) for process in processes)
+    for side in (torch, keras) if options.copy.texts else ():
+        side.lay_over(dict(options.copy.texts))
     return compare_sides(target.name, x, torch, keras, options, progress)
 
 

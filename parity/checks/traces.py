@@ -13,6 +13,8 @@ from parity.models.targets import Target
 from parity.pairs.matching import NAMES, raise_on_unknown
 from parity.pairs.name_map import NameMap
 
+from .copy import Copy
+
 if TYPE_CHECKING:
     from parity.models.layers import LayerInfo
     from parity.runners.recording import Shelf
@@ -57,8 +59,8 @@ def capture(asked: Capture) -> None:
             _alone(asked, side, shelf)
 
 
-def compare(torch: Path, keras: Path) -> "Report":
-    """The report on two traces. Raises ParityError where they are not of one target, input and dtype."""
+def compare(torch: Path, keras: Path, copy: Copy, only: str = "") -> "Report":
+    """The report on two traces; see Options. Raises ParityError where they are not of one target, input and dtype."""
     from parity.runners.recorded import TraceRunner
     from parity.runners.trace import read_trace
 
@@ -69,7 +71,7 @@ def compare(torch: Path, keras: Path) -> "Report":
     _raise_unless_comparable(ours, theirs)
     x = ours.input()
     size = sum(array.size for array in x.arrays.values())
-    options = Options(ours.header.dtype, x.batch, ours.header.seed, "keep", slice_size=size)
+    options = Options(ours.header.dtype, x.batch, ours.header.seed, "keep", slice_size=size, copy=copy, only=only)
     sides = TraceRunner(ours), TraceRunner(theirs, ours)
     return compare_sides(ours.header.target, x, *sides, options, lambda *_: None)
 

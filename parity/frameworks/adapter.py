@@ -6,10 +6,9 @@
 """
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from parity.errors import TargetError
 from parity.models.arrays import Array
@@ -17,15 +16,8 @@ from parity.models.keys import Key
 from parity.models.losses import Truths
 from parity.models.recipe import Recipe
 
+from .folders import Model as Model, frameworks as frameworks
 from .side import Side
-
-
-class Model(NamedTuple):
-    """The class that all models of a framework have among their bases, told by names: nothing is imported for it."""
-
-    name: str  # of the class
-    home: str  # what its module's name starts with
-    title: str  # what a user calls it
 
 
 class Trained(Protocol):
@@ -130,11 +122,6 @@ def framework_of(model: Any) -> str | None:
             if cls.__name__ == wanted.name and cls.__module__.startswith(wanted.home):
                 return name
     return None
-
-
-def frameworks() -> list[str]:
-    """The names of the folders beside this file, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)
 
 
 def _package(framework: str) -> str:

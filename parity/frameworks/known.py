@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.source import Sources
 from parity.models.steps import Look, Names
 
 from .made import Made
 from .orders import Order, canonical, fresh, in_columns, moved, restored, settled, unsettled
 from .side import Codec
+from .source import Places, maker, places, written
 
 Run = Callable[..., Any]
 Lies = Callable[[], Order | None]  # where numbers lie, computed when it is asked for
@@ -70,6 +72,14 @@ class Known:
             yield
         finally:
             self.running -= 1
+
+    def _where(self, path: str = "") -> Sources:
+        """The lines of the user's that run now; of a graph that was built before, those that have built this part."""
+        return written(places(None, 2) or self.joined(path) or maker(2))
+
+    def joined(self, path: str) -> Places:
+        """Where a layer was put into a graph, if the framework has such."""
+        return ()
 
     def of(self, x: Any) -> Made:
         """What is known of a tensor: of an unknown one, that it is glue."""

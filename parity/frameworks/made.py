@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from parity.models.arrays import View
+from parity.models.source import Sources
 
 from .orders import Order, is_vector
 
@@ -16,7 +17,8 @@ class Made:
     None where an operation in between was not seen. since: where its numbers lay in the step that made it, None if
     nothing has moved them. Keras's Permute has no partner in a torch model, nor torch's `permute(0, 2, 3, 1)` in a
     Keras one, so what was moved is shown, and its gradient too, in the axes that the step gave it. view: how it lies
-    beside the other side's tensor, if that was found by comparing the two. narrow, mixed: of glue, see Step.
+    beside the other side's tensor, if that was found by comparing the two. narrow, mixed, called: of glue, see
+    Step.
     """
 
     key: str | None
@@ -29,6 +31,7 @@ class Made:
     view: View | None = None
     narrow: str | None = None
     mixed: bool = False
+    called: Sources = ()
 
     def displaced(self, sample: tuple[int, ...]) -> Order | None:
         """The order of an image, now of shape `sample` without the batch, if it was moved and is one still."""

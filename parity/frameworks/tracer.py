@@ -13,6 +13,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, move_to, named
+from parity.models.source import Sources
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
 from .drawing import Drawing
@@ -38,6 +39,7 @@ class Trace(Drawing):
         self.layout, self.paths = layout, paths
         self.calls: dict[str, int] = {}
         self.scopes: list[str] = [""]  # paths of the containers that run, innermost last
+        self.lines: dict[str, Sources] = {}  # that called each step
         self.note: str | None = None
         self.narrow: str | None = None  # what of the step that runs was in float32
         self.stack = ExitStack()
@@ -70,6 +72,7 @@ class Trace(Drawing):
             codec = as_shaped(self._codec(made), place.shape)
             step = place.step(codec.array(x), made.key or "glue", origins([made]))
             step.raw = self._raw(x)
+            step.called = made.called or self.lines.get(made.key or "", ())
             if made.key is None:
                 step.narrow, step.maker, step.mixed = made.narrow, made.kind, made.mixed
             array = self.visit(step)
@@ -120,6 +123,7 @@ class Trace(Drawing):
         noise, run = self._drawing(raw, self.tensors(args), run)
         if self.names.hides(raw):
             return self._unseen(raw, kind, path, run, args, kwargs)
+        called = self._where(path)
         sources = [self.of(x).key or "glue" for x in self.tensors(args)]
         args = self.swapped(args, {id(x): self._see(x, name, raw, i) for i, x in enumerate(self.tensors(args))})
         tensors = self.tensors(args)
@@ -136,7 +140,8 @@ class Trace(Drawing):
         made = self._in_columns(raw, name, made) if kind.sums else made
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
-        step.narrow, step.noise = narrow, noise
+        step.narrow, step.noise, step.called = narrow, noise, called
+        self.lines[name] = called
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
@@ -194,6 +199,7 @@ class Trace(Drawing):
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
         if made.key is None:
             step.narrow, step.mixed = made.narrow, made.mixed
+        step.called = made.called or self._where()
         new = self._taught(feeds, x, self.visit(step), made)
         seen, lies = self._fresh(feeds, x, made.layout), made.displaced(tuple(x.shape[1:]))
         if made.order() is None and lies is not None:  # it was moved, and what moved it has no name
@@ -226,13 +232,13 @@ class Trace(Drawing):
         known = [self.of(x) for x in self.tensors(args)]
         with self.quiet():
             output = run(*args, **kwargs)
-        narrow = self._narrowed(known)
+        narrow, called = self._narrowed(known), self._where(path) if known else ()
         for x in self.tensors(output) if known else ():
             lead = next((made for made in known if made.key or made.origins != ()), known[0])
             layout = lead.layout if kind.layout == "input" or kind.merges else kind.layout
             layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
             made = Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow)
-            self._remember(x, replace(made, mixed=any(map(_mixes, known))))
+            self._remember(x, replace(made, mixed=any(map(_mixes, known)), called=called))
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:

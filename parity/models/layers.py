@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from parity.errors import UnmatchedError, few
 
 from .kinds import Kind, named
+from .source import Sources
 
 KEEP = ", or check the models as they are with --weights keep"  # where a comparison is asked for
 
@@ -18,7 +19,7 @@ class LayerInfo:
     initial: what its kernel was drawn from, if that is known; see settings.py. tied: of tensors that are those of other
     layers, under a second name, the first.
     biased: whether it is a norm whose framework keeps the batch's biased variance, as Keras's own does, of n numbers
-    (n - 1) / n of torch's.
+    (n - 1) / n of torch's. made: the lines of the user's that made it.
     trained: what acts in training alone: "trainable", by torch's names of its tensors; "regularizer" and "constraint",
     in words.
     """
@@ -31,6 +32,7 @@ class LayerInfo:
     tied: dict[str, str] = field(default_factory=dict)
     biased: bool = False
     trained: dict[str, Any] = field(default_factory=dict)
+    made: Sources = ()
 
 
 class Found(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from .arrays import Array, View
 from .kinds.noise import Noise
 from .pieces import Held
+from .source import Sources
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Step:
     with its axes as the framework has them, if a Look wants it.
     narrow: what of it was in float32 although the run is in float64, in words. maker: of an output that is glue, the
     kind of that. mixed: of glue, whether it was made of other glue that takes its inputs in any order. noise: what it
-    draws in training.
+    draws in training. called: the lines of the user's that call it.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Step:
     maker: str = ""
     mixed: bool = False
     noise: Noise | None = None
+    called: Sources = ()
 
     @property
     def key(self) -> str:
@@ -126,11 +128,13 @@ class StepInfo:
     maker: str = ""
     mixed: bool = False
     noise: Noise | None = None
+    called: Sources = ()
 
 
 def info(step: Step) -> StepInfo:
     """A step without its numbers."""
-    described = step.function, step.free, step.origins, step.order, step.note, step.maker, step.mixed, step.noise
+    more = step.maker, step.mixed, step.noise, step.called
+    described = step.function, step.free, step.origins, step.order, step.note, *more
     return StepInfo(step.key, step.path, step.kind, step.output.shape, tuple(step.sources), *described)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from parity.errors import ParityError
 from parity.frameworks.adapter import Trained, Trainer, adapter, title
 from parity.frameworks.forcing import SideGradients
+from parity.frameworks.overlay import lay_over
 from parity.frameworks.side import Side, weights_of
 from parity.models.aims import Aim
 from parity.models.arrays import Array
@@ -76,6 +77,10 @@ class Engine:
                 f"--devices {self.device} needs a {self.device} device that {title(self.framework)} can use, and it "
                 f"finds only {', '.join(found)} here; leave it out, or run where there is one"
             )
+
+    def lay_over(self, texts: dict[str, str]) -> None:
+        """Run these texts in place of those files, of what is imported from now on."""
+        lay_over(texts)
 
     def start(self, seed: int, blank: bool = False) -> list[LayerInfo]:
         if self.device != "cpu":

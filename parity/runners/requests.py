@@ -47,6 +47,10 @@ class Requests(TrainingRunner, ABC):
     def require_device(self) -> Pending[None]:
         return self._ask(Engine.require_device)
 
+    def lay_over(self, texts: dict[str, str]) -> Pending[None]:
+        """Let a process of its own run these texts in place of the user's files, by their paths."""
+        return self._ask(Engine.lay_over, texts)
+
     def start(self, seed: int, blank: bool = False) -> Pending[list[LayerInfo]]:
         return self._ask(Engine.start, seed, blank)
 

@@ -19,6 +19,7 @@ from parity.errors import ParityError, UnwritableError
 from parity.models.inputs import INPUT, Inputs, decoded, encoded, inputs_of
 from parity.models.kinds.noise import Noise
 from parity.models.layers import LayerInfo
+from parity.models.source import sources
 from parity.models.steps import StepInfo
 from parity.verdict.difference import Difference
 
@@ -185,12 +186,13 @@ def _step(entry: dict[str, Any]) -> StepInfo:
         entry["order"] = key, tuple(order)
     if entry.get("noise") is not None:
         entry["noise"] = Noise(**entry["noise"] | {"shared": tuple(entry["noise"]["shared"])})
+    entry["called"] = sources(entry.get("called"))
     return StepInfo(**entry)
 
 
 def _layer(entry: dict[str, Any]) -> LayerInfo:
     entry["weights"] = {name: tuple(shape) for name, shape in entry["weights"].items()}
-    return LayerInfo(**entry)
+    return LayerInfo(**entry | {"made": sources(entry.get("made"))})
 
 
 def _difference(entry: dict[str, Any]) -> Difference:

@@ -69,7 +69,7 @@ def test_the_console_script(site: Path, tmp_path: Path) -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == list(COMMANDS)
     done = subprocess.run([site / "bin" / "parity", "chek"], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("parity: COMMAND must be one of check, train,")
+    assert done.stderr.startswith("parity: COMMAND must be one of check, mend, train,")
 
 
 def test_a_check_and_its_page(site: Path, tmp_path: Path) -> None:

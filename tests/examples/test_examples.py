@@ -72,8 +72,10 @@ def test_the_last_port_matches(attempts: list[tuple[str, Any]]) -> None:
 def test_port_your_model(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                          attempts: list[tuple[str, Any]]) -> None:  # fmt: skip
     monkeypatch.setattr(port_your_model, "attempts", lambda: attempts)
+    monkeypatch.setattr(port_your_model, "mended", lambda: "mended: all")  # tests/checks/test_mending.py has one
     out = output("port_your_model", capsys, "--plot", tmp_path / "port.png")
     assert out.count("== attempt") == 4
+    assert out.count("mended: all") == 1
     assert out.count("MISMATCH: ") == 3
     assert "\nMATCH: Net and Functional " in out
     assert is_png(tmp_path / "port.png")

@@ -36,7 +36,7 @@ def document(code: int, path: Path, expected: int) -> Any:
 def shortened(report: Any) -> Any:
     """The report without what differs from run to run: sums in another order, and the threads that gave it."""
     rows = [(row["path"], row["kind"], row["shape"], row["verdict"], row.get("faults")) for row in report["layers"]]
-    causes = [(cause["name"], cause["path"]) for cause in report["causes"]]
+    causes = [(cause["name"], cause["path"], cause["source"]) for cause in report["causes"]]
     return rows, causes, report["first"], report["static"], report["unmatched"], report["verdict"]
 
 

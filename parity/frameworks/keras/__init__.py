@@ -1,6 +1,6 @@
 """Keras 3, on any backend. Importing this imports no framework."""
 
-from parity.frameworks.adapter import Model
+from parity.frameworks.folders import Model
 
 TITLE = "Keras"
 

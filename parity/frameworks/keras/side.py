@@ -14,6 +14,7 @@ from parity.frameworks.calling import Call
 from parity.frameworks.drawing import Draw
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings, usable_cores
+from parity.frameworks.source import MADE, written
 from parity.models.arrays import Array, Axes, Layout, fitting, placed, reordered
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import held
@@ -26,7 +27,7 @@ from .inputs import calls, declared_of, laid, layouts, readings, whole_numbers
 from .machine import allow_tf32, require_onednn, tensorflow_onednn, tensorflow_threads
 from .parts import Parts, in_pieces, infos_in_pieces, read, shape_of
 from .settings import keeps_biased_variance, keras_initial, keras_static, keras_trained, of_loss
-from .tracer import KerasTrace
+from .tracer import KerasTrace, owner_of
 from .walk import bare_variables, keras_variables, walk_keras
 
 
@@ -128,8 +129,8 @@ class KerasSide:
         shapes = {name: shape_of(*each) for name, each in own.items()}
         settings = keras_static(found), keras_initial(found)
         trained = keras_trained(found, {name: variable for name, (variable, _) in own.items()})
-        biased = keeps_biased_variance(found)
-        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=biased, trained=trained)
+        biased, made = keeps_biased_variance(found), written(MADE.of(owner_of(found.layer)))
+        return LayerInfo(found.path, found.kind.name, shapes, *settings, biased=biased, trained=trained, made=made)
 
     def settle(self) -> list[LayerInfo]:
         """A Keras layer multiplies by what it holds, in evaluation."""

@@ -13,6 +13,7 @@ from keras import ops
 from parity.errors import ParityError
 from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
+from parity.frameworks.source import Places
 from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array, is_coarse
 from parity.models.kinds import SEQUENCE, Kind, is_global, runs_each_step
@@ -24,6 +25,7 @@ from .drawing import noise_of_layer
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
 from .inputs import layout_of
 from .operations import listening, replaced
+from .source import joined
 from .walk import Part, base_call, keras_scopes
 from .wide import as_it_is, telling
 
@@ -45,6 +47,7 @@ class KerasTrace(Trace):
         self.shapes: dict[tuple[int, ...], str] = {}  # the layout of the latest tensor of a shape
         self.containers = list(keras_scopes(model))
         self.known = False  # whether a layer of a known kind runs
+        self.owners = {entry.path: owner_of(entry.layer) for entry in found}
         paths = {entry.path for entry in found} | {path for path, _ in self.containers}
         super().__init__(visit, look, names, tape, input_layout(found), paths)
 
@@ -69,6 +72,9 @@ class KerasTrace(Trace):
         for name in CONVOLUTIONS if self.inexact else ():
             self.stack.enter_context(replaced(name, partial(self._exactly, name)))
         return self
+
+    def joined(self, path: str) -> Places:
+        return joined(self.owners.get(path), self.calls.get(path, 1) - 1)
 
     def _listen_to(self, base: Any, layers: dict[int, list[Stage]]) -> None:
         """Run what a class's `call` does to these layers, by id, as their computations."""

@@ -1,6 +1,6 @@
 """PyTorch. Importing this imports no framework."""
 
-from parity.frameworks.adapter import Model
+from parity.frameworks.folders import Model
 
 TITLE = "torch"
 

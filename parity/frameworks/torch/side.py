@@ -15,17 +15,19 @@ from parity.frameworks.calling import Call, call_of
 from parity.frameworks.drawing import Draw
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.machine import processor, torch_settings
+from parity.frameworks.source import MADE, written
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import bare
 from parity.models.layers import Found, LayerInfo, in_order
 from parity.models.pieces import Held
 from parity.models.probes import probe_bias, probe_norm, probe_scale
+from parity.models.source import Sources
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_output
 
 from .effective import effective
 from .embedded import fitted
-from .recurrent import on, time_first
+from .recurrent import on, owner_of, time_first
 from .settings import is_fresh, torch_initial, torch_static, torch_trained
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
@@ -49,6 +51,7 @@ class TorchSide:
     def __init__(self, model: nn.Module, device: str = "cpu") -> None:
         model, self._wrapped = unwrapped(model)
         model = seated(model)
+        self._places = {path: MADE.of(module) for path, module in model.named_modules()}
         self.device = device
         self._computed: tuple[str, ...] = ()
         self.drawn: dict[str, Draw] = {}  # what the steps of the latest run draw, by their own names
@@ -86,8 +89,13 @@ class TorchSide:
         initial = self._initial.get(found.path)
         first = {name: self._first[id(tensor)] for name, tensor in torch_tensors([found])}
         tied = {name.rpartition(".")[2]: other for name, other in first.items() if other != name}
-        trained = torch_trained(found)
-        return LayerInfo(found.path, found.kind.name, shapes, torch_static(found), initial, tied, trained=trained)
+        settings = torch_static(found), initial, tied
+        trained, made = torch_trained(found), self._made_at(found)
+        return LayerInfo(found.path, found.kind.name, shapes, *settings, trained=trained, made=made)
+
+    def _made_at(self, found: Found) -> Sources:
+        """The lines that made a module, or what it is a copy of."""
+        return written(MADE.of(owner_of(found.layer)) or self._places.get(found.path, ()))
 
     def found_in(self, model: nn.Module) -> list[Found]:
         """The layers, and the tensors outside of any, of a copy of the model."""

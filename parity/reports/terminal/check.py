@@ -6,8 +6,11 @@ from typing import Any
 
 from parity.checks.report import Report, gap, headline, static_json, why_layer
 from parity.errors import MOST, few, short
+from parity.models.edits import Edit
 from parity.models.environment import notes, where
+from parity.models.source import Written
 from parity.reports.grouped import LINES, Section, alike, counted, ends, fitted, grouped, rows, settings
+from parity.verdict.cause import TITLES
 from parity.verdict.devices import sentence
 from parity.verdict.difference import STRUCTURE_LINE
 from parity.verdict.results import LayerResult
@@ -147,8 +150,11 @@ def _differing(report: Report) -> list[Section]:
     if first is not None:
         shape = "x".join(map(str, first.step.shape))
         lines.append(f"first failure: {first.path} ({first.kind}, {shape}): {why_layer(report, first)}")
+    quoted = Section(list(_quoted(report)))
     causes = Section([_cause(group) for group in grouped(report.causes, lambda one: (one.name, alike(one.evidence)))])
     causes.what = "more causes"
+    edits = Section([_edit(edit) for edit in dict.fromkeys(cause.edit for cause in report.causes if cause.edit)])
+    edits.what = "more edits"
     explained = {cause.path for cause in report.causes}
     rest = sum(bool(layer.faults) and layer.path not in explained for layer in report.layers)
     told = f"causes were looked for in the first layers at fault alone; mend these, and check the other {rest} again"
@@ -161,11 +167,38 @@ def _differing(report: Report) -> list[Section]:
     last = [f"steps without a partner: {'; '.join(loose)}"] if loose else []
     return [
         Section(lines),
+        quoted,
         causes,
+        edits,
         Section([told] if rest else []),
         differing,
         Section([*last, *where(report.environment)]),
     ]
+
+
+def _quoted(report: Report) -> Iterator[str]:
+    """The lines of both programs that the first failure is about."""
+    first = report.first_layer.step.key if report.first_layer else ""
+    both = report.sources.get(first) or (report.cause and report.cause.source) or {}
+    for side, written in both.items():
+        if written.first is not None:
+            yield f"  in {TITLES[side]}, {quote(written)}"
+
+
+def quote(written: Written) -> str:
+    """The line that makes a layer, and that which calls it where it is another."""
+    shown = {
+        source.at: f"{source.at}: {source.text}".rstrip(": ")
+        for own in (written.made, written.called)
+        for source in own[:1]
+    }
+    return short(", called at ".join(shown.values()), 240)
+
+
+def _edit(edit: Edit) -> str:
+    """What mends a cause, on one line."""
+    before, after = (" ".join(text.split()) for text in (edit.before, edit.after))
+    return f"edit of {edit.at}: {short(before, 240)}  ->  {short(after, 240)}"
 
 
 def _cause(group: list[Any]) -> str:
