@@ -5,18 +5,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity.models.arrays import Array
+from parity.models.kinds import by_formula
 from parity.models.kinds.kind import Kind, Static, Weights
 from parity.verdict.difference import STRUCTURE_LINE, difference
 from parity.verdict.rounding import within
 
+Rerun = Callable[[str, tuple[Array, ...], Weights, Static], Array | None]  # a kind's name, its data -> its output
+
 
 @dataclass(frozen=True)
 class Config:
-    """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms)."""
+    """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms).
+
+    rerun: how it is run again, as itself or as any other kind.
+    """
 
     kind: Kind
     weights: Weights
     static: Static
+    rerun: Rerun = by_formula
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,11 @@ class Evidence:
     low: tuple[Array, Array] | None = None
     wide: Array | None = None
     lost: Array | None = None
+
+    @property
+    def rerun(self) -> Rerun:
+        """How any kind is run again."""
+        return self.configs[0].rerun
 
     def left(self, predicted: Array, target: Array) -> float:
         """How far a prediction is from an output, beside what float64 can lose there."""

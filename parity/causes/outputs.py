@@ -18,7 +18,7 @@ ACTIVATIONS = [kind for kind in KINDS if kind.activation]
 def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
     """One side's output made from the other's: an activation, a slope, a shortcut more."""
     for kind in ACTIVATIONS:
-        predicted = applied(kind, base)
+        predicted = applied(evidence.rerun, kind, (base,))
         if predicted is not None:
             yield kind.alone, predicted, f"applies {kind.name}, the other side does not"
     yield from misread(base)
@@ -53,6 +53,6 @@ def activation_guesses(evidence: Evidence, target: Array) -> Iterator[Guess]:
         slope = float(target[at] / x[at])
         yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
     for kind in ACTIVATIONS:
-        predicted = applied(kind, x)
+        predicted = applied(evidence.rerun, kind, (x,))
         if kind is not config.kind and predicted is not None:
             yield "another activation", predicted, f"applies {kind.name}"

@@ -14,6 +14,7 @@ from parity.models.arrays import Array
 from parity.models.attempts import attempt
 from parity.models.inputs import Inputs
 from parity.models.kinds import named
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.steps import Look, Step, StepInfo
 from parity.pairs.matching import Wiring
@@ -119,10 +120,15 @@ class _Scene:
                 named(kind),
                 side.weights_of(path).result() if path in info else {},
                 info[path].static if path in info else {},
+                self._rerun,
             )
             for side, info in zip((self.torch, self.keras), self.infos, strict=True)
         )
         return ours, theirs
+
+    def _rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        """In torch's process, by its own operations."""
+        return self.torch.rerun(kind, inputs, weights, static).result()
 
     def _user(self, key: str) -> User | None:
         """The layer that an operation's output is an input of."""

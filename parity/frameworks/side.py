@@ -7,6 +7,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
@@ -104,6 +105,12 @@ class Side(Protocol):
         """Run the model with nobody looking and forget what it gives; "" is its own dtype. Raises what it raises.
 
         training: in that mode, and backward where that can be seen apart. The model is left as it was.
+        """
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        """What this framework's own operations make of a layer's data in float64; None where it has none for the kind.
+
+        For the reference. Raises what the operations raise where data does not fit.
         """
 
     def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:

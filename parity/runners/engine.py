@@ -17,6 +17,7 @@ from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.losses import Truths
 from parity.models.recipe import Recipe
@@ -160,6 +161,13 @@ class Engine:
 
     def anchored(self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str]) -> None:
         self._recorder.anchored(emit, recording, look, sound)
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        """A hypothesis may well not fit: then there is no output."""
+        try:
+            return self._side.rerun(kind, inputs, weights, static)
+        except (ValueError, KeyError, IndexError, TypeError, RuntimeError):
+            return None
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         self._recorder.replay(emit, look)

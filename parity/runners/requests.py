@@ -11,6 +11,7 @@ from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.losses import Truths
 from parity.models.recipe import Recipe
@@ -123,6 +124,9 @@ class Requests(TrainingRunner, ABC):
 
     def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
         return self._stream(Engine.anchored, recording, look, sound)
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
+        return self._ask(Engine.rerun, kind, inputs, weights, static)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)

@@ -12,6 +12,7 @@ from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.losses import Truths
 from parity.models.recipe import Recipe
@@ -145,6 +146,9 @@ class Runner(Protocol):
 
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
+        """What this side's framework makes of a layer's data, in float64; None where it has nothing for the kind."""
 
     def outputs(self, x: Given) -> Pending[dict[str, tuple[Array, int]]]:
         """By key, each output of floating-point numbers in float64, and along which of torch's axes its classes are."""

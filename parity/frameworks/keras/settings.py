@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from parity.models.kinds import held
+from parity.models.kinds.settings import ABSENT
 from parity.models.layers import Found
 
 from .dtypes import real_dtype
@@ -66,7 +67,8 @@ def keeps_biased_variance(found: Found) -> bool:
 
 def keras_static(found: Found) -> dict[str, Any]:
     """The settings named by the layer's kind, read off a Keras layer, in torch's terms."""
-    settings = {setting.name: setting.keras(found.layer) for setting in found.kind.settings}
+    stated = ((setting.name, setting.keras(found.layer)) for setting in found.kind.settings)
+    settings = {name: value for name, value in stated if value is not ABSENT}
     if found.kind.bare:
         return settings
     layer = getattr(found.layer, "owner", found.layer)

@@ -17,6 +17,7 @@ from parity.frameworks.machine import processor, torch_settings
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import bare
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import Found, LayerInfo, in_order
 from parity.models.pieces import Held
 from parity.models.probes import probe_bias, probe_norm, probe_scale
@@ -25,6 +26,7 @@ from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_
 from .effective import effective
 from .embedded import fitted
 from .recurrent import on, time_first
+from .reruns import rerun
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
@@ -205,6 +207,9 @@ class TorchSide:
             ]
             if outputs:
                 torch.stack([x.abs().sum() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        return rerun(kind, inputs, weights, static)
 
     def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
         """See Side; torch's classes are along axis 1."""

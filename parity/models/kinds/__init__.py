@@ -8,11 +8,13 @@ must know of one, it asks the row. A file here has the rows of one family.
 from functools import cache
 from typing import Any
 
+from parity.models.arrays import Array
+
 from .activations import ACTIVATIONS
 from .bare import BARE, bare
 from .idle import IDLE
 from .joints import JOINTS
-from .kind import Kind, held, holder
+from .kind import Kind, Static, Weights, held, holder
 from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
@@ -43,6 +45,12 @@ def named(name: str) -> Kind:
     A kind whose weights lie in several ways has a row for each; all else in them is the same.
     """
     return next((kind for kind in KINDS if kind.name == name), Kind(name, known=False))
+
+
+def by_formula(kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+    """A layer's output by its kind's formula, where no framework is at hand: of numbers out of files."""
+    formula = named(kind).formula
+    return None if formula is None else formula(inputs[0], weights, {"inputs": inputs[1:]} | static)
 
 
 def move_to(end: str) -> Kind:
@@ -108,6 +116,7 @@ __all__ = [
     "SEQUENCE",
     "Kind",
     "bare",
+    "by_formula",
     "held",
     "holder",
     "is_global",

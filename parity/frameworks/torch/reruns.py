@@ -1,0 +1,29 @@
+"""A layer as data (kind, weights, settings, inputs) -> what torch's own operations make of it in float64."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from parity.models.arrays import Array
+from parity.models.kinds import named
+from parity.models.kinds.kind import Static
+from parity.models.kinds.reruns import of_one
+
+
+def rerun(kind: str, inputs: Sequence[Array], weights: dict[str, Array], static: Static) -> Array | None:
+    """The output of a layer, (N, C, ...) in float64; None for a kind that cannot be run from its data.
+
+    Raises what torch raises where data does not fit.
+    """
+    row = named(kind)
+    run = row.rerun or of_one(row)
+    if run is None or not inputs:
+        return None
+    with torch.no_grad():
+        made = run(torch, tuple(map(_tensor, inputs)), {name: _tensor(w) for name, w in weights.items()}, static)
+    return np.asarray(made.numpy())
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
