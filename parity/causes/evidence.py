@@ -13,6 +13,10 @@ from parity.verdict.rounding import within
 Rerun = Callable[[str, tuple[Array, ...], Weights, Static], Array | None]  # a kind's name, its data -> its output
 
 
+# A side (0: torch), a tensor's name and its shape -> the paths of its other layers with such a tensor, and that.
+Elsewhere = Callable[[int, str, tuple[int, ...]], Iterator[tuple[str, Array]]]
+
+
 @dataclass(frozen=True)
 class Config:
     """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms).
@@ -42,7 +46,7 @@ class Evidence:
     those of any shape and the model's inputs, the likeliest first, where the step's own inputs are not known; `user` is
     then the layer that takes what it gives. `low` are both outputs in the asked dtype where arithmetic is at fault.
     `wide` is Keras's in that dtype with JAX's 64-bit types, where its process has none. lost: how far
-    off right outputs may be, where that is more than the line.
+    off right outputs may be, where that is more than the line. elsewhere: other layers' tensors.
     """
 
     path: str
@@ -56,6 +60,7 @@ class Evidence:
     low: tuple[Array, Array] | None = None
     wide: Array | None = None
     lost: Array | None = None
+    elsewhere: Elsewhere = lambda side, name, shape: iter(())
 
     @property
     def rerun(self) -> Rerun:

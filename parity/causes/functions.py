@@ -11,7 +11,7 @@ from parity.models.arrays import Array
 from parity.models.kinds import KINDS, Kind
 
 from .evidence import Evidence, Rerun
-from .readings import FEW_PLACES, Candidate, Family, Inputs
+from .readings import FEW_PLACES, Candidate, Family, Inputs, Settings
 from .rerun import applied
 
 PLAIN: dict[str, Callable[[Array], Any]] = {
@@ -46,6 +46,11 @@ JOINED: dict[str, Callable[[Array, Array], Any]] = {
     "max(a, b)": np.maximum,
     "min(a, b)": np.minimum,
     "mean of a and b": lambda a, b: (a + b) / 2,
+}
+ONE_ALONE: dict[str, Callable[[Array, Array], Any]] = {"a alone": lambda a, b: a, "b alone": lambda a, b: b}
+LONE = {  # the cause where one side joins two tensors so, and the other takes one of them
+    "a + b": "shortcut missing",
+    "a * b": "gate missing or extra",
 }
 ACTIVATIONS = [kind for kind in KINDS if kind.activation]
 APPROXIMATE = {"approximate": True}
@@ -119,7 +124,7 @@ def of_two(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate
     """Functions of what two tensors are joined to."""
     shape = out.shape
     if len(inputs) == 2 and all(_spreads(x.shape, shape) for x in inputs):
-        for (name, join), (outer, function) in product(JOINED.items(), functions(evidence.rerun).items()):
+        for (name, join), (outer, function) in product((JOINED | ONE_ALONE).items(), functions(evidence.rerun).items()):
             yield {"function": outer, "of x =": name}, partial(_joined, join, function)
 
 
@@ -150,4 +155,15 @@ AFFINE = Family(
     affine,
     FEW_PLACES,
 )
-OF_TWO = Family("a function", {"of x =": "another operation", "function": "another function"}, of_two, FEW_PLACES)
+
+
+class _OfTwo(Family):
+    """Functions of two tensors, or of one of them."""
+
+    def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
+        joins = {one["of x ="], other["of x ="]}
+        lone = next((LONE.get(join) for join in joins - ONE_ALONE.keys() if joins & ONE_ALONE.keys()), None)
+        return lone or super().cause(one, other, differing)
+
+
+OF_TWO = _OfTwo("a function", {"of x =": "another operation", "function": "another function"}, of_two, FEW_PLACES)

@@ -12,6 +12,7 @@ from parity.models.arrays import Array
 from parity.models.attempts import attempt, attempts
 
 from .axes import ALONG_AXIS, JOIN, NORM, REDUCTION
+from .casts import CAST
 from .evidence import Config, Evidence, Guess
 from .functions import AFFINE, OF_ONE, OF_TWO
 from .inputs import input_guesses
@@ -30,7 +31,7 @@ from .uncopied import weight_guesses
 from .windows import WINDOWS
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
-FAMILIES = (POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
 
 Prediction = tuple[str, Array, Array, str]
 

@@ -8,6 +8,7 @@ import numpy as np
 from parity.models.arrays import Array
 from parity.models.kinds import KINDS
 
+from .casts import cast_guesses
 from .evidence import Evidence, Guess
 from .inputs import misread
 from .rerun import applied, run
@@ -22,6 +23,8 @@ def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[G
         if predicted is not None:
             yield kind.alone, predicted, f"applies {kind.name}, the other side does not"
     yield from misread(base)
+    for name, made, told in cast_guesses(base):
+        yield name, made, f"gives what the other side does, {told}"
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
             yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"

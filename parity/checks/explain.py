@@ -1,5 +1,6 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +28,7 @@ from .report import Report
 
 IN_TRAINING = ("momentum", "dtype", "renorm")  # settings that no run in evaluation mode shows
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
+ALIKE = 48  # layers that a weight may be of that is not this one's
 BEFORE = 6  # steps before an operation, of any shape, that it may be computed from
 
 
@@ -112,7 +114,14 @@ class _Scene:
         low = None if "structure" in layer.faults else seen.lows(key)
         outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
         wide, lost = seen.wide.get(key), seen.lost(key)
-        return Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost)
+        elsewhere = partial(self._elsewhere, path)
+        return Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, elsewhere)
+
+    def _elsewhere(self, own: str, side: int, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+        """Tensors of that name and shape of other layers, so many that none is looked for in vain for long."""
+        alike = [path for path, info in self.infos[side].items() if info.weights.get(name) == shape and path != own]
+        for path in alike[:ALIKE]:
+            yield path, (self.torch, self.keras)[side].weights_of(path).result()[name]
 
     def _configs(self, path: str, kind: str) -> tuple[Config, Config]:
         ours, theirs = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from parity.models.arrays import View
 
@@ -17,6 +18,7 @@ class Made:
     nothing has moved them. Keras's Permute has no partner in a torch model, nor torch's `permute(0, 2, 3, 1)` in a
     Keras one, so what was moved is shown, and its gradient too, in the axes that the step gave it. view: how it lies
     beside the other side's tensor, if that was found by comparing the two. narrow, mixed: of glue, see Step.
+    inputs: of glue, the tensors that the operation joined, where a Look wants any step's.
     """
 
     key: str | None
@@ -29,6 +31,7 @@ class Made:
     view: View | None = None
     narrow: str | None = None
     mixed: bool = False
+    inputs: tuple[Any, ...] = ()
 
     def displaced(self, sample: tuple[int, ...]) -> Order | None:
         """The order of an image, now of shape `sample` without the batch, if it was moved and is one still."""
