@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.kinds import by_formula
 from parity.models.kinds.kind import Kind, Static, Weights
 from parity.verdict.difference import STRUCTURE_LINE, difference
@@ -47,6 +48,9 @@ class Evidence:
     then the layer that takes what it gives. `low` are both outputs in the asked dtype where arithmetic is at fault.
     `wide` is Keras's in that dtype with JAX's 64-bit types, where its process has none. lost: how far
     off right outputs may be, where that is more than the line. elsewhere: other layers' tensors.
+    calls: torch's that made the step's output where no layer did; edited: it with changes of them. others: of an
+    input that other steps feed in Keras than in torch, what torch's steps around it gave; behind: those of them that
+    torch computes from it.
     """
 
     path: str
@@ -60,6 +64,10 @@ class Evidence:
     low: tuple[Array, Array] | None = None
     wide: Array | None = None
     lost: Array | None = None
+    others: dict[str, Array] = field(default_factory=dict)
+    behind: frozenset[str] = frozenset()
+    calls: tuple[Call, ...] = ()
+    edited: Callable[[tuple[Edit, ...]], Array | None] = lambda edits: None
     elsewhere: Elsewhere = lambda side, name, shape: iter(())
 
     @property

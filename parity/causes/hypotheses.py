@@ -24,14 +24,17 @@ from .outputs import activation_guesses, output_guesses
 from .pools import POOL, padded_before_guesses
 from .readings import reading_guesses
 from .recurrent import RECURRENT
+from .regions import region_guesses
 from .rerun import factor, run
 from .resizing import RESIZE
 from .settings import setting_guesses
 from .uncopied import weight_guesses
 from .windows import WINDOWS
+from .wiring import wiring_guesses
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
-FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FITTED = (AFFINE,)  # to the numbers: where nothing is found that a program says
 
 Prediction = tuple[str, Array, Array, str]
 
@@ -42,6 +45,7 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
     A family of hypotheses that raises is left where it does: they are guesses, and the next one may hold.
     """
     ours, theirs = evidence.configs
+    yield from _of(evidence.keras, "", wiring_guesses, evidence)
     keras, torch = (evidence.keras, "Keras"), (evidence.torch, "torch")
     yield from _of(evidence.keras, "", setting_guesses, evidence, ours, theirs)
     for config, (target, side) in ((ours, keras), (theirs, torch)):
@@ -58,6 +62,8 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
     yield from _of(evidence.keras, "", padded_before_guesses, evidence)
     if not ours.weights and not theirs.weights:
         yield from _of(evidence.keras, "", reading_guesses, evidence, FAMILIES)
+        yield from _of(evidence.keras, "", region_guesses, evidence)
+        yield from _of(evidence.keras, "", reading_guesses, evidence, FITTED)
     yield from _of(evidence.keras, "", _factor, evidence)
     yield from _of(evidence.keras, "", output_order_guesses, evidence)
 

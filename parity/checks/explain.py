@@ -1,8 +1,10 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +15,12 @@ from parity.causes.precision import dtype_cause
 from parity.causes.rerun import WEIGHTS
 from parity.models.arrays import Array
 from parity.models.attempts import attempt
+from parity.models.calls import Edit
 from parity.models.inputs import Inputs
 from parity.models.kinds import named
 from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
-from parity.models.steps import Look, Step, StepInfo
+from parity.models.steps import Look, Step, StepInfo, is_output
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
 from parity.runners.runner import Runner
@@ -114,8 +117,29 @@ class _Scene:
         low = None if "structure" in layer.faults else seen.lows(key)
         outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
         wide, lost = seen.wide.get(key), seen.lost(key)
-        elsewhere = partial(self._elsewhere, path)
-        return Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, elsewhere)
+        others, behind = self._around(key) if key in self.wiring.watch else ({}, frozenset[str]())
+        more: dict[str, Any] = {"others": others, "behind": behind, "calls": self.torch.calls(key).result()}
+        found = Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, **more)
+        return replace(found, edited=partial(self._edited, key), elsewhere=partial(self._elsewhere, path))
+
+    def _edited(self, key: str, edits: tuple[Edit, ...]) -> Array | None:
+        """A step's output with other calls, in torch's process."""
+        return self.torch.edited(key, edits).result()
+
+    def _around(self, key: str) -> tuple[dict[str, Array], frozenset[str]]:
+        """What torch's steps before and behind an input gave, of its shape, by path; and which of them need it."""
+        keys, size = list(self.wiring.steps), prod(self.wiring.steps[key].shape)
+        at = keys.index(key)
+        near = [other for other in keys[max(0, at - NEARBY) : at + NEARBY] if "<" not in other and not is_output(other)]
+        alike = [other for other in near if prod(self.wiring.steps[other].shape) == size]
+        needing = {key.partition("<")[0]}
+        for other in keys[at:]:
+            if needing & set(self.wiring.steps[other].sources):
+                needing.add(other)
+        paths = {self.wiring.steps[other].path: other for other in alike}
+        return {path: _wide(self.seen.output(other)) for path, other in paths.items()}, frozenset(
+            path for path, other in paths.items() if other in needing
+        )
 
     def _elsewhere(self, own: str, side: int, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
         """Tensors of that name and shape of other layers, so many that none is looked for in vain for long."""

@@ -74,6 +74,12 @@ class Known:
         finally:
             self.running -= 1
 
+    def note_call(self, x: Any, run: Run, args: Any, kwargs: Any, output: Any) -> None:
+        """Hear how a tensor was made that no layer gave; what can be run again keeps it."""
+
+    def note_program(self, key: str, x: Any, made: Made, squeezed: bool = False) -> None:
+        """Hear that a wanted step shows this tensor."""
+
     def of(self, x: Any) -> Made:
         """What is known of a tensor: of an unknown one, that it is glue."""
         mark, made = self.made.get(id(x), (None, None))
@@ -200,6 +206,7 @@ class Known:
         since = new if made.since is None or vector else made.since
         orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
         self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1], view=None))
+        self.note_call(result, run, args, kwargs, output)
         return output
 
     def _out_of_time(self, output: Any, path: str, run: Run, args: Any, kwargs: Any) -> Any:

@@ -70,6 +70,7 @@ class Trace(Known):
             if made.key is None:
                 step.narrow, step.maker, step.mixed = made.narrow, made.kind, made.mixed
                 step.inputs = self._joined(made, place.key)
+                self.note_program(place.key, x, made)
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
@@ -136,6 +137,9 @@ class Trace(Known):
         step = Step(name, kind.name, self._array(shown, made, kind.squeezed), sources, inputs=inputs)
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
         step.narrow = narrow
+        if function and name in self.look.want:
+            self.note_call(shown, run, args, kwargs, output)
+            self.note_program(name, shown, made, kind.squeezed)
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
@@ -196,6 +200,7 @@ class Trace(Known):
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
         if made.key is None:
             step.narrow, step.mixed, step.inputs = made.narrow, made.mixed, self._joined(made, feeds)
+            self.note_program(feeds, x, made)
         new = self._taught(feeds, x, self.visit(step), made)
         seen, lies = self._fresh(feeds, x, made.layout), made.displaced(tuple(x.shape[1:]))
         if made.order() is None and lies is not None:  # it was moved, and what moved it has no name
@@ -253,6 +258,7 @@ class Trace(Known):
             made = Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow)
             given = tuple(self.tensors((args, kwargs))) if self.look.want else ()
             self._remember(x, replace(made, mixed=any(map(_mixes, known)), inputs=given))
+            self.note_call(x, run, args, kwargs, output)
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:

@@ -1,6 +1,6 @@
 """A trace as a Runner, in place of a side that runs: it answers from its file what that side would have answered."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -8,6 +8,7 @@ from parity.errors import ParityError
 from parity.frameworks.outputs import name_of, placed
 from parity.models.aims import Aim
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.inputs import Given, Inputs, is_input
 from parity.models.kinds import by_formula
 from parity.models.kinds.kind import Static, Weights
@@ -187,6 +188,13 @@ class TraceRunner(Runner):
     def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
         """No framework is at hand."""
         return Done(by_formula(kind, inputs, weights, static))
+
+    def calls(self, key: str) -> Pending[tuple[Call, ...]]:
+        """A trace has none."""
+        return Done(())
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Pending[Array | None]:
+        return Done(None)
 
     def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:
         """A trace does not know."""

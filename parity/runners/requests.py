@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from parity.models.aims import Aim
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
 from parity.models.kinds.kind import Static, Weights
@@ -127,6 +128,12 @@ class Requests(TrainingRunner, ABC):
 
     def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
         return self._ask(Engine.rerun, kind, inputs, weights, static)
+
+    def calls(self, key: str) -> Pending[tuple[Call, ...]]:
+        return self._ask(Engine.calls, key)
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Pending[Array | None]:
+        return self._ask(Engine.edited, key, edits)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.kinds import named
-from parity.models.kinds.kind import Static
+from parity.models.kinds.kind import Static, Weights
 from parity.models.kinds.reruns import of_one
+
+from .calls import Program
 
 
 def rerun(kind: str, inputs: Sequence[Array], weights: dict[str, Array], static: Static) -> Array | None:
@@ -23,6 +26,22 @@ def rerun(kind: str, inputs: Sequence[Array], weights: dict[str, Array], static:
     with torch.no_grad():
         made = run(torch, tuple(map(_tensor, inputs)), {name: _tensor(w) for name, w in weights.items()}, static)
     return np.asarray(made.numpy())
+
+
+class TorchReruns:
+    """See `Reruns`. programs: of the latest run, by step."""
+
+    def __init__(self, programs: dict[str, Program]) -> None:
+        self._programs = programs
+
+    def layer(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        return rerun(kind, inputs, weights, static)
+
+    def calls(self, key: str) -> tuple[Call, ...]:
+        return self._programs[key].calls() if key in self._programs else ()
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Array:
+        return np.asarray(self._programs[key].run(edits), np.float64)
 
 
 def _tensor(array: Array) -> torch.Tensor:

@@ -17,16 +17,16 @@ from parity.frameworks.machine import processor, torch_settings
 from parity.models.arrays import Array
 from parity.models.inputs import Given, Inputs, filled, inputs_of
 from parity.models.kinds import bare
-from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import Found, LayerInfo, in_order
 from parity.models.pieces import Held
 from parity.models.probes import probe_bias, probe_norm, probe_scale
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_output
 
+from .calls import Program
 from .effective import effective
 from .embedded import fitted
 from .recurrent import on, time_first
-from .reruns import rerun
+from .reruns import TorchReruns
 from .settings import is_fresh, torch_initial, torch_static
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
@@ -52,6 +52,7 @@ class TorchSide:
         model = seated(model)
         self.device = device
         self._computed: tuple[str, ...] = ()
+        self._programs: dict[str, Program] = {}  # of the latest run, by the steps that were wanted
         self._threads = torch.get_num_threads()
         self._hold(model)
         self.allow_tf32(False)  # parity is a question about the program
@@ -181,6 +182,7 @@ class TorchSide:
         model = self.model if tape is None else tape.model
         found = [on(model, entry) for entry in self.found]
         tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
+        self._programs = tracer.programs
         tensors = self._tensors_of(x, DTYPES[dtype])
         # Inference mode would not count in-place changes, so gradients are only switched off.
         quiet = torch.set_grad_enabled(tape is not None)
@@ -208,8 +210,8 @@ class TorchSide:
             if outputs:
                 torch.stack([x.abs().sum() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]
 
-    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
-        return rerun(kind, inputs, weights, static)
+    def reruns(self) -> TorchReruns:
+        return TorchReruns(self._programs)
 
     def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
         """See Side; torch's classes are along axis 1."""

@@ -1,0 +1,112 @@
+"""The calls between layers that make a step's output -> what people get wrong in one, a row a cause, and two at a time.
+
+torch's calls are run again by torch itself with an edit: another argument, a call left out, another function.
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import combinations, islice, permutations
+from typing import Any
+
+from parity.models.calls import Call, Edit
+from parity.models.kinds import KINDS
+
+from .evidence import Evidence, Guess
+from .norms import EPSILONS
+
+Tried = tuple[str, Edit, str]  # the cause's name, the edit, what was done
+PAIRS = 600  # pairs of edits that are tried where none alone closes the gap
+AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
+CAUSES = dict.fromkeys(AXES, "another axis") | {
+    "eps": "BN eps",
+    "num_heads": "number of heads",
+    "is_causal": "causal mask",
+    "count_include_pad": "padding counted in the average",
+    "align_corners": "pixel centres of the resize (align_corners)",
+    "antialias": "antialias filter of the resize",
+    "negative_slope": "activation slope",
+    "approximate": "approximate",
+}
+LEFT_OUT = {"mul": "gate missing or extra", "add": "shortcut missing"}
+ACTIVATIONS = tuple(kind.functions[0] for kind in KINDS if kind.activation and kind.functions)
+ALIKE = (
+    ("add", "sub", "mul", "div", "maximum", "minimum"),
+    ("mean", "sum", "amax", "amin"),
+    ACTIVATIONS,
+)
+ORDERED = ("sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
+WORDS = {"approximate": ("none", "tanh")}
+DROPPED = ("dropout", "alpha_dropout", "feature_dropout")
+
+
+def region_guesses(evidence: Evidence) -> Iterator[Guess]:
+    """Keras's output as what torch's own calls make with an edit, or with two."""
+    tried = list(_edits(evidence.calls))
+    for name, edit, what in tried:
+        made = evidence.edited((edit,))
+        if made is not None:
+            yield name, made, f"torch's calls with {what}"
+    both = ((a, b) for a, b in combinations(tried, 2) if a[1].call != b[1].call)
+    for (name, one, what), (_, other, more) in islice(both, PAIRS):
+        made = evidence.edited((one, other))
+        if made is not None:
+            yield name, made, f"torch's calls with {what} and {more}"
+
+
+def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
+    """The likeliest first: an argument, what is left out, the order, another function, one more."""
+    for number, call in enumerate(calls):
+        for name, value in call.arguments:
+            for other in _others(name, value):
+                cause = CAUSES.get(name, f"{name} of {call.name}")
+                yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
+    for number, call in enumerate(calls):
+        for tensor in range(min(call.tensors, 2)):
+            cause = LEFT_OUT.get(call.name.removeprefix("i"), _left_out(call))
+            yield cause, Edit(number, "skip", value=tensor), f"{call.name} left out"
+        if call.tensors > 1 and call.name in ORDERED:
+            yield "order of what is joined", Edit(number, "swap"), f"the two tensors of {call.name} exchanged"
+    for number, call in enumerate(calls):
+        for family in ALIKE:
+            for name in family if call.name in family else ():
+                if name != call.name and (family is not ALIKE[0] or call.tensors == 2):
+                    cause = "another activation" if family is ACTIVATIONS else "another operation"
+                    yield cause, Edit(number, "function", name, call.tensors), f"{name} in the place of {call.name}"
+    for number, call in enumerate(calls):
+        for name in ACTIVATIONS if number < len(calls) - 1 else ():
+            yield "missing or extra activation", Edit(number, "then", name), f"{name} behind {call.name}"
+
+
+def _left_out(call: Call) -> str:
+    if call.name in ACTIVATIONS:
+        return "missing or extra activation"
+    return "dropout on one side" if call.name in DROPPED else "operation missing or extra"
+
+
+def _others(name: str, value: Any) -> Iterator[Any]:
+    """Other values of an argument that people take it for."""
+    if name in AXES:
+        yield from _axes(value)
+    elif isinstance(value, bool):
+        yield not value
+    elif name in WORDS:
+        yield from (word for word in WORDS[name] if word != value)
+    elif name == "num_heads":
+        yield from (heads for heads in (1, 2, 3, 4, 6, 8, 12, 16) if heads != value)
+    elif name == "eps":
+        yield from (eps for eps in EPSILONS if eps != value)
+    elif isinstance(value, int):
+        yield from (value - 1, value + 1, -value, 2 * value, value // 2)
+    elif isinstance(value, float) and value:
+        yield from (value / 2, 2 * value, -value, 1 / value, math.sqrt(abs(value)), value**2, 0.0, 1.0)
+    elif isinstance(value, tuple | list) and value and all(isinstance(one, int) for one in value):
+        yield from (type(value)(order) for order in islice(permutations(value), 1, 24))
+        for at, step in ((at, step) for at in range(len(value)) for step in (-1, 1)):
+            yield type(value)(one + step * (place == at) for place, one in enumerate(value))
+
+
+def _axes(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list):
+        yield from (axes for axes in combinations(range(1, 5), len(value)) if set(axes) != set(value))
+    elif isinstance(value, int):
+        yield from (axis for axis in (1, 2, 3, -1, -2, -3, 0) if axis != value)
