@@ -34,6 +34,8 @@ from .wiring import wiring_guesses
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
 FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+# Guesses that are made of both outputs come near to any: what they leave says nothing.
+FROM_NUMBERS = {"order of the output", "constant factor", *AFFINE.causes.values()}
 FITTED = (AFFINE,)  # to the numbers: where nothing is found that a program says
 
 Prediction = tuple[str, Array, Array, str]

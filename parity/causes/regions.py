@@ -19,7 +19,9 @@ PAIRS = 600  # pairs of edits that are tried where none alone closes the gap
 AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
 CAUSES = dict.fromkeys(AXES, "another axis") | {
     "eps": "BN eps",
+    "idx": "another place of a slice",
     "num_heads": "number of heads",
+    "num_head": "number of heads",
     "is_causal": "causal mask",
     "count_include_pad": "padding counted in the average",
     "align_corners": "pixel centres of the resize (align_corners)",
@@ -27,6 +29,7 @@ CAUSES = dict.fromkeys(AXES, "another axis") | {
     "negative_slope": "activation slope",
     "approximate": "approximate",
 }
+SCALED = ("mul", "div", "truediv", "add", "sub", "rmul", "radd")  # by a number of the program's own
 LEFT_OUT = {"mul": "gate missing or extra", "add": "shortcut missing"}
 ACTIVATIONS = tuple(kind.functions[0] for kind in KINDS if kind.activation and kind.functions)
 ALIKE = (
@@ -34,6 +37,7 @@ ALIKE = (
     ("mean", "sum", "amax", "amin"),
     ACTIVATIONS,
 )
+REDUCED = ("mean", "amax", "sum")
 ORDERED = ("sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
 WORDS = {"approximate": ("none", "tanh")}
 DROPPED = ("dropout", "alpha_dropout", "feature_dropout")
@@ -58,12 +62,17 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
     for number, call in enumerate(calls):
         for name, value in call.arguments:
             for other in _others(name, value):
-                cause = CAUSES.get(name, f"{name} of {call.name}")
+                own = "constant factor" if call.name in SCALED else f"{name} of {call.name}"
+                cause = CAUSES.get(name, own)
                 yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
     for number, call in enumerate(calls):
         for tensor in range(min(call.tensors, 2)):
             cause = LEFT_OUT.get(call.name.removeprefix("i"), _left_out(call))
             yield cause, Edit(number, "skip", value=tensor), f"{call.name} left out"
+        for axis, (name, index) in ((i, entry) for entry in call.arguments for i in _taken(entry[1])):
+            for reduce in REDUCED if call.name == "getitem" else ():
+                what = f"the {reduce} over axis {axis} in the place of {name} {index}"
+                yield "a slice against a pool", Edit(number, "reduce", reduce, axis), what
         if call.tensors > 1 and call.name in ORDERED:
             yield "order of what is joined", Edit(number, "swap"), f"the two tensors of {call.name} exchanged"
     for number, call in enumerate(calls):
@@ -91,7 +100,7 @@ def _others(name: str, value: Any) -> Iterator[Any]:
         yield not value
     elif name in WORDS:
         yield from (word for word in WORDS[name] if word != value)
-    elif name == "num_heads":
+    elif name in ("num_heads", "num_head"):
         yield from (heads for heads in (1, 2, 3, 4, 6, 8, 12, 16) if heads != value)
     elif name == "eps":
         yield from (eps for eps in EPSILONS if eps != value)
@@ -99,10 +108,32 @@ def _others(name: str, value: Any) -> Iterator[Any]:
         yield from (value - 1, value + 1, -value, 2 * value, value // 2)
     elif isinstance(value, float) and value:
         yield from (value / 2, 2 * value, -value, 1 / value, math.sqrt(abs(value)), value**2, 0.0, 1.0)
+    elif isinstance(value, tuple | list) and any(isinstance(one, slice) for one in value):
+        for at, one in enumerate(value):
+            for other in _other_places(one):
+                yield type(value)([*value[:at], other, *value[at + 1 :]])
     elif isinstance(value, tuple | list) and value and all(isinstance(one, int) for one in value):
         yield from (type(value)(order) for order in islice(permutations(value), 1, 24))
         for at, step in ((at, step) for at in range(len(value)) for step in (-1, 1)):
             yield type(value)(one + step * (place == at) for place, one in enumerate(value))
+
+
+def _taken(index: Any) -> list[int]:
+    """The axes of which an index takes one place."""
+    each = index if isinstance(index, tuple) else (index,)
+    return [i for i, one in enumerate(each) if type(one) is int and not any(other is Ellipsis for other in each[:i])]
+
+
+def _other_places(one: Any) -> Iterator[Any]:
+    """Other pixels, or another pixel."""
+    if type(one) is int:
+        yield from (place for place in (0, -1, one + 1, one - 1, -one) if place != one)
+    elif isinstance(one, slice) and (one.start is not None or one.stop is not None):
+        for step in (-1, 1):
+            start, stop = (None if end is None else end + step for end in (one.start, one.stop))
+            yield slice(start, stop, one.step)
+        yield slice(None, one.stop, one.step)
+        yield slice(one.start, None, one.step)
 
 
 def _axes(value: Any) -> Iterator[Any]:

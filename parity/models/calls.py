@@ -21,7 +21,8 @@ class Edit:
     """A change of one call, by its number: what is done, of which argument or tensor, and to what.
 
     "argument": the argument of that name has another value. "skip": the call gives its tensor of that number. "swap":
-    its first two tensors have changed places. "function": another function is called, by torch's name. "then": a
+    its first two tensors have changed places. "function": another function is called, by torch's name. "reduce": a
+    function takes the whole of an axis. "then": a
     function of one tensor is applied to what it gives.
     """
 

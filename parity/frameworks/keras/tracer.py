@@ -189,7 +189,7 @@ class KerasTrace(Trace):
 
     def of(self, x: Any) -> Made:
         made = super().of(x)
-        if made.key is not None or made.origins is not None or made.path:
+        if made.key is not None or made.origins is not None or made.path or made.since is not None:
             return made
         # An operator that was not seen: its result lies as the latest tensor of that shape, or rank.
         return Made(None, self.shapes.get(tuple(x.shape)) or self.shapes.get((len(x.shape),)) or self.layout)

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
 
-PLAIN = (bool, int, float, str, type(None))
+PLAIN = (bool, int, float, str, slice, type(Ellipsis), type(None))
 IN_PLACE = tuple(f"__i{name}__" for name in ("add", "sub", "mul", "div", "truediv", "pow", "floordiv"))
 MOST = 24  # calls of one step
 
@@ -82,13 +82,15 @@ def _edited(made: Made, edit: Edit) -> Any:
         return tensors[edit.value]
     if edit.what == "then":
         return function_named(edit.name)(_called(made))
+    if edit.what == "reduce":
+        return function_named(edit.name)(tensors[0], edit.value)
     if edit.what == "function":
         return function_named(edit.name)(*tensors[: edit.value], **_kept(made, edit.name))
     if edit.what == "swap":
         turned = {id(tensors[0]): tensors[1], id(tensors[1]): tensors[0]}
         args, kwargs = (pytree.tree_map(lambda y: turned.get(id(y), y), a) for a in (made.args, made.kwargs))
         return _called(made._replace(args=args, kwargs=kwargs))
-    names = [*_names(made.function)]
+    names = [*_names(made.function)] or [f"argument {number}" for number in range(len(made.args))]
     if edit.name in names[: len(made.args)]:
         at = names.index(edit.name)
         return _called(made._replace(args=(*made.args[:at], edit.value, *made.args[at + 1 :])))
@@ -109,7 +111,7 @@ def function_named(name: str) -> Callable[..., Any]:
 
 def _plain(made: Made) -> Iterator[tuple[str, Any]]:
     """The arguments that are plain data, by name; defaults too, where they are known."""
-    parameters = _names(made.function)
+    parameters = _names(made.function) or {f"argument {number}": None for number in range(len(made.args))}
     given = dict(zip(parameters, made.args, strict=False)) | made.kwargs
     for name, value in (parameters | given).items():
         each = value if isinstance(value, tuple | list) else (value,)
