@@ -69,8 +69,8 @@ EDITS = (
     Edit("average for max", "torch", r"nn.MaxPool2d\(", "nn.AvgPool2d(", "pool|kind of layer"),
     Edit("average for max", "keras", r"layers.MaxPooling2D\(", "layers.AveragePooling2D(", "pool|kind of layer"),
     Edit("dropout rate", "torch", r"nn.Dropout\([\d.]+", "nn.Dropout(0.5", "dropout|rate"),
-    Edit("transposed padding", "torch", r"(ConvTranspose2d\(8, 8, )4, stride=2, padding=1", r"\g<1>4, stride=2, padding=2, output_padding=2" , "cut|transposed"),
-    Edit("output padding", "torch", r"(ConvTranspose2d\(16, 8, 2, stride=2)", r"\1, padding=1, output_padding=1", "cut|transposed"),
+    Edit("transposed padding", "torch", r"(ConvTranspose2d\(8, 8, )4, stride=2, padding=1", r"\g<1>4, stride=2, padding=2, output_padding=0" , "cut|transposed"),
+    Edit("transposed padding", "keras", r'(Conv2DTranspose\(8, 4, strides=2, )padding="same"', r'\1padding="valid"', "cut|transposed"),
     Edit("causal", "keras", r'padding="causal"', 'padding="same"', "padding"),
     Edit("causal", "torch", r"\(2, 0\)\)  # at: conv", "(1, 1))  # at: conv", "padding|pixels"),
     Edit("direction", "keras", r"(layers.LSTM\(.*)return_sequences=True", r"\1return_sequences=True, go_backwards=True", "direction"),
@@ -107,8 +107,8 @@ EDITS = (
     Edit("norm and activation exchanged", "keras", r"self.((?:relu|act)\d)\(self.((?:bn|norm)\d)\((.*), training=training\)\)$", r"self.\2(self.\1(\3), training=training)", "exchanged|order", r"\1|\2"),
     Edit("concatenation order", "torch", r"torch.cat\(\[(\w+), (\w)\]", r"torch.cat([\2, \1]", "order of what|concat", r"LAYER"),
     Edit("concatenation order", "keras", r"ops.concatenate\(\[(\w+), (\w)\]", r"ops.concatenate([\2, \1]", "order of what|concat", r"LAYER"),
-    Edit("shortcut left out", "torch", r"x = x \+ self", "x = self", "shortcut"),
-    Edit("shortcut left out", "keras", r"x = x \+ self", "x = self", "shortcut"),
+    Edit("shortcut left out", "torch", r"x = x \+ self\.(?!position)", "x = self.", "shortcut"),
+    Edit("shortcut left out", "keras", r"x = x \+ self\.(?!position)", "x = self.", "shortcut"),
     Edit("product for sum", "keras", r"x = x \+ self", "x = x * self", "operation|multipl|product"),
     Edit("product for sum", "torch", r"x = x \+ self", "x = x * self", "operation|multipl|product"),
     Edit("difference for sum", "torch", r"x = x \+ self", "x = x - self", "operation|subtract|difference"),
@@ -329,6 +329,8 @@ def check(faults: list[str]) -> dict[str, Any]:
             for side, layer, weight in weights:
                 layers = _layers(sides[side])
                 changed = weight.change(layers[layer], layers)
+                if changed is None:
+                    return told | {"told": "broken: this side has no such tensors"}
                 for name, array in (changed or {}).items():
                     sides[side].load(f"{layer}.{name}", array)
         report = parity.check(torch_side.model, keras_model, x, weights="keep" if weights else "copy")

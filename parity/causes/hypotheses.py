@@ -30,7 +30,7 @@ from .resizing import RESIZE
 from .settings import setting_guesses
 from .uncopied import weight_guesses
 from .windows import WINDOWS
-from .wiring import wiring_guesses
+from .wiring import exchanged_guesses, wiring_guesses
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
 FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
@@ -47,13 +47,14 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
     A family of hypotheses that raises is left where it does: they are guesses, and the next one may hold.
     """
     ours, theirs = evidence.configs
-    yield from _of(evidence.keras, "", wiring_guesses, evidence)
+    yield from _of(evidence.keras, "", exchanged_guesses, evidence)
     keras, torch = (evidence.keras, "Keras"), (evidence.torch, "torch")
     yield from _of(evidence.keras, "", setting_guesses, evidence, ours, theirs)
-    for config, (target, side) in ((ours, keras), (theirs, torch)):
+    for config, (target, side), (own, _), other in ((ours, keras, torch, theirs), (theirs, torch, keras, ours)):
         if attempt(partial(_declared, evidence, config, target), lambda _: False):
             continue  # this output is as declared: it is the other side's that is not
-        yield from _of(target, side, _transforms, evidence, config)
+        known = {} if attempt(partial(_declared, evidence, config, own), lambda _: False) else other.static
+        yield from _of(target, side, _transforms, evidence, config, known)
     yield from _of(evidence.keras, "", weight_order_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", weight_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", one_pass_guesses, evidence)
@@ -61,6 +62,7 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
         yield from _of(target, side, activation_guesses, evidence, target)
     for base, (target, side) in ((evidence.torch, keras), (evidence.keras, torch)):
         yield from _of(target, side, output_guesses, evidence, base, target)
+    yield from _of(evidence.keras, "", wiring_guesses, evidence)
     yield from _of(evidence.keras, "", padded_before_guesses, evidence)
     if not ours.weights and not theirs.weights:
         yield from _of(evidence.keras, "", reading_guesses, evidence, FAMILIES)
@@ -88,11 +90,17 @@ def _factor(evidence: Evidence) -> Iterator[Guess]:
         yield "constant factor", times * evidence.torch, f"Keras's output is {times:.6g} times torch's"
 
 
-def _transforms(evidence: Evidence, config: Config) -> Iterator[Guess]:
-    """The layer as one side declares it, changed as people get it wrong."""
+def _transforms(evidence: Evidence, config: Config, known: dict[str, Any]) -> Iterator[Guess]:
+    """The layer as one side declares it, changed as people get it wrong.
+
+    known: what the other side declares, where this one's output is not as it declares itself: the other's settings
+    give the other's output then, and say nothing of this one's.
+    """
     fitting = [row for row in ROWS if row.fits(config)] if evidence.inputs else []
     for row in fitting:
         for changes, what in attempts(partial(row.changes, evidence, config)):
+            if known and all(name in known and known[name] == value for name, value in changes.items()):
+                continue
             predicted = _rerun(config, evidence.inputs, changes)
             if predicted is not None:
                 yield row.name, predicted, what

@@ -67,7 +67,8 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
                 yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
     for number, call in enumerate(calls):
         for tensor in range(min(call.tensors, 2)):
-            cause = LEFT_OUT.get(call.name.removeprefix("i"), _left_out(call))
+            joins = LEFT_OUT if call.tensors > 1 else {}
+            cause = joins.get(call.name.removeprefix("i"), _left_out(call))
             yield cause, Edit(number, "skip", value=tensor), f"{call.name} left out"
         for axis, (name, index) in ((i, entry) for entry in call.arguments for i in _taken(entry[1])):
             for reduce in REDUCED if call.name == "getitem" else ():
@@ -87,6 +88,8 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
 
 
 def _left_out(call: Call) -> str:
+    if call.name in SCALED and call.tensors == 1:
+        return "constant factor"
     if call.name in ACTIVATIONS:
         return "missing or extra activation"
     return "dropout on one side" if call.name in DROPPED else "operation missing or extra"

@@ -46,8 +46,8 @@ def weight_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterator
             share = ", ".join(f"{k} ({_changed(ours.weights[k], theirs.weights[k])})" for k in chosen)
             pairs = [(ours.weights[k], theirs.weights[k]) for k in chosen]
             name, told = _related(pairs) or (NOT_COPIED, "")
-            told = told or "; ".join(_from_elsewhere(evidence, chosen, pairs))
-            name = OF_ANOTHER if name == NOT_COPIED and told else name
+            whose = "; ".join(_from_elsewhere(evidence, chosen, pairs)) if name == NOT_COPIED else ""
+            name, told = (OF_ANOTHER, whose) if whose else (name, told)
             yield name, predicted, f"torch's layer run with Keras's own {share}{f': {told}' if told else ''}"
 
 

@@ -86,8 +86,8 @@ class Known:
         return made if made is not None and self.is_marked(mark, x) else Made(None, self.layout)
 
     def _keep_margin(self, x: Any, output: Any, run: Run) -> None:
-        """Note what a padding layer was given, where an input is watched: it is shown there without its margin."""
-        if self.look.watch:
+        """Note what a padding layer was given, where that may be shown as an input: it is, without its margin."""
+        if self.look.watch or self.of(x).key is None:
             self.margins[id(output)] = self.mark(output), x, run
 
     def _margin_of(self, x: Any) -> tuple[Any, Run] | None:

@@ -47,7 +47,7 @@ def _without_inherited_rounding(results: list[LayerResult]) -> list[LayerResult]
     seen = broken = False
     judged = []
     for result in results:
-        if not isfinite(result.added.scale):
+        if not (result.added.finite or result.reference.finite):
             result = replace(result, faults=() if broken else result.faults)
             broken = True
         rounding = tuple(fault for fault in result.faults if fault != "structure")
