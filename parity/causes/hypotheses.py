@@ -93,13 +93,13 @@ def _factor(evidence: Evidence) -> Iterator[Guess]:
 def _transforms(evidence: Evidence, config: Config, known: dict[str, Any]) -> Iterator[Guess]:
     """The layer as one side declares it, changed as people get it wrong.
 
-    known: what the other side declares, where this one's output is not as it declares itself: the other's settings
-    give the other's output then, and say nothing of this one's.
+    known: what the other side declares, where this one's output is not as it declares itself: a setting in which they
+    differ, changed to the other's, gives the other's output then, and says nothing of this one's.
     """
     fitting = [row for row in ROWS if row.fits(config)] if evidence.inputs else []
     for row in fitting:
         for changes, what in attempts(partial(row.changes, evidence, config)):
-            if known and all(name in known and known[name] == value for name, value in changes.items()):
+            if known and all(name in known and known[name] != config.static.get(name) for name in changes):
                 continue
             predicted = _rerun(config, evidence.inputs, changes)
             if predicted is not None:

@@ -18,7 +18,10 @@ ACTIVATIONS = [kind for kind in KINDS if kind.activation]
 
 def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
     """One side's output made from the other's: an activation, a slope, a shortcut more."""
+    own = evidence.configs[0].kind  # of an activation, another bound is the nearer answer
     for kind in ACTIVATIONS:
+        if own.activation and kind.idempotent and kind is not own:
+            continue
         predicted = applied(evidence.rerun, kind, (base,))
         if predicted is not None:
             yield kind.alone, predicted, f"applies {kind.name}, the other side does not"

@@ -98,4 +98,7 @@ def test_most_of_a_gap_is_named_with_the_rest() -> None:
     found = diagnose(Evidence("bn", outputs[0], outputs[1] + rest, (x,), (ours, theirs)))
     assert found.name == "BN eps"
     assert "most of it" in found.evidence
-    assert diagnose(Evidence("bn", outputs[0], outputs[1] + 0.3 * np.sin(7 * x), (x,), (ours, theirs))).name == "settings differ"
+    assert (
+        diagnose(Evidence("bn", outputs[0], outputs[1] + 0.3 * np.sin(7 * x), (x,), (ours, theirs))).name
+        == "settings differ"
+    )
