@@ -1,9 +1,9 @@
 """Faults planted on small networks that are not ours, on either side, alone and in pairs: caught, its layer, its cause?
 
 `python -m benchmarks.faults [--only REGEX] [--each N] [--pairs N] [--seed N] [--jobs N] [--list]` plants every row of
-`planted.py` at places of `networks/` and writes to benchmarks/results/faults.json how many were caught, of how many the first layer
-was right, and of how many the cause. `--only` is searched for in "network.side.row.layer", as `--list` shows them;
-with it or with `--each` nothing is written.
+`planted.py` at places of `networks/` and writes to benchmarks/results/faults.json how many were caught, of how many the
+first layer was right, and of how many the cause. `--only` is searched for in "network.side.row.layer", as
+`--list` shows them; with it or with `--each` nothing is written.
 """
 
 import argparse

@@ -4,6 +4,8 @@ A row of EDITS is a change of a line of source, on one side; a row of WEIGHTS on
 says which cause must be named (a regex of its name or evidence).
 """
 
+# ruff: noqa: E501 - one row a line
+
 import json
 import re
 import sys
@@ -180,18 +182,6 @@ def _gates(weights: dict[str, Any], others: Any) -> dict[str, Any] | None:
     return {name: np.concatenate([np.split(w, count)[i] for i in order]) for name, w in weights.items() if name != "x"}
 
 
-def _attention(one: str, other: str) -> Any:
-    def changed(weights: dict[str, Any], others: Any) -> dict[str, Any] | None:
-        w = weights.get("in_proj_weight")
-        if w is None:
-            return None
-        parts = dict(zip("qkv", np.split(w, 3), strict=True))
-        parts[one], parts[other] = parts[other], parts[one]
-        return {"in_proj_weight": np.concatenate(list(parts.values()))}
-
-    return changed
-
-
 def _drawn(kernel: Any) -> Any:
     return np.random.default_rng(5).standard_normal(kernel.shape) * kernel.std()
 
@@ -211,7 +201,6 @@ WEIGHTS = (
     Weight("bias left out", _bias(np.zeros_like), "bias"),
     Weight("bias stale", _bias(lambda b: b + np.linspace(0.1, 0.4, len(b))), "bias"),
     Weight("gates exchanged", _gates, "gate"),
-    Weight("queries and keys", _attention("q", "k"), "quer|q and k|q/k|order"),
     Weight("one rounding", _kernel(lambda w: np.nextafter(w.astype(np.float32), np.float32(9)).astype(w.dtype), lambda w: True), "rounding|ulp"),
 )  # fmt: skip
 
@@ -283,7 +272,7 @@ def _pair(network: str, source: str) -> Any:
 
     torch.manual_seed(0)
     module: dict[str, Any] = {"__name__": network}
-    exec(compile(PREFIX + source, network, "exec"), module)  # noqa: S102 - our own source
+    exec(compile(PREFIX + source, network, "exec"), module)
     side = TorchSide(module["Torch"]())
     x = np.random.default_rng(0).standard_normal((3, *module["SHAPE"])).astype(np.float32)
     side.randomize(x.astype(np.float64), 0)

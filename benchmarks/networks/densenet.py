@@ -1,4 +1,4 @@
-"""DenseNet (Huang et al. 2017), small: norms before convolutions, concatenations, average and max pools of odd sizes."""
+"""DenseNet (Huang et al. 2017), small: norms before convolutions, concatenations, pools of odd sizes, a flatten."""
 
 import keras
 import torch

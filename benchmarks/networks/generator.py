@@ -1,4 +1,4 @@
-"""A generator (Radford et al. 2016), small: dense, reshape, transposed convolutions, resizes, volumes are left out."""
+"""A generator (Radford et al. 2016), small: a dense layer, a reshape, a transposed convolution, resizes."""
 
 import keras
 from keras import layers

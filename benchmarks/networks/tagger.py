@@ -1,4 +1,4 @@
-"""A tagger of sequences (Graves and Schmidhuber 2005), small: 1-D convolution, LSTM both ways, GRU, attention, pools."""
+"""A tagger of sequences (Graves and Schmidhuber 2005), small: a convolution, LSTM both ways, GRU, attention."""
 
 import keras
 import torch

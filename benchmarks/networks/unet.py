@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger et al. 2015), small: convolutions, batch norms, max pools, transposed convolutions, concatenations."""
+"""U-Net (Ronneberger et al. 2015), small: batch norms, a max pool, a transposed convolution, a concatenation."""
 
 import keras
 import torch

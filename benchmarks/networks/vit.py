@@ -1,4 +1,4 @@
-"""A vision transformer (Dosovitskiy et al. 2021), small: patches, a class token, attention by hand, layer norms, GELU."""
+"""A vision transformer (Dosovitskiy et al. 2021), small: patches, a class token, attention by hand, layer norms."""
 
 import keras
 import torch

@@ -57,7 +57,8 @@ def activation_guesses(evidence: Evidence, target: Array) -> Iterator[Guess]:
     at = np.unravel_index(int(x.argmin()), x.shape)
     if target.shape == x.shape and x[at] < 0:
         slope = float(target[at] / x[at])
-        yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
+        if slope:  # without one it is another function
+            yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
     for kind in ACTIVATIONS:
         predicted = applied(evidence.rerun, kind, (x,))
         if kind is not config.kind and predicted is not None:
