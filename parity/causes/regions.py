@@ -15,7 +15,8 @@ from .evidence import Evidence, Guess
 from .norms import EPSILONS
 
 Tried = tuple[str, Edit, str]  # the cause's name, the edit, what was done
-PAIRS = 600  # pairs of edits that are tried where none alone closes the gap
+PAIRS = 600  # pairs of edits that are tried where none alone closes the gap,
+NUMBERS = 20_000_000  # of all their outputs together so many at most
 AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
 CAUSES = dict.fromkeys(AXES, "another axis") | {
     "eps": "BN eps",
@@ -51,7 +52,7 @@ def region_guesses(evidence: Evidence) -> Iterator[Guess]:
         if made is not None:
             yield name, made, f"torch's calls with {what}"
     both = ((a, b) for a, b in combinations(tried, 2) if a[1].call != b[1].call)
-    for (name, one, what), (_, other, more) in islice(both, PAIRS):
+    for (name, one, what), (_, other, more) in islice(both, min(PAIRS, NUMBERS // max(1, evidence.torch.size))):
         made = evidence.edited((one, other))
         if made is not None:
             yield name, made, f"torch's calls with {what} and {more}"
