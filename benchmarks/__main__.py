@@ -4,7 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
-NOT_BENCHMARKS = {"__init__", "__main__", "measure", "pictures", "plain_forward", "steps", "variants"}
+NOT_BENCHMARKS = {"__init__", "__main__", "measure", "pictures", "plain_forward", "planted", "steps", "variants"}
 
 for path in sorted(Path(__file__).parent.glob("*.py")):
     if path.stem not in NOT_BENCHMARKS:

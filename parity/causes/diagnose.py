@@ -17,11 +17,14 @@ from parity.verdict.cause import CLOSES, Cause
 from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 
 from .evidence import Evidence
-from .hypotheses import predictions
+from .hypotheses import FROM_NUMBERS, predictions
 from .precision import precision_cause
 from .rerun import run
+from .settings import NO_SETTINGS
 from .uncopied import exchanged
 from .where import error_map
+
+MOST = 1e4  # times smaller is a gap by a cause that is most of it
 
 
 def diagnose(evidence: Evidence) -> Cause:
@@ -53,13 +56,30 @@ def _diagnose(evidence: Evidence) -> Cause:
             what = f"float64 is finite; the run in the asked dtype has {counts}"
             return Cause("NaN or infinity", evidence.path, what)
         return precision_cause(evidence)
+    gap, most = evidence.gap, (np.inf, "", "")
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what in predictions(evidence):
-            if attempt(partial(evidence.same, predicted, target), lambda _: False):
-                gap = "other shapes" if np.isinf(evidence.gap) else f"{evidence.gap:.1e}"
-                left = evidence.left(predicted, target)
-                return Cause(name, evidence.path, f"{what}: the gap closes from {gap} to {left:.1e}")
-    return Cause("unknown", evidence.path, _unexplained(evidence))
+            left = attempt(partial(evidence.left, predicted, target), lambda _: np.inf)
+            if left <= STRUCTURE_LINE:
+                before = "other shapes" if np.isinf(gap) else f"{gap:.1e}"
+                return Cause(name, evidence.path, f"{what}: the gap closes from {before} to {left:.1e}")
+            most = most if name in FROM_NUMBERS else min(most, (left, name, what))
+    left, name, what = most
+    if left * MOST <= gap < np.inf:
+        told = f"{what}: most of it, the gap shrinks from {gap:.1e} to {left:.1e}, and nothing tried explains that rest"
+        return Cause(name, evidence.path, told)
+    return _stated(evidence) or Cause("unknown", evidence.path, _unexplained(evidence))
+
+
+def _stated(evidence: Evidence) -> Cause | None:
+    """Settings that differ as both sides state them are told, also where they are not all that is wrong."""
+    ours, theirs = (config.static for config in evidence.configs)
+    differing = [name for name in ours if name in theirs and ours[name] != theirs[name] and name not in NO_SETTINGS]
+    if not differing:
+        return None
+    stated = ", ".join(f"{name} {ours[name]} in torch and {theirs[name]} in Keras" for name in differing)
+    told = f"{stated}: with these equal a gap is left, so something else differs too; {_unexplained(evidence)}"
+    return Cause("settings differ", evidence.path, told)
 
 
 def _exchanged(evidence: Evidence) -> Cause | None:

@@ -5,18 +5,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
+from parity.models.kinds import by_formula
 from parity.models.kinds.kind import Kind, Static, Weights
 from parity.verdict.difference import STRUCTURE_LINE, difference
 from parity.verdict.rounding import within
 
+Rerun = Callable[[str, tuple[Array, ...], Weights, Static], Array | None]  # a kind's name, its data -> its output
+
+
+# A side (0: torch), a tensor's name and its shape -> the paths of its other layers with such a tensor, and that.
+Elsewhere = Callable[[int, str, tuple[int, ...]], Iterator[tuple[str, Array]]]
+
 
 @dataclass(frozen=True)
 class Config:
-    """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms)."""
+    """What a layer is on one side: its weights (torch's names and layout) and settings (torch's terms).
+
+    rerun: how it is run again, as itself or as any other kind.
+    """
 
     kind: Kind
     weights: Weights
     static: Static
+    rerun: Rerun = by_formula
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,10 @@ class Evidence:
     those of any shape and the model's inputs, the likeliest first, where the step's own inputs are not known; `user` is
     then the layer that takes what it gives. `low` are both outputs in the asked dtype where arithmetic is at fault.
     `wide` is Keras's in that dtype with JAX's 64-bit types, where its process has none. lost: how far
-    off right outputs may be, where that is more than the line.
+    off right outputs may be, where that is more than the line. elsewhere: other layers' tensors.
+    calls: torch's that made the step's output where no layer did; edited: it with changes of them. others: of an
+    input that other steps feed in Keras than in torch, what torch's steps around it gave; behind: those of them that
+    torch computes from it.
     """
 
     path: str
@@ -49,6 +64,16 @@ class Evidence:
     low: tuple[Array, Array] | None = None
     wide: Array | None = None
     lost: Array | None = None
+    others: dict[str, Array] = field(default_factory=dict)
+    behind: frozenset[str] = frozenset()
+    calls: tuple[Call, ...] = ()
+    edited: Callable[[tuple[Edit, ...]], Array | None] = lambda edits: None
+    elsewhere: Elsewhere = lambda side, name, shape: iter(())
+
+    @property
+    def rerun(self) -> Rerun:
+        """How any kind is run again."""
+        return self.configs[0].rerun
 
     def left(self, predicted: Array, target: Array) -> float:
         """How far a prediction is from an output, beside what float64 can lose there."""

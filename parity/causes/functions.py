@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
-from parity.models.kinds import KINDS
+from parity.models.kinds import KINDS, Kind
 
-from .evidence import Evidence
-from .readings import FEW_PLACES, Candidate, Family, Inputs
+from .evidence import Evidence, Rerun
+from .readings import FEW_PLACES, Candidate, Family, Inputs, Settings
 from .rerun import applied
 
 PLAIN: dict[str, Callable[[Array], Any]] = {
@@ -47,23 +47,33 @@ JOINED: dict[str, Callable[[Array, Array], Any]] = {
     "min(a, b)": np.minimum,
     "mean of a and b": lambda a, b: (a + b) / 2,
 }
-ACTIVATIONS = {kind.name: partial(applied, kind) for kind in KINDS if kind.activation and kind.formula}
-APPROXIMATE = {"approximate": True}
-ACTIVATIONS |= {
-    f"{kind.name}, approximate": partial(applied, kind, static=APPROXIMATE)
-    for kind in KINDS
-    if kind.formula and any(setting.name in APPROXIMATE for setting in kind.settings)
+ONE_ALONE: dict[str, Callable[[Array, Array], Any]] = {"a alone": lambda a, b: a, "b alone": lambda a, b: b}
+LONE = {  # the cause where one side joins two tensors so, and the other takes one of them
+    "a + b": "shortcut missing",
+    "a * b": "gate missing or extra",
 }
-FUNCTIONS: dict[str, Callable[[Array], Any]] = PLAIN | ACTIVATIONS
+ACTIVATIONS = [kind for kind in KINDS if kind.activation]
+APPROXIMATE = {"approximate": True}
 FITTED = 8  # numbers, at least, that a function with two of its own gives by no chance
 SLOPE = "slope below zero"
+
+
+def functions(rerun: Rerun) -> dict[str, Callable[[Array], Any]]:
+    """Functions of every number by itself, and of a sample's channels, by name."""
+
+    def of(kind: Kind, static: dict[str, Any], x: Array) -> Array | None:
+        return applied(rerun, kind, (x,), static=static)
+
+    found = {kind.name: partial(of, kind, {}) for kind in ACTIVATIONS}
+    approximate = (kind for kind in ACTIVATIONS if any(setting.name in APPROXIMATE for setting in kind.settings))
+    return PLAIN | found | {f"{kind.name}, approximate": partial(of, kind, APPROXIMATE) for kind in approximate}
 
 
 def of_one(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
     """Functions of one tensor."""
     shape = out.shape
     if len(inputs) == 1 and inputs[0].shape == shape:
-        for name, function in FUNCTIONS.items():
+        for name, function in functions(evidence.rerun).items():
             yield {"function": name}, function
         yield from _fitted(inputs[0], out)
 
@@ -114,7 +124,7 @@ def of_two(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate
     """Functions of what two tensors are joined to."""
     shape = out.shape
     if len(inputs) == 2 and all(_spreads(x.shape, shape) for x in inputs):
-        for (name, join), (outer, function) in product(JOINED.items(), FUNCTIONS.items()):
+        for (name, join), (outer, function) in product((JOINED | ONE_ALONE).items(), functions(evidence.rerun).items()):
             yield {"function": outer, "of x =": name}, partial(_joined, join, function)
 
 
@@ -145,4 +155,15 @@ AFFINE = Family(
     affine,
     FEW_PLACES,
 )
-OF_TWO = Family("a function", {"of x =": "another operation", "function": "another function"}, of_two, FEW_PLACES)
+
+
+class _OfTwo(Family):
+    """Functions of two tensors, or of one of them."""
+
+    def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
+        joins = {one["of x ="], other["of x ="]}
+        lone = next((LONE.get(join) for join in joins - ONE_ALONE.keys() if joins & ONE_ALONE.keys()), None)
+        return lone or super().cause(one, other, differing)
+
+
+OF_TWO = _OfTwo("a function", {"of x =": "another operation", "function": "another function"}, of_two, FEW_PLACES)

@@ -12,6 +12,7 @@ from parity.models.arrays import Array
 from parity.models.attempts import attempt, attempts
 
 from .axes import ALONG_AXIS, JOIN, NORM, REDUCTION
+from .casts import CAST
 from .evidence import Config, Evidence, Guess
 from .functions import AFFINE, OF_ONE, OF_TWO
 from .inputs import input_guesses
@@ -23,14 +24,19 @@ from .outputs import activation_guesses, output_guesses
 from .pools import POOL, padded_before_guesses
 from .readings import reading_guesses
 from .recurrent import RECURRENT
+from .regions import region_guesses
 from .rerun import factor, run
 from .resizing import RESIZE
 from .settings import setting_guesses
 from .uncopied import weight_guesses
 from .windows import WINDOWS
+from .wiring import exchanged_guesses, wiring_guesses
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
-FAMILIES = (POOL, PAD, CROP, RESIZE, OF_ONE, AFFINE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+# Guesses that are made of both outputs come near to any: what they leave says nothing.
+FROM_NUMBERS = {"order of the output", "constant factor", *AFFINE.causes.values()}
+FITTED = (AFFINE,)  # to the numbers: where nothing is found that a program says
 
 Prediction = tuple[str, Array, Array, str]
 
@@ -41,12 +47,14 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
     A family of hypotheses that raises is left where it does: they are guesses, and the next one may hold.
     """
     ours, theirs = evidence.configs
+    yield from _of(evidence.keras, "", exchanged_guesses, evidence)
     keras, torch = (evidence.keras, "Keras"), (evidence.torch, "torch")
     yield from _of(evidence.keras, "", setting_guesses, evidence, ours, theirs)
-    for config, (target, side) in ((ours, keras), (theirs, torch)):
+    for config, (target, side), (own, _), other in ((ours, keras, torch, theirs), (theirs, torch, keras, ours)):
         if attempt(partial(_declared, evidence, config, target), lambda _: False):
             continue  # this output is as declared: it is the other side's that is not
-        yield from _of(target, side, _transforms, evidence, config)
+        known = {} if attempt(partial(_declared, evidence, config, own), lambda _: False) else other.static
+        yield from _of(target, side, _transforms, evidence, config, known)
     yield from _of(evidence.keras, "", weight_order_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", weight_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", one_pass_guesses, evidence)
@@ -54,9 +62,12 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
         yield from _of(target, side, activation_guesses, evidence, target)
     for base, (target, side) in ((evidence.torch, keras), (evidence.keras, torch)):
         yield from _of(target, side, output_guesses, evidence, base, target)
+    yield from _of(evidence.keras, "", wiring_guesses, evidence)
     yield from _of(evidence.keras, "", padded_before_guesses, evidence)
     if not ours.weights and not theirs.weights:
         yield from _of(evidence.keras, "", reading_guesses, evidence, FAMILIES)
+        yield from _of(evidence.keras, "", region_guesses, evidence)
+        yield from _of(evidence.keras, "", reading_guesses, evidence, FITTED)
     yield from _of(evidence.keras, "", _factor, evidence)
     yield from _of(evidence.keras, "", output_order_guesses, evidence)
 
@@ -79,11 +90,17 @@ def _factor(evidence: Evidence) -> Iterator[Guess]:
         yield "constant factor", times * evidence.torch, f"Keras's output is {times:.6g} times torch's"
 
 
-def _transforms(evidence: Evidence, config: Config) -> Iterator[Guess]:
-    """The layer as one side declares it, changed as people get it wrong."""
+def _transforms(evidence: Evidence, config: Config, known: dict[str, Any]) -> Iterator[Guess]:
+    """The layer as one side declares it, changed as people get it wrong.
+
+    known: what the other side declares, where this one's output is not as it declares itself: a setting in which they
+    differ, changed to the other's, gives the other's output then, and says nothing of this one's.
+    """
     fitting = [row for row in ROWS if row.fits(config)] if evidence.inputs else []
     for row in fitting:
         for changes, what in attempts(partial(row.changes, evidence, config)):
+            if known and all(name in known and known[name] != config.static.get(name) for name in changes):
+                continue
             predicted = _rerun(config, evidence.inputs, changes)
             if predicted is not None:
                 yield row.name, predicted, what

@@ -6,6 +6,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 
+from .casts import cast_guesses
 from .evidence import Evidence, Guess
 
 
@@ -13,6 +14,8 @@ def input_guesses(evidence: Evidence) -> Iterator[Guess]:
     """The layer's input, read wrongly."""
     for x in evidence.inputs[:1]:
         yield from misread(x)
+        for name, made, told in cast_guesses(x):
+            yield name, made, f"computes on an input that was {told}"
 
 
 def misread(x: Array) -> Iterator[Guess]:

@@ -8,6 +8,7 @@ import numpy as np
 from parity.models.arrays import Array
 from parity.models.kinds import KINDS
 
+from .casts import cast_guesses
 from .evidence import Evidence, Guess
 from .inputs import misread
 from .rerun import applied, run
@@ -17,11 +18,16 @@ ACTIVATIONS = [kind for kind in KINDS if kind.activation]
 
 def output_guesses(evidence: Evidence, base: Array, target: Array) -> Iterator[Guess]:
     """One side's output made from the other's: an activation, a slope, a shortcut more."""
+    own = evidence.configs[0].kind  # of an activation, another bound is the nearer answer
     for kind in ACTIVATIONS:
-        predicted = applied(kind, base)
+        if own.activation and kind.idempotent and kind is not own:
+            continue
+        predicted = applied(evidence.rerun, kind, (base,))
         if predicted is not None:
             yield kind.alone, predicted, f"applies {kind.name}, the other side does not"
     yield from misread(base)
+    for name, made, told in cast_guesses(base):
+        yield name, made, f"gives what the other side does, {told}"
     for name, shortcut in evidence.nearby.items():
         if shortcut.shape == base.shape and not np.array_equal(shortcut, base):  # a sum with itself is a factor of 2
             yield "shortcut missing", base + shortcut, f"adds the shortcut {name}, the other side does not"
@@ -51,8 +57,9 @@ def activation_guesses(evidence: Evidence, target: Array) -> Iterator[Guess]:
     at = np.unravel_index(int(x.argmin()), x.shape)
     if target.shape == x.shape and x[at] < 0:
         slope = float(target[at] / x[at])
-        yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
+        if slope:  # without one it is another function
+            yield "activation slope", np.where(x > 0, x, slope * x), f"has a slope of {slope:.6g} below zero"
     for kind in ACTIVATIONS:
-        predicted = applied(kind, x)
+        predicted = applied(evidence.rerun, kind, (x,))
         if kind is not config.kind and predicted is not None:
             yield "another activation", predicted, f"applies {kind.name}"

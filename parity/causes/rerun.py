@@ -1,4 +1,4 @@
-"""A layer as data, and changes to it -> its output by its kind's formula: what a hypothesis is tried on."""
+"""A layer as data, and changes to it -> its output, as a framework's own operations make it: what is tried of it."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -10,7 +10,7 @@ from parity.models.arrays import Array
 from parity.models.kinds import KINDS, Kind
 from parity.models.kinds.formulas import Pads
 
-from .evidence import Config
+from .evidence import Config, Rerun
 
 WEIGHTS = {name for kind in KINDS for name, _, _ in kind.weights}
 
@@ -18,21 +18,28 @@ WEIGHTS = {name for kind in KINDS for name, _, _ in kind.weights}
 def run(config: Config, inputs: tuple[Array, ...], **changes: Any) -> Array | None:
     """The layer's output from its data alone, with `changes` to its weights or settings.
 
-    None for a kind that has no formula, and for changes that do not fit the layer.
+    None for a kind that cannot be run from its data, and for changes that do not fit the layer.
     """
     if not inputs:
         return None
     changes = {"inputs": inputs[1:]} | changes
     weights = config.weights | {k: v for k, v in changes.items() if k in WEIGHTS}
     static = config.static | {k: v for k, v in changes.items() if k not in WEIGHTS}
-    return applied(config.kind, inputs[0], {k: v for k, v in weights.items() if v is not None}, static)
+    given = {k: v for k, v in weights.items() if v is not None}
+    return applied(config.rerun, config.kind, (inputs[0], *changes["inputs"]), given, static)
 
 
-def applied(kind: Kind, x: Array, weights: dict[str, Array] | None = None, static: Any = None) -> Array | None:
-    """What a kind makes of x; None where it has no formula, or its formula asks for what is not given."""
+def applied(
+    rerun: Rerun,
+    kind: Kind,
+    inputs: tuple[Array, ...],
+    weights: dict[str, Array] | None = None,
+    static: Any = None,
+) -> Array | None:
+    """What a kind makes of its inputs; None where it asks for what is not given."""
     try:
-        return None if kind.formula is None else kind.formula(x, weights or {}, static or {})
-    except (ValueError, KeyError):  # no prediction
+        return rerun(kind.name, inputs, weights or {}, static or {})
+    except (ValueError, KeyError, IndexError, RuntimeError):  # no prediction
         return None
 
 

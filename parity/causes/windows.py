@@ -41,6 +41,22 @@ def _pads_unevenly(evidence: Evidence, config: Config) -> Changes:
         yield {"padding": "same"}, 'pads as TensorFlow\'s "same" does, the odd pixel at the end'
         for pads in all_pads(_totals(padding)):
             yield {"padding": pads}, f"pads {list(map(list, pads))} (before, after)"
+        yield from _pads_more(evidence, config)
+
+
+def _pads_more(evidence: Evidence, config: Config) -> Changes:
+    """Other totals, as the outputs' sizes tell them apart, and images that are moved; of many axes, alike on all."""
+    sizes = evidence.torch.shape[2:], evidence.keras.shape[2:]
+    if len(sizes[0]) != len(sizes[1]) or len(sizes[0]) != len(config.static["stride"]):
+        return
+    told = [*zip(_totals(config.static["padding"]), *sizes, config.static["stride"], strict=True)]
+    for sign in {0} if sizes[0] == sizes[1] else {1, -1}:
+        for more in range(config.static["stride"][0]):
+            totals = [total + sign * (one - other) * stride + more for total, one, other, stride in told]
+            reach = max(config.static["kernel_size"]) - 1
+            for moved in range(-reach, max(totals) + reach + 1):
+                pads = [(moved, total - moved) for total in totals]
+                yield {"padding": pads}, f"pads {list(map(list, pads))} (before, after)"
 
 
 def _pads_zero_unevenly(evidence: Evidence, config: Config) -> Changes:

@@ -1,7 +1,10 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +15,13 @@ from parity.causes.precision import dtype_cause
 from parity.causes.rerun import WEIGHTS
 from parity.models.arrays import Array
 from parity.models.attempts import attempt
+from parity.models.calls import Edit
 from parity.models.inputs import Inputs
 from parity.models.kinds import named
+from parity.models.kinds.kind import Static, Weights
 from parity.models.kinds.noise import DROPOUT
 from parity.models.layers import LayerInfo
-from parity.models.steps import Look, Step, StepInfo
+from parity.models.steps import Look, Step, StepInfo, is_output
 from parity.pairs.matching import Wiring
 from parity.runners.recording import Place, Recording
 from parity.runners.runner import Runner
@@ -28,6 +33,7 @@ from .report import Report
 
 IN_TRAINING = ("momentum", "dtype", "renorm", DROPOUT)  # settings that no run in evaluation mode shows
 NEARBY = 24  # steps before a fault whose outputs a shortcut could carry
+ALIKE = 48  # layers that a weight may be of that is not this one's
 BEFORE = 6  # steps before an operation, of any shape, that it may be computed from
 
 
@@ -115,7 +121,35 @@ class _Scene:
         low = None if "structure" in layer.faults else seen.lows(key)
         outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
         wide, lost = seen.wide.get(key), seen.lost(key)
-        return Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost)
+        others, behind = self._around(key) if key in self.wiring.watch else ({}, frozenset[str]())
+        more: dict[str, Any] = {"others": others, "behind": behind, "calls": self.torch.calls(key).result()}
+        found = Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, **more)
+        return replace(found, edited=partial(self._edited, key), elsewhere=partial(self._elsewhere, path))
+
+    def _edited(self, key: str, edits: tuple[Edit, ...]) -> Array | None:
+        """A step's output with other calls, in torch's process."""
+        return self.torch.edited(key, edits).result()
+
+    def _around(self, key: str) -> tuple[dict[str, Array], frozenset[str]]:
+        """What torch's steps before and behind an input gave, of its shape, by path; and which of them need it."""
+        keys, size = list(self.wiring.steps), prod(self.wiring.steps[key].shape)
+        at = keys.index(key)
+        near = [other for other in keys[max(0, at - NEARBY) : at + NEARBY] if "<" not in other and not is_output(other)]
+        alike = [other for other in near if prod(self.wiring.steps[other].shape) == size]
+        needing = {key.partition("<")[0]}
+        for other in keys[at:]:
+            if needing & set(self.wiring.steps[other].sources):
+                needing.add(other)
+        paths = {self.wiring.steps[other].path: other for other in alike}
+        return {path: _wide(self.seen.output(other)) for path, other in paths.items()}, frozenset(
+            path for path, other in paths.items() if other in needing
+        )
+
+    def _elsewhere(self, own: str, side: int, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+        """Tensors of that name and shape of other layers, so many that none is looked for in vain for long."""
+        alike = [path for path, info in self.infos[side].items() if info.weights.get(name) == shape and path != own]
+        for path in alike[:ALIKE]:
+            yield path, (self.torch, self.keras)[side].weights_of(path).result()[name]
 
     def _configs(self, path: str, kind: str) -> tuple[Config, Config]:
         ours, theirs = (
@@ -123,10 +157,15 @@ class _Scene:
                 named(kind),
                 side.weights_of(path).result() if path in info else {},
                 info[path].static if path in info else {},
+                self._rerun,
             )
             for side, info in zip((self.torch, self.keras), self.infos, strict=True)
         )
         return ours, theirs
+
+    def _rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        """In torch's process, by its own operations."""
+        return self.torch.rerun(kind, inputs, weights, static).result()
 
     def _user(self, key: str) -> User | None:
         """The layer that an operation's output is an input of."""

@@ -13,7 +13,7 @@ from parity.models.arrays import Array
 from parity.models.source import Sources
 from parity.models.steps import Look, Names
 
-from .made import Made
+from .made import Made, origins
 from .orders import Order, canonical, fresh, in_columns, moved, restored, settled, unsettled
 from .side import Codec
 from .source import Places, maker, places, written
@@ -32,6 +32,9 @@ class Known:
     def __init__(self) -> None:
         self.made: dict[int, tuple[Any, Made]] = {}  # id -> (what recognises the tensor, what is known of it)
         self.running = 0  # what a layer calls is its own affair
+        self.replaced: dict[int, tuple[Any, Any]] = {}  # id of glue -> (what recognises it, what is in its place)
+        # id of a tensor that a layer told as padding gave -> (what recognises it, what was padded, how)
+        self.margins: dict[int, tuple[Any, Any, Run]] = {}
 
     # What a framework must say.
 
@@ -81,10 +84,45 @@ class Known:
         """Where a layer was put into a graph, if the framework has such."""
         return ()
 
+    def note_call(self, x: Any, run: Run, args: Any, kwargs: Any, output: Any) -> None:
+        """Hear how a tensor was made that no layer gave; what can be run again keeps it."""
+
+    def note_program(self, key: str, x: Any, made: Made, squeezed: bool = False) -> None:
+        """Hear that a wanted step shows this tensor."""
+
     def of(self, x: Any) -> Made:
         """What is known of a tensor: of an unknown one, that it is glue."""
         mark, made = self.made.get(id(x), (None, None))
         return made if made is not None and self.is_marked(mark, x) else Made(None, self.layout)
+
+    def _keep_margin(self, x: Any, output: Any, run: Run) -> None:
+        """Note what a padding layer was given, where that may be shown as an input: it is, without its margin."""
+        if self.look.watch or self.of(x).key is None:
+            self.margins[id(output)] = self.mark(output), x, run
+
+    def _margin_of(self, x: Any) -> tuple[Any, Run] | None:
+        """What a tensor was before a layer padded it that is told as the padding of its user, and how it was padded."""
+        mark, before, run = self.margins.get(id(x), (None, None, None))
+        return (before, run) if run is not None and self.is_marked(mark, x) else None
+
+    def _joined(self, made: Made, key: str) -> tuple[Array, ...]:
+        """What glue was made of, where a step of that key is wanted."""
+        return tuple(self._array(x, replace(self.of(x), since=None)) for x in made.inputs if key in self.look.want)
+
+    def _replace(self, x: Any, new: Any) -> None:
+        """Note that the run goes on with another tensor than the one that the model's own code holds."""
+        if new is not x:
+            self.replaced[id(x)] = self.mark(x), new
+
+    def _gone_on_with(self, args: Any) -> Any:
+        """The arguments with what the run goes on with, where the model works once more on what was replaced."""
+        found = {
+            id(x): new
+            for x in (self.tensors(args) if self.replaced else ())
+            for mark, new in [self.replaced.get(id(x), (None, None))]
+            if new is not None and self.is_marked(mark, x)
+        }
+        return self.swapped(args, found) if found else args
 
     def _remember(self, x: Any, made: Made) -> None:
         self.made[id(x)] = (self.mark(x), made)
@@ -169,3 +207,29 @@ class Known:
             return None if known is None else moved(known, batch, run_on)
 
         return cache(order)
+
+    def _follow(self, output: Any, run: Run, args: Any, kwargs: Any) -> Any:
+        """The output of a move, of which is then known where its numbers lay."""
+        x, result = self.tensors(args)[0], self.tensors(output)[0]
+        made, vector = self.of(x), len(x.shape) == 2  # a vector has no axes: an image made of it is shown in its own
+        new = self._fresh(made.key, result if vector else x, made.layout).order
+        since = new if made.since is None or vector else made.since
+        orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
+        self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1], view=None))
+        self.note_call(result, run, args, kwargs, output)
+        return output
+
+    def _out_of_time(self, output: Any, path: str, run: Run, args: Any, kwargs: Any) -> Any:
+        """The output of a move of what has time first: if it puts the batch first, the same tensor in other axes."""
+        x, result = self.tensors(args)[0], self.tensors(output)[0]
+        made, shape = self.of(x), tuple(x.shape)
+        places = np.arange(math.prod(shape)).reshape(shape)
+        tensor = self.of_positions(places)
+        with self.quiet():
+            found = self.to_array(run(*self.swapped(args, {id(x): tensor}), **kwargs), "equal", False)
+        if np.array_equal(found, places.swapaxes(0, 1)):
+            self._remember(result, replace(made, layout="equal"))
+        else:
+            name = path.rpartition(".")[2]
+            self._remember(result, Made(None, "equal", path=path, kind=name, origins=origins([made])))
+        return output

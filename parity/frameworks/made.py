@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from parity.models.arrays import View
 from parity.models.source import Sources
@@ -18,7 +19,7 @@ class Made:
     nothing has moved them. Keras's Permute has no partner in a torch model, nor torch's `permute(0, 2, 3, 1)` in a
     Keras one, so what was moved is shown, and its gradient too, in the axes that the step gave it. view: how it lies
     beside the other side's tensor, if that was found by comparing the two. narrow, mixed, called: of glue, see
-    Step.
+    Step. inputs: of glue, the tensors that the operation joined, where a Look wants any step's.
     """
 
     key: str | None
@@ -32,6 +33,7 @@ class Made:
     narrow: str | None = None
     mixed: bool = False
     called: Sources = ()
+    inputs: tuple[Any, ...] = ()
 
     def displaced(self, sample: tuple[int, ...]) -> Order | None:
         """The order of an image, now of shape `sample` without the batch, if it was moved and is one still."""

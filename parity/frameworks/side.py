@@ -1,12 +1,14 @@
 """What a framework's adapter must be: a `Side`, a model that can be walked, read, set and run step by step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.inputs import Given, Inputs
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
@@ -44,6 +46,22 @@ class Watching:
 
     def fed(self, feeds: str, x: Any, codec: Codec) -> Any:
         return x
+
+
+class Reruns(Protocol):
+    """What a framework makes again, in float64, of a layer's data and of the latest run's calls between layers.
+
+    Raises what the framework raises where data, or an edit, does not fit.
+    """
+
+    def layer(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+        """The output of a layer; None for a kind that it has nothing for."""
+
+    def calls(self, key: str) -> tuple[Call, ...]:
+        """The calls that made a step which the latest run's Look wanted; none of a layer's."""
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Array:
+        """The step's output with these changes of its calls."""
 
 
 class Side(Protocol):
@@ -105,6 +123,9 @@ class Side(Protocol):
 
         training: in that mode, and backward where that can be seen apart. The model is left as it was.
         """
+
+    def reruns(self) -> "Reruns | None":
+        """How hypotheses are run again. For the reference; the side that is compared need not."""
 
     def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
         """By key, each output of floating-point numbers in float64, and along which of torch's axes its classes are."""

@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from parity.models.arrays import Array
 from parity.models.kinds import Kind, move_to, named
 from parity.models.source import Sources
@@ -75,18 +73,22 @@ class Trace(Drawing):
             step.called = made.called or self.lines.get(made.key or "", ())
             if made.key is None:
                 step.narrow, step.maker, step.mixed = made.narrow, made.kind, made.mixed
+                step.inputs = self._joined(made, place.key)
+                self.note_program(place.key, x, made)
             array = self.visit(step)
             if self.tape is not None:
                 self.tape.made(place.key, x, None if array is None else codec.like(array, x), codec)
 
     def layer(self, path: str, kind: Kind, run: Run, args: Any, kwargs: Any) -> Any:
         """Run a layer."""
+        args, kwargs = self._gone_on_with(args), self._gone_on_with(kwargs)
         if kind.merges:
             return self._merge(kind, path, run, args, kwargs)
         return self._go(path, kind, run, args, kwargs, function=False)
 
     def function(self, kind: Kind, run: Run, args: Any, kwargs: Any, *, known: bool = True) -> Any:
         """Run a function that the model calls itself: a step of its own, or named glue."""
+        args, kwargs = self._gone_on_with(args), self._gone_on_with(kwargs)
         scope = self.scopes[-1]
         path = f"{scope}.{kind.name}" if scope else kind.name
         if kind.merges or not known:
@@ -142,6 +144,9 @@ class Trace(Drawing):
         step.function, step.free, step.note, step.raw = function, free or kind.idle, self.note, self._raw(shown)
         step.narrow, step.noise, step.called = narrow, noise, called
         self.lines[name] = called
+        if function and name in self.look.want:
+            self.note_call(shown, run, args, kwargs, output)
+            self.note_program(name, shown, made, kind.squeezed)
         if (kind.flat or kind.along) and len(tensors[0].shape) == 2:
             order = before.order()
             step.order = None if order is None else order.compact()
@@ -193,12 +198,16 @@ class Trace(Drawing):
         feeds = self.names.aliases.get(own, f"{user}<{number}")
         if feeds not in self.look.watch and (made.key is not None or self.names.hides(own)):
             return x
+        margin = self._margin_of(x)
+        if margin is not None:
+            return self._see_within(x, margin, user, raw, number)
         made = replace(made, view=self.names.views.get(feeds))
         parent = user.rpartition(".")[0]
         path = made.path or (f"{parent}.{made.kind}" if parent else made.kind)
         step = Step(path, made.kind, self._array(x, made), feeds=feeds, origins=origins([made]), raw=self._raw(x))
         if made.key is None:
-            step.narrow, step.mixed = made.narrow, made.mixed
+            step.narrow, step.mixed, step.inputs = made.narrow, made.mixed, self._joined(made, feeds)
+            self.note_program(feeds, x, made)
         step.called = made.called or self._where()
         new = self._taught(feeds, x, self.visit(step), made)
         seen, lies = self._fresh(feeds, x, made.layout), made.displaced(tuple(x.shape[1:]))
@@ -208,14 +217,31 @@ class Trace(Drawing):
             seen = replace(seen, order=made.order, since=made.since, view=made.view)
         for tensor in (x, new):  # what else works on the one that is not gone on with knows it too
             self._remember(tensor, seen)
+        if made.key is None and self.tape is None and feeds not in self.look.watch:
+            self._replace(x, new)
         return new
+
+    def _see_within(self, x: Any, margin: tuple[Any, Run], user: str, raw: str, number: int) -> Any:
+        """A padded tensor: what was padded is seen, and padded again where it is replaced."""
+        before, pad = margin
+        new = self._see(before, user, raw, number)
+        if new is before:
+            return x
+        with self.quiet():
+            padded = pad(new)
+        self._remember(padded, self.of(new))
+        return padded
 
     def _unseen(self, raw: str, kind: Kind, path: str, run: Run, args: Any, kwargs: Any) -> Any:
         """Run a step that is not to be shown: its output is a part of what comes after."""
         if kind.moves:
             return self._carried(run, args, kwargs)
         if kind.idle or raw in self.names.passed:
-            return self._pass(run, args, kwargs)
+            output = self._pass(run, args, kwargs)
+            if raw in self.names.passed:
+                x = self.tensors(args)[0]
+                self._keep_margin(x, output, lambda new: run(*self.swapped(args, {id(x): new}), **kwargs))
+            return output
         return self._merge(kind, path, run, args, kwargs)
 
     def _pass(self, run: Run, args: Any, kwargs: Any) -> Any:
@@ -238,7 +264,9 @@ class Trace(Drawing):
             layout = lead.layout if kind.layout == "input" or kind.merges else kind.layout
             layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
             made = Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow)
-            self._remember(x, replace(made, mixed=any(map(_mixes, known)), called=called))
+            given = tuple(self.tensors((args, kwargs))) if self.look.want else ()
+            self._remember(x, replace(made, mixed=any(map(_mixes, known)), called=called, inputs=given))
+            self.note_call(x, run, args, kwargs, output)
         return output
 
     def _move(self, path: str, run: Run, args: Any, kwargs: Any, function: bool) -> Any:
@@ -260,36 +288,11 @@ class Trace(Drawing):
             return self._step(own, kind, run, args, kwargs, function, free=True)
         return self._follow(output, run, args, kwargs)
 
-    def _out_of_time(self, output: Any, path: str, run: Run, args: Any, kwargs: Any) -> Any:
-        """The output of a move of what has time first: if it puts the batch first, the same tensor in other axes."""
-        x, result = self.tensors(args)[0], self.tensors(output)[0]
-        made, shape = self.of(x), tuple(x.shape)
-        places = np.arange(math.prod(shape)).reshape(shape)
-        tensor = self.of_positions(places)
-        with self.quiet():
-            found = self.to_array(run(*self.swapped(args, {id(x): tensor}), **kwargs), "equal", False)
-        if np.array_equal(found, places.swapaxes(0, 1)):
-            self._remember(result, replace(made, layout="equal"))
-        else:
-            name = path.rpartition(".")[2]
-            self._remember(result, Made(None, "equal", path=path, kind=name, origins=origins([made])))
-        return output
-
     def _carried(self, run: Run, args: Any, kwargs: Any) -> Any:
         """Run a move that is not to be shown."""
         with self.quiet():
             output = run(*args, **kwargs)
         return self._follow(output, run, args, kwargs)
-
-    def _follow(self, output: Any, run: Run, args: Any, kwargs: Any) -> Any:
-        """The output of a move, of which is then known where its numbers lay."""
-        x, result = self.tensors(args)[0], self.tensors(output)[0]
-        made, vector = self.of(x), len(x.shape) == 2  # a vector has no axes: an image made of it is shown in its own
-        new = self._fresh(made.key, result if vector else x, made.layout).order
-        since = new if made.since is None or vector else made.since
-        orders = [self._moved(known, x, run, args, kwargs) for known in (made.order, since)]
-        self._remember(result, replace(made, order=orders[0], since=since if vector else orders[1], view=None))
-        return output
 
 
 def _mixes(made: Made) -> bool:

@@ -175,6 +175,8 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     theirs -= set(pairing.apart.values())
     more = {t: k for t, k in likely.items() if t in ours and k in theirs}
     pairs = cuts.pairs | more
+    more |= {key: key for key in (ours & theirs) - more.keys() - set(more.values()) if _alike(key, torch, keras)}
+    pairs |= more
     users = {k: t for t, k in pairs.items()}
     glue = {t: k for k in theirs if (t := _fed(k, users)) is not None and t in ours and t not in pairs}
     pairs |= glue
@@ -186,6 +188,11 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     fed = {feeds: view for t in ends for feeds, view in _inputs_lying(torch, keras, t, pairs[t])}
     views = fed | cuts.views | {t: view for t, view in new if view is not None}
     return replace(cuts, pairs=pairs, views=views, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
+
+
+def _alike(key: str, torch: Graph, keras: Graph) -> bool:
+    """Whether both sides have a step of that name, and of that many numbers."""
+    return "<" not in key and prod(torch.steps[key].shape) == prod(keras.steps[key].shape)
 
 
 def _fed(key: str, users: Matched) -> str | None:

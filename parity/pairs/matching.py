@@ -105,7 +105,8 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
                 only_theirs = other in loose[1] and source not in loose[0]
                 makers = (theirs, other) if only_theirs else (ours, source)
                 glue = ours.get(feeds) or theirs.get(feeds)
-                steps[feeds] = _watched(feeds, makers[0].get(makers[1]), theirs.get(other), glue, step)
+                alone = [side[key] for side, key in (makers, (theirs, other)) if key in side and key not in steps]
+                steps[feeds] = _watched(feeds, glue, alone, step)
         steps[key] = step
     if not steps:
         raise ParityError(
@@ -115,11 +116,9 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
     return Wiring(steps, frozenset(watch), loose)
 
 
-def _watched(
-    feeds: str, ours: StepInfo | None, theirs: StepInfo | None, glue: StepInfo | None, user: StepInfo
-) -> StepInfo:
+def _watched(feeds: str, glue: StepInfo | None, alone: list[StepInfo], user: StepInfo) -> StepInfo:
     """A name for an input that is made differently: that of the operation, or the layer, that only one side has."""
-    maker = glue or ours or theirs
+    maker = glue or next(iter(alone), None)
     if maker is None or maker.key == "input":
         return StepInfo(feeds, f"{user.path} (input)", "glue", user.shape)
     return StepInfo(feeds, maker.path, maker.kind, maker.shape)

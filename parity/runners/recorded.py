@@ -1,6 +1,6 @@
 """A trace as a Runner, in place of a side that runs: it answers from its file what that side would have answered."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -8,7 +8,10 @@ from parity.errors import ParityError
 from parity.frameworks.outputs import name_of, placed
 from parity.models.aims import Aim
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.inputs import Given, Inputs, is_input
+from parity.models.kinds import by_formula
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, StepInfo
 from parity.verdict.anchors import Anchored
@@ -181,6 +184,17 @@ class TraceRunner(Runner):
         feeds = [f"{key}<{i}" for i in range(len(sources))]
         known = [same.get(feed, same.get(source)) for feed, source in zip(feeds, sources, strict=True)]
         return inherited if all(known) else replace(inherited, greatest=0.0, where=None, square=0.0, finite=True)
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
+        """No framework is at hand."""
+        return Done(by_formula(kind, inputs, weights, static))
+
+    def calls(self, key: str) -> Pending[tuple[Call, ...]]:
+        """A trace has none."""
+        return Done(())
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Pending[Array | None]:
+        return Done(None)
 
     def losses(self, recording: Recording, keys: list[str]) -> Pending[dict[str, Place]]:
         """A trace does not know."""

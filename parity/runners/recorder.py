@@ -17,6 +17,7 @@ from parity.models.arrays import Array
 from parity.models.inputs import Given, inputs_of, is_input
 from parity.models.steps import NOTHING, Look, Step, StepInfo, info
 from parity.verdict.anchors import Anchored, Anchors
+from parity.verdict.carried import Carried
 from parity.verdict.difference import Difference, difference, is_rounding
 from parity.verdict.measured import Compared, Forced, Met
 from parity.verdict.rounding import within
@@ -148,11 +149,12 @@ class Recorder:
     def forced(self, emit: Emit[Forced], recording: Recording, look: Look) -> None:
         """Run in float64, every step on what the recording has, and emit a `Forced` for each."""
         self._doubts = {}
+        carried = Carried()
 
         def told(step: Step) -> Forced | None:
             place = recording.outputs.get(step.key)
             if place is not None:
-                return self._forced(step, self.theirs.get(place), step.key in look.want)
+                return self._forced(step, self.theirs.get(place), step.key in look.want, carried)
             # The other side has no such step: its output stays as it is.
             return Forced(step.key, Difference(), step.output) if step.key in look.want else None
 
@@ -214,8 +216,9 @@ class Recorder:
                 continue
         run(lambda array, step: False)
 
-    def _forced(self, step: Step, theirs: Array, wanted: bool) -> Forced:
-        added = difference(step.output, theirs)
+    def _forced(self, step: Step, theirs: Array, wanted: bool, carried: Carried) -> Forced:
+        between = step.feeds is not None or step.maker  # made by operators, which are given no other numbers
+        added = difference(carried.without(step.output, theirs) if between else step.output, theirs)
         if added.finite and not is_rounding(added):
             self._doubts[step.key] = self._own.put(step.output)
         return Forced(step.key, added, step.output if wanted else None)

@@ -9,8 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from parity.models.aims import Aim
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.losses import Truths
 from parity.models.recipe import Recipe
@@ -127,6 +129,15 @@ class Requests(TrainingRunner, ABC):
 
     def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
         return self._stream(Engine.anchored, recording, look, sound)
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
+        return self._ask(Engine.rerun, kind, inputs, weights, static)
+
+    def calls(self, key: str) -> Pending[tuple[Call, ...]]:
+        return self._ask(Engine.calls, key)
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Pending[Array | None]:
+        return self._ask(Engine.edited, key, edits)
 
     def replay(self, look: Look) -> Iterator[Step]:
         return self._stream(Engine.replay, look)

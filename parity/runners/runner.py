@@ -10,8 +10,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from parity.models.aims import Aim
 from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
 from parity.models.inputs import Given, Inputs
 from parity.models.keys import Key
+from parity.models.kinds.kind import Static, Weights
 from parity.models.layers import LayerInfo
 from parity.models.losses import Truths
 from parity.models.recipe import Recipe
@@ -145,6 +147,15 @@ class Runner(Protocol):
 
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""
+
+    def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
+        """What this side's framework makes of a layer's data, in float64; None where it has nothing for the kind."""
+
+    def calls(self, key: str) -> Pending[tuple[Call, ...]]:
+        """The calls that made a step which the latest replay's Look wanted; none of a layer's."""
+
+    def edited(self, key: str, edits: Sequence[Edit]) -> Pending[Array | None]:
+        """The step's output with these changes of its calls; None where they do not fit."""
 
     def outputs(self, x: Given) -> Pending[dict[str, tuple[Array, int]]]:
         """By key, each output of floating-point numbers in float64, and along which of torch's axes its classes are."""

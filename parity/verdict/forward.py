@@ -42,10 +42,14 @@ def _without_inherited_rounding(results: list[LayerResult]) -> list[LayerResult]
     """Coarse numbers, NaN and infinity flow on; the float64 runs are forced, those in the asked dtype are not.
 
     So of the steps whose only fault is in the asked dtype's numbers, the first is blamed and the later ones inherit.
+    In float64 every step is given the reference's numbers: where these are not finite, so are those behind them.
     """
-    seen = False
+    seen = broken = False
     judged = []
     for result in results:
+        if not (result.added.finite or result.reference.finite):
+            result = replace(result, faults=() if broken else result.faults)
+            broken = True
         rounding = tuple(fault for fault in result.faults if fault != "structure")
         rounding = rounding if result.added.finite else ()
         kept = tuple(fault for fault in result.faults if not (seen and fault in rounding))

@@ -9,7 +9,7 @@ import parity.causes.hypotheses as hypotheses
 from parity.causes.diagnose import diagnose
 from parity.causes.evidence import Config, Evidence
 from parity.causes.rerun import applied
-from parity.models.kinds import named
+from parity.models.kinds import by_formula, named
 
 pytestmark = pytest.mark.quick
 
@@ -68,7 +68,7 @@ def test_padding_that_one_average_counts(size: tuple[int, ...], counts: str) -> 
     kind = named("avg_pool")
     rank = len(size)
     settings = {"kernel_size": [3] * rank, "stride": [1] * rank, "padding": [(1, 1)] * rank}
-    counted, share = applied(kind, x, static=settings), applied(kind, np.ones_like(x), static=settings)
+    counted, share = (applied(by_formula, kind, (each,), static=settings) for each in (x, np.ones_like(x)))
     assert counted is not None
     assert share is not None
     outputs = (counted, counted / share) if counts == "torch" else (counted / share, counted)

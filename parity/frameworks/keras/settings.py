@@ -8,6 +8,7 @@ import keras
 
 from parity.models.keys import is_statistic
 from parity.models.kinds import held
+from parity.models.kinds.settings import ABSENT
 from parity.models.layers import Found
 
 from .dtypes import real_dtype
@@ -103,7 +104,8 @@ def of_loss(model: Any) -> dict[str, float]:
 
 def keras_static(found: Found) -> dict[str, Any]:
     """The settings named by the layer's kind, read off a Keras layer, in torch's terms."""
-    settings = {setting.name: setting.keras(found.layer) for setting in found.kind.settings}
+    stated = ((setting.name, setting.keras(found.layer)) for setting in found.kind.settings)
+    settings = {name: value for name, value in stated if value is not ABSENT}
     if found.kind.bare:
         return settings
     layer = getattr(found.layer, "owner", found.layer)

@@ -200,13 +200,13 @@ class KerasTrace(Trace):
 
     def of(self, x: Any) -> Made:
         made = super().of(x)
-        if made.key is not None or made.origins is not None or made.path:
+        if made.key is not None or made.origins is not None or made.path or made.since is not None:
             return made
-        # An operator that was not seen: its result lies as the latest tensor of that shape.
-        return Made(None, self.shapes.get(tuple(x.shape), self.layout))
+        # An operator that was not seen: its result lies as the latest tensor of that shape, or rank.
+        return Made(None, self.shapes.get(tuple(x.shape)) or self.shapes.get((len(x.shape),)) or self.layout)
 
     def _remember(self, x: Any, made: Made) -> None:
-        self.shapes[tuple(x.shape)] = made.layout
+        self.shapes[tuple(x.shape)] = self.shapes[(len(x.shape),)] = made.layout
         super()._remember(x, made)
 
     def to_array(self, x: Any, layout: str, squeezed: bool) -> Array:

@@ -25,9 +25,11 @@ from parity.models.probes import probe_bias, probe_norm, probe_scale
 from parity.models.source import Sources
 from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_output
 
+from .calls import Program
 from .effective import effective
 from .embedded import fitted
 from .recurrent import on, owner_of, time_first
+from .reruns import TorchReruns
 from .settings import is_fresh, torch_initial, torch_static, torch_trained
 from .tracer import TorchTrace, typed
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
@@ -55,6 +57,7 @@ class TorchSide:
         self.device = device
         self._computed: tuple[str, ...] = ()
         self.drawn: dict[str, Draw] = {}  # what the steps of the latest run draw, by their own names
+        self._programs: dict[str, Program] = {}  # of the latest run, by the steps that were wanted
         self._threads = torch.get_num_threads()
         self._hold(model)
         self.allow_tf32(False)  # parity is a question about the program
@@ -190,6 +193,7 @@ class TorchSide:
         model = self.model if tape is None else tape.model
         found = [on(model, entry) for entry in self.found]
         tracer = TorchTrace(model, found, DTYPES[dtype], visit, look, self.names, tape)
+        self._programs = tracer.programs
         tensors = self._tensors_of(x, DTYPES[dtype])
         # Inference mode would not count in-place changes, so gradients are only switched off.
         quiet = torch.set_grad_enabled(tape is not None)
@@ -217,6 +221,9 @@ class TorchSide:
             ]
             if outputs:
                 torch.stack([x.abs().sum() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]
+
+    def reruns(self) -> TorchReruns:
+        return TorchReruns(self._programs)
 
     def outputs(self, x: Given) -> dict[str, tuple[Array, int]]:
         """See Side; torch's classes are along axis 1."""

@@ -12,6 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from parity.frameworks.known import Run
 from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
 from parity.frameworks.tracer import Trace
@@ -20,6 +21,7 @@ from parity.models.kinds import FUNCTIONS, Kind, is_global, named
 from parity.models.layers import Found
 from parity.models.steps import Look, Names, Visit
 
+from .calls import Made as HeardCall, Program
 from .drawing import noise_of_function, noise_of_module
 from .overridden import Overridden, Reached, is_split
 from .recurrent import owner_of, run_through, takes
@@ -50,6 +52,8 @@ class TorchTrace(Trace):
         self.used: set[int] = set()  # parameters that are computed with
         self.overridden: list[Overridden] = []  # modules whose own forward runs, innermost last
         self.weights = {id(tensor) for _, tensor in torch_tensors(entry for entry in found if entry.kind.known)}
+        self.programs: dict[str, Program] = {}
+        self.heard: dict[int, tuple[Any, HeardCall]] = {}  # id -> (what recognises the tensor, how it was made)
         super().__init__(visit, look, names, tape, "channels", {path for path, _ in model.named_modules()})
 
     def __enter__(self) -> "TorchTrace":
@@ -214,8 +218,23 @@ class TorchTrace(Trace):
             output = function(*args, **kwargs)
         known, made = self.tensors((args, kwargs)), self.tensors(output)
         if known and made and not (made[0] is known[0] and self.of(made[0]).key):
-            return self._merge(Kind(name), self._path(name), lambda *a, **k: output, (args, kwargs), {})
+            self._merge(Kind(name), self._path(name), lambda *a, **k: output, (args, kwargs), {})
+            for x in made:
+                self.note_call(x, function, args, kwargs, output)
         return output
+
+    def note_call(self, x: Any, run: Run, args: Any, kwargs: Any, output: Any) -> None:
+        if self.look.want:
+            number = next((i for i, each in enumerate(self.tensors(output)) if each is x), 0)
+            self.heard[id(x)] = self.mark(x), HeardCall(run, args, kwargs, number)
+
+    def note_program(self, key: str, x: Any, made: Made, squeezed: bool = False) -> None:
+        if key in self.look.want:
+            self.programs[key] = Program(x, self._how, lambda y: self._array(y, made, squeezed))
+
+    def _how(self, x: Any) -> HeardCall | None:
+        mark, call = self.heard.get(id(x), (None, None))
+        return call if call is not None and self.is_marked(mark, x) else None
 
     def _path(self, name: str) -> str:
         return f"{self.scopes[-1]}.{name}" if self.scopes[-1] else name

@@ -8,11 +8,13 @@ must know of one, it asks the row. A file here has the rows of one family.
 from functools import cache
 from typing import Any
 
+from parity.models.arrays import Array
+
 from .activations import ACTIVATIONS
 from .bare import BARE, bare
 from .idle import IDLE
 from .joints import JOINTS
-from .kind import Kind, held, holder
+from .kind import Kind, Static, Weights, held, holder
 from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
@@ -48,6 +50,12 @@ def named(name: str) -> Kind:
 def are_alike(one: str, other: str) -> bool:
     """Whether two kinds have the same weights: they are one, or a cell and what goes over a sequence with it."""
     return one == other or (named(one).family == named(other).family != "")
+
+
+def by_formula(kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
+    """A layer's output by its kind's formula, where no framework is at hand: of numbers out of files."""
+    formula = named(kind).formula
+    return None if formula is None else formula(inputs[0], weights, {"inputs": inputs[1:]} | static)
 
 
 def move_to(end: str) -> Kind:
@@ -115,6 +123,7 @@ __all__ = [
     "Kind",
     "are_alike",
     "bare",
+    "by_formula",
     "held",
     "holder",
     "is_global",

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from . import exact, formulas, settings as of
+from . import exact, formulas, reruns, settings as of
 from .kind import Kind
 from .layouts import vector
 
@@ -64,7 +64,7 @@ ACTIVATIONS = (
         formula=formulas.leaky_relu,
         activation=True,
     ),
-    Kind("prelu", ("PReLU",), ("PReLU",), (("weight", "alpha", vector),)),
+    Kind("prelu", ("PReLU",), ("PReLU",), (("weight", "alpha", vector),), rerun=reruns.prelu),
     Kind(
         "elu",
         ("ELU",),
@@ -147,6 +147,7 @@ ACTIVATIONS = (
         ("Softmax", "Softmax2d"),
         ("Softmax",),
         functions=("softmax",),
+        rerun=reruns.along("softmax"),
         operations=("nn.softmax",),
         formula=formulas.of_each(formulas.softmax),
         activation=True,
@@ -156,6 +157,7 @@ ACTIVATIONS = (
         "log_softmax",
         ("LogSoftmax",),
         functions=("log_softmax",),
+        rerun=reruns.along("log_softmax"),
         operations=("nn.log_softmax",),
         formula=formulas.of_each(lambda x: np.log(formulas.softmax(x))),
         activation=True,

@@ -17,6 +17,7 @@ Weight = tuple[
 Weights = dict[str, Array]  # by torch's names, in torch's layout
 Static = dict[str, Any]  # settings by name
 Formula = Callable[[Array, Weights, Static], Array]
+Rerun = Callable[[Any, tuple[Any, ...], dict[str, Any], Static], Any]  # torch, and tensors of its
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Kind:
     functions: torch functions that compute the same in `forward`, by the name that torch itself gives them.
     operations: the same for Keras, as names in its backend modules ("nn.relu"); activations go by the last part.
     exact: of these operations, those that Keras does not compute in float64.
-    formula: what it computes, in NumPy float64, for a cause to be proven on (formulas.py).
+    rerun: what it computes, by torch's own operations, for a cause to be proven on (reruns.py); an activation without
+    one is the function that `functions` names. formula: the same in NumPy, where torch is not at hand (formulas.py).
     """
 
     name: str
@@ -67,6 +69,7 @@ class Kind:
     functions: Names = ()
     operations: Names = ()
     exact: tuple[Exact, ...] = ()
+    rerun: Rerun | None = None
     formula: Formula | None = None
     test: Callable[[Any], bool] | None = None  # what else must hold of a layer of these classes
     # torch functions that compute it of its weights: what a `forward` of a layer's own calls for its base's part.

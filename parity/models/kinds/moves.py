@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import exact, settings as of
+from . import exact, reruns, settings as of
 from .kind import Kind, ranked, within
 
 
@@ -15,11 +15,12 @@ MOVES = (
         "upsample",
         ("Upsample",),
         ranked("UpSampling{}D"),
-        settings=(of.INTERPOLATION,),
+        settings=(of.INTERPOLATION, of.SCALE),
         layout="channels",
         functions=("interpolate", "upsample"),
         operations=("image.resize",),
         exact=(exact.RESIZE,),
+        rerun=reruns.upsample,
     ),
     # Not `moves`: torch takes channels as (C, r, r) and depth_to_space as (r, r, C), so the numbers must be compared.
     Kind(

@@ -1,6 +1,6 @@
 """Kinds that normalise."""
 
-from . import folds, formulas, settings as of
+from . import folds, formulas, reruns, settings as of
 from .kind import Kind, ranked
 from .layouts import as_torch
 
@@ -17,6 +17,7 @@ NORMS = (
         (of.EPS, of.MOMENTUM, of.RENORM),
         "channels",
         computed=("batch_norm",),
+        rerun=reruns.batch_norm,
         formula=formulas.batch_norm,
         trained=("moving_stddev", "renorm_mean", "renorm_stddev"),
         neutral=NEUTRAL,
@@ -33,6 +34,7 @@ NORMS = (
         (of.NORM_GROUPS, of.EPS),
         "channels",
         computed=("group_norm", "instance_norm"),
+        rerun=reruns.group_norm,
         formula=formulas.group_norm,
         neutral=NEUTRAL,
         normalises="groups",
@@ -45,6 +47,7 @@ NORMS = (
         (of.EPS,),
         "equal",
         computed=("layer_norm",),
+        rerun=reruns.layer_norm,
         formula=formulas.layer_norm,
         neutral=NEUTRAL,
         normalises="features",
@@ -58,6 +61,7 @@ NORMS = (
         (of.EPS,),
         "equal",
         computed=("rms_norm",),
+        rerun=reruns.rms_norm,
         formula=formulas.rms_norm,
         neutral=NEUTRAL[:1],
         along=True,

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from . import exact, formulas, settings as of
+from . import exact, formulas, reruns, settings as of
 from .kind import Kind, ranked
 
 SIDES = (("max", "Max", "Max"), ("avg", "Avg", "Average"))  # how the kinds, torch's and Keras's classes are called
 REDUCE: tuple[Callable[..., Any], ...] = (np.max, np.mean)
 SETTINGS = (of.KERNEL_SIZE, of.STRIDE, of.PADDING)
+MORE = ((of.CEILED,), (of.CEILED, of.COUNTED))
+RERUN = reruns.max_pool, reruns.avg_pool
 
 
 def is_global(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
@@ -31,16 +33,17 @@ POOLS = (
             ranked(f"{torch}Pool{{}}d"),
             ranked(f"{keras}Pooling{{}}D"),
             (),
-            SETTINGS,
+            (*SETTINGS, *more),
             "channels",
             ranked(f"{name}_pool{{}}d"),
             (stand_in.operation,),
             (stand_in,),
+            rerun,
             formulas.pool(reduce, value),
             padded=value,
         )
-        for (name, torch, keras), stand_in, reduce, value in zip(
-            SIDES, (exact.MAX_POOL, exact.AVERAGE_POOL), REDUCE, (-np.inf, 0.0), strict=True
+        for (name, torch, keras), stand_in, reduce, value, more, rerun in zip(
+            SIDES, (exact.MAX_POOL, exact.AVERAGE_POOL), REDUCE, (-np.inf, 0.0), MORE, RERUN, strict=True
         )
     ),
     *(
@@ -52,6 +55,7 @@ POOLS = (
             functions=(function,),
             operations=(f"numpy.{operation}",),
             test=_to_one,
+            rerun=reruns.to_one(function),
             squeezed=True,
         )
         for (name, torch, keras), function, operation in zip(SIDES, ("amax", "mean"), ("max", "mean"), strict=True)

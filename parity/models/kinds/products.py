@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from . import formulas, settings as of
+from . import formulas, reruns, settings as of
 from .kind import Kind, ranked
 from .layouts import as_torch, depthwise, kernel
 
@@ -15,6 +15,7 @@ CONVOLUTION = Kind(
     (of.KERNEL_SIZE, of.STRIDE, of.PADDING, of.DILATION, of.GROUPS, of.BIAS),
     "channels",
     computed=ranked("conv{}d"),
+    rerun=reruns.conv,
     formula=formulas.convolution,
     sums=True,
     padded=0.0,
@@ -53,9 +54,10 @@ PRODUCTS = (
         ranked("ConvTranspose{}d"),
         ranked("Conv{}DTranspose"),
         (("weight", "kernel", kernel), BIAS),
-        (of.KERNEL_SIZE, of.STRIDE, of.TRANSPOSED_PADDING, of.DILATION, of.BIAS),
+        (of.KERNEL_SIZE, of.STRIDE, of.TRANSPOSED_PADDING, of.DILATION, of.TRANSPOSED_GROUPS, of.BIAS),
         "channels",
         computed=ranked("conv_transpose{}d"),
+        rerun=reruns.conv_transpose,
         formula=formulas.transposed_convolution,
         first="in",
         sums=True,
@@ -69,6 +71,7 @@ PRODUCTS = (
         (of.BIAS,),
         "equal",
         computed=("linear",),
+        rerun=reruns.dense,
         formula=formulas.dense,
         sums=True,
         flat=True,
@@ -89,6 +92,7 @@ PRODUCTS = (
         (("weight", "embeddings", as_torch),),
         layout="equal",
         functions=("embedding", "embedding_bag"),
+        rerun=reruns.embedding,
         probe="rows",
     ),
 )

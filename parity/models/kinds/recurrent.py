@@ -10,7 +10,7 @@ from typing import Any
 
 from parity.models.arrays import Axes, Layout
 
-from . import folds, loops, settings as of
+from . import folds, loops, reruns, settings as of
 from .kind import Kind, Shape, Weight
 
 SEQUENCE, CELL = "sequence", "cell"
@@ -83,6 +83,7 @@ RECURRENT = tuple(
         _weights(order, "cell." if whole else "", name == "gru"),
         (*_settings(name), *((of.REVERSE,) if whole else ())),
         "equal",
+        rerun=getattr(reruns, name if whole else f"{name}_cell"),
         formula=formula if whole else loops.once(formula),
         test=_has_cell(f"{keras}Cell") if whole else None,
         neutral=tuple((bias, 0.0) for bias in BIASES),

@@ -62,6 +62,12 @@ def _torch_interpolation(layer: Any) -> str:
     return f"{mode}, corners aligned" if layer.align_corners else str(mode)
 
 
+def _scales(factor: Any) -> list[float]:
+    """By what a resize multiplies each axis; one number where all are alike."""
+    factors = [float(each) for each in listed(factor, 1)]
+    return factors[:1] if len(set(factors)) == 1 else factors
+
+
 def _torch_margins(layer: Any) -> list[list[int]]:
     """(before, after) for every spatial axis; torch counts from the last."""
     padding = list(layer.padding)
@@ -159,9 +165,18 @@ KERNEL_SIZE = Setting("kernel_size", _torch_list("kernel_size"), _kernel)
 STRIDE = Setting("stride", _torch_list("stride"), _strides)
 PADDING = Setting("padding", _torch_padding, _keras_padding)
 TRANSPOSED_PADDING = Setting("transposed_padding", _torch_transposed_padding, _keras_transposed_padding)
+# Of a mean: whether its padding counts. Keras's never does.
+COUNTED = Setting(
+    "count_include_pad",
+    lambda layer: layer.count_include_pad if any(listed(layer.padding, 1)) else ABSENT,
+    lambda layer: False if layer.padding == "same" else ABSENT,
+)
+CEILED = Setting("ceil_mode", lambda layer: bool(layer.ceil_mode), lambda layer: False)
 MARGINS = Setting("margins", _torch_margins, _keras_margins)
 DILATION = Setting("dilation", _torch_list("dilation"), lambda layer: listed(layer.dilation_rate, len(_kernel(layer))))
 GROUPS = Setting("groups", lambda layer: layer.groups, _keras_groups)
+# Keras's transposed convolutions have no groups.
+TRANSPOSED_GROUPS = Setting("groups", lambda layer: layer.groups, lambda layer: int(getattr(layer, "groups", 1)))
 NORM_GROUPS = Setting("norm_groups", _torch_groups_normed, _keras_groups_normed)
 BIAS = Setting("bias", _has_bias, _has_bias)
 EPS = Setting("eps", _torch_eps, lambda layer: layer.epsilon, by_effect=False)
@@ -174,6 +189,11 @@ MOMENTUM = Setting(
 # Ioffe 2017, "Batch Renormalization": the same in evaluation, trained otherwise.
 RENORM = Setting("renorm", lambda layer: False, lambda layer: bool(getattr(layer, "renorm", False)), by_effect=False)
 INTERPOLATION = Setting("interpolation", _torch_interpolation, _keras_interpolation)
+SCALE = Setting(
+    "scale",
+    lambda layer: ABSENT if layer.scale_factor is None else _scales(layer.scale_factor),  # of one to a given size
+    lambda layer: _scales(layer.size),
+)
 SLOPE = Setting("slope", lambda layer: layer.negative_slope, _number(_of_function("negative_slope", 0.2)))
 ALPHA = Setting("alpha", lambda layer: float(layer.alpha), _number(_of_function("alpha", 1.0)))
 APPROXIMATE = Setting("approximate", lambda layer: layer.approximate == "tanh", _of_function("approximate", False))

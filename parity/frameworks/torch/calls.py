@@ -1,0 +1,142 @@
+"""A tensor that a forward has made with functions -> the calls that made it, as data, and what edits make of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from inspect import signature
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional
+from torch.overrides import get_testing_overrides
+from torch.utils import _pytree as pytree
+
+from parity.models.arrays import Array
+from parity.models.calls import Call, Edit
+
+PLAIN = (bool, int, float, str, slice, type(Ellipsis), type(None))
+IN_PLACE = tuple(f"__i{name}__" for name in ("add", "sub", "mul", "div", "truediv", "pow", "floordiv"))
+MOST = 24  # calls of one step
+
+
+class Made(NamedTuple):
+    """How a tensor was made: a function and its arguments, tensors among them."""
+
+    function: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    output: Any
+
+
+class Program:
+    """The calls behind one tensor, back to what layers gave. made: how a tensor was made, None of what is a leaf.
+
+    array: a tensor as the step shows it.
+    """
+
+    def __init__(self, x: Any, made: Callable[[Any], Made | None], array: Callable[[Any], Array]) -> None:
+        self.last, self.array = x, array
+        self.order: list[tuple[Any, Made]] = []
+        self._walk(x, made, set())
+
+    def _walk(self, x: Any, made: Callable[[Any], Made | None], seen: set[int]) -> None:
+        found = None if id(x) in seen or len(self.order) >= MOST else made(x)
+        seen.add(id(x))
+        if found is None:
+            return
+        for each in _tensors((found.args, found.kwargs)):
+            self._walk(each, made, seen)
+        self.order.append((x, found))
+
+    def calls(self) -> tuple[Call, ...]:
+        """Every call, in order of execution."""
+        return tuple(
+            Call(_name(made.function), tuple(_plain(made)), len(_tensors((made.args, made.kwargs))))
+            for _, made in self.order
+        )
+
+    def run(self, edits: Sequence[Edit]) -> Array:
+        """What the program makes with these changes. Raises what torch raises."""
+        changed = {edit.call: edit for edit in edits}
+        new: dict[int, Any] = {}
+        with torch.no_grad():
+            for number, (x, made) in enumerate(self.order):
+                if number in changed or any(id(each) in new for each in _tensors((made.args, made.kwargs))):
+                    args, kwargs = (pytree.tree_map(lambda y: new.get(id(y), y), a) for a in (made.args, made.kwargs))
+                    given = made._replace(args=args, kwargs=kwargs)
+                    new[id(x)] = _edited(given, changed[number]) if number in changed else _called(given)
+        return self.array(new.get(id(self.last), self.last))
+
+
+def _called(made: Made) -> Any:
+    """Of several tensors the one that was gone on with. ValueError for what works in place: its input is gone."""
+    name = getattr(made.function, "__name__", "")
+    if (name.endswith("_") and not name.endswith("__")) or name in IN_PLACE or made.kwargs.get("inplace"):
+        raise ValueError(f"{name} works in place")
+    output = made.function(*made.args, **made.kwargs)
+    return output if isinstance(output, torch.Tensor) else _tensors(output)[made.output]
+
+
+def _edited(made: Made, edit: Edit) -> Any:
+    tensors = _tensors((made.args, made.kwargs))
+    if edit.what == "skip":
+        return tensors[edit.value]
+    if edit.what == "then":
+        return function_named(edit.name)(_called(made))
+    if edit.what == "reduce":
+        return function_named(edit.name)(tensors[0], edit.value)
+    if edit.what == "function":
+        return function_named(edit.name)(*tensors[: edit.value], **_kept(made, edit.name))
+    if edit.what == "swap":
+        turned = {id(tensors[0]): tensors[1], id(tensors[1]): tensors[0]}
+        args, kwargs = (pytree.tree_map(lambda y: turned.get(id(y), y), a) for a in (made.args, made.kwargs))
+        return _called(made._replace(args=args, kwargs=kwargs))
+    names = [*_names(made.function)] or [f"argument {number}" for number in range(len(made.args))]
+    if edit.name in names[: len(made.args)]:
+        at = names.index(edit.name)
+        return _called(made._replace(args=(*made.args[:at], edit.value, *made.args[at + 1 :])))
+    return _called(made._replace(kwargs=made.kwargs | {edit.name: edit.value}))
+
+
+def _kept(made: Made, name: str) -> dict[str, Any]:
+    """The arguments that another function takes too."""
+    taken = set(_names(function_named(name)))
+    return {key: value for key, value in _plain(made) if key in taken and value is not None}
+
+
+def function_named(name: str) -> Callable[..., Any]:
+    """torch's function of a name."""
+    found: Callable[..., Any] = getattr(functional, name, None) or getattr(torch, name)
+    return found
+
+
+def _plain(made: Made) -> Iterator[tuple[str, Any]]:
+    """The arguments that are plain data, by name; defaults too, where they are known."""
+    parameters = _names(made.function) or {f"argument {number}": None for number in range(len(made.args))}
+    given = dict(zip(parameters, made.args, strict=False)) | made.kwargs
+    for name, value in (parameters | given).items():
+        each = value if isinstance(value, tuple | list) else (value,)
+        if name != "out" and all(isinstance(one, PLAIN) for one in each) and (value is not None or name in given):
+            yield name, value
+
+
+@cache
+def _names(function: Callable[..., Any]) -> dict[str, Any]:
+    """A function's arguments and their defaults, as torch's own tests call it; None stands for one without."""
+    try:
+        parameters = signature(_stated().get(function, function)).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {each.name: None if each.default is each.empty else each.default for each in parameters}
+
+
+@cache
+def _stated() -> dict[Any, Any]:
+    return dict(get_testing_overrides())
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", "function").strip("_")
+
+
+def _tensors(args: Any) -> list[Any]:
+    return [x for x in pytree.tree_leaves(args) if isinstance(x, torch.Tensor)]

@@ -1,0 +1,32 @@
+"""What a program calls between layers, as plain data, and edits of that: what is tried where a step is at fault."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a function in what makes a step's output, in the order of execution; the last one makes it.
+
+    arguments: those that are no tensors, by name. tensors: how many tensors it joins.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...]
+    tensors: int
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of one call, by its number: what is done, of which argument or tensor, and to what.
+
+    "argument": the argument of that name has another value. "skip": the call gives its tensor of that number. "swap":
+    its first two tensors have changed places. "function": another function is called, by torch's name. "reduce": a
+    function takes the whole of an axis. "then": a
+    function of one tensor is applied to what it gives.
+    """
+
+    call: int
+    what: str
+    name: str = ""
+    value: Any = None
