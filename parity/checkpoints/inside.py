@@ -122,7 +122,7 @@ def _networks(names: Mapping[str, str], shapes: Shapes, layout: str, headless: b
                 own = [name for name in names if name.startswith(prefix) and not name.startswith(deeper or "\0")]
                 naming = named_by(own, scheme, style, prefix)
                 open_ended = headless or "fc.weight" not in naming.found
-                heads = [name for name in naming.unexpected if open_ended and _is_head(name, naming, names, shapes)]
+                heads = _heads(naming, names, shapes) if open_ended else []
                 if len(heads) < len(naming.unexpected) or not _is_variant(naming, names, shapes):
                     continue
                 seen.add(prefix)
@@ -156,18 +156,19 @@ def _canonical(naming: Naming, names: Mapping[str, str], shapes: Shapes) -> Shap
     return found
 
 
-def _head_leaves(naming: Naming) -> dict[str, str]:
-    """How a Linear's tensors end in this style: ".weight" is weight."""
-    return {theirs: ours for ours, theirs, _ in LEAVES[naming.style]["Linear"]}
+def _heads(naming: Naming, names: Mapping[str, str], shapes: Shapes) -> list[str]:
+    """The tensors that no row explains and that are Linears' in no stage and no stem: matrices, with their biases."""
+    (_, weight, _), (_, bias, _) = LEAVES[naming.style]["Linear"]
+    parts = {_first(place.name, naming) for place in naming.found.values()}
+    free = [name for name in naming.unexpected if _first(name, naming) not in parts]
+    matrices = [name for name in free if name.endswith(weight) and len(shapes[names[name]]) == 2]
+    biases = {name.removesuffix(weight) + bias for name in matrices}
+    return [*matrices, *(name for name in free if name in biases and len(shapes[names[name]]) == 1)]
 
 
-def _is_head(name: str, naming: Naming, names: Mapping[str, str], shapes: Shapes) -> bool:
-    """Whether a tensor is a Linear's, by its name's end and its axes, and not of a stage or a stem."""
-    ours = next((ours for theirs, ours in _head_leaves(naming).items() if name.endswith(theirs)), "")
-    parts = {re.split(r"[./]", place.name.removeprefix(naming.prefix))[0] for place in naming.found.values()}
-    if re.split(r"[./]", name.removeprefix(naming.prefix))[0] in parts:
-        return False
-    return len(shapes[names[name]]) == {"weight": 2, "bias": 1}.get(ours, 0)
+def _first(name: str, naming: Naming) -> str:
+    """The first part of a name under the prefix."""
+    return re.split(r"[./]", name.removeprefix(naming.prefix))[0]
 
 
 def _with_head(

@@ -140,6 +140,9 @@ def _weights_of(path: Path, entries: dict[str, zipfile.ZipInfo]) -> dict[str, zi
             f"{path} must hold one data.pkl of at most {MOST_PICKLE} bytes, and holds {what}; save the state_dict"
         )
     home = pickles[0].removesuffix("data.pkl")
+    strays = [name for name in entries if not name.startswith(home)]
+    if strays:
+        raise CheckpointError(f"{path} must hold its entries in one folder, and {few(strays)} are not; fetch it again")
     code = (f"{home}code/", f"{home}constants", f"{home}extra/")
     found = {name: entry for name, entry in entries.items() if not name.startswith(code)}
     packed = [name for name, entry in found.items() if entry.compress_type != zipfile.ZIP_STORED]

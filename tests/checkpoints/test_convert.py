@@ -128,7 +128,7 @@ def test_every_fault_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str
     tensors = random_tensors()
     for name in ("conv1.weight", "layer3.2.bn2.bias"):
         del tensors[name]
-    tensors |= {"queue": np.zeros(3, "f4"), "layer9.0.conv1.weight": np.zeros((1, 1, 1, 1), "f4")}
+    tensors |= {"extra": np.zeros(3, "f4"), "layer9.0.conv1.weight": np.zeros((1, 1, 1, 1), "f4")}
     tensors["layer1.0.conv1.weight"] = np.zeros((16, 16, 1, 3), "f4")
     tensors["fc.bias"] = tensors["fc.bias"].astype("i4")
     tensors["layer2.0.bn1.num_batches_tracked"] = np.zeros(2, "i8")
@@ -139,7 +139,7 @@ def test_every_fault_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str
         text = capsys.readouterr().err
         assert text.count("\n") == 1
         assert "2 missing: conv1.weight, layer3.2.bn2.bias" in text
-        assert "2 unexpected: queue, layer9.0.conv1.weight" in text
+        assert "2 unexpected: extra, layer9.0.conv1.weight" in text
         assert "1 of another shape: layer1.0.conv1.weight [16, 16, 1, 3] for [16, 16, 3, 3]" in text
         assert "2 of a type that no weight has: fc.bias, layer2.0.bn1.num_batches_tracked" in text
         assert SMALL in text
