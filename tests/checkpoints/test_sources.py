@@ -149,7 +149,8 @@ def test_transformers_v1(tmp_path: Path) -> None:
     check_against(tmp_path / "model.safetensors", expected)
     with pytest.raises(CheckpointError, match="downsample_in_bottleneck is True and not False"):
         read_source(tmp_path / "model.safetensors", "resnet50")
-    alone = (tmp_path / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    (tmp_path / "apart").mkdir()  # from the configuration, which the only weights of a folder are read with
+    alone = (tmp_path / "model.safetensors").rename(tmp_path / "apart" / "alone.safetensors")
     check_against(alone, expected, "resnet50_v1")
     assert gap(our_outputs(alone)["torch"], expected) > BOUND
 
