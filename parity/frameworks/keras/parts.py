@@ -1,8 +1,10 @@
 """A tensor of torch's that Keras holds in other pieces -> Keras's variables, read and set as if they were one."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 
 from parity.models.arrays import Array, Axes, to_keras, to_torch, torch_shape
@@ -11,6 +13,7 @@ from parity.models.layers import LayerInfo
 from parity.models.pieces import Held, Piece
 
 Variables = dict[str, tuple[Any, Axes]]  # by Keras's own canonical names
+SEEN = 64  # numbers of a part of a variable that are looked for in it
 Read = Callable[[Any], Array]  # what is read of a variable: its value, or its gradient
 
 
@@ -63,6 +66,18 @@ def read(variable: Any, axes: Axes, of: Read) -> Array:
 def shape_of(variable: Any, axes: Axes) -> tuple[int, ...]:
     """A tensor's shape in torch's layout."""
     return torch_shape(tuple(variable.shape), axes)
+
+
+def is_of(array: Array, variables: Iterable[Any]) -> bool:
+    """Whether numbers are those of a variable or a part of one: by value, as what is read of it is a new tensor."""
+    larger = []
+    for variable in variables:
+        if tuple(variable.shape) == array.shape and np.array_equal(keras.ops.convert_to_numpy(variable), array):
+            return True
+        if array.size > 1 and math.prod(variable.shape) > array.size:
+            larger.append(variable)
+    few = array.ravel()[:SEEN]
+    return any(np.isin(few, keras.ops.convert_to_numpy(variable)).all() for variable in larger)
 
 
 def infos_in_pieces(layers: list[tuple[str, LayerInfo]], held: Held) -> list[LayerInfo]:

@@ -25,6 +25,7 @@ from .drawing import noise_of_layer
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
 from .inputs import layout_of
 from .operations import listening, replaced
+from .parts import is_of
 from .source import joined
 from .walk import Part, base_call, keras_scopes
 from .wide import as_it_is, telling
@@ -89,8 +90,11 @@ class KerasTrace(Trace):
 
     def _constant(self, x: Any) -> None:
         """A float32 number that is no weight was rounded by the program: the other may have one that was not."""
-        if not self.known and id(x) not in self._weights and is_coarse(np.asarray(x)):
-            self.narrow = self.narrow or CONSTANT
+        if self.known or self.narrow or id(x) in self._weights or not is_coarse(np.asarray(x)):
+            return
+        with as_it_is():
+            if not is_of(np.asarray(x), self.model.variables):
+                self.narrow = CONSTANT
 
     def _run(self, own: list[Stage], *args: Any, **kwargs: Any) -> Any:
         output = None

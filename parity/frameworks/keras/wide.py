@@ -15,6 +15,8 @@ import numpy as np
 
 from parity.models.arrays import is_coarse
 
+INSIDE = ("keras.src.backend.", "tensorflow.")  # whose kernels know where they need float32
+
 _kept = [True]  # whether float32 is replaced now
 _told: list[Callable[[Any], None]] = []  # who is told of float32 that is made float64
 
@@ -31,6 +33,9 @@ def keeping_float64() -> Iterator[None]:
                 asked = not name.startswith(own) or module is core
                 stack.enter_context(_patched(module, "cast", cast, partial(_cast, asked)))
                 stack.enter_context(_patched(module, "convert_to_tensor", convert, partial(_convert, asked)))
+        tensorflow = sys.modules.get("tensorflow")
+        if tensorflow is not None:  # Keras's own backend calls it too, and a program written for it
+            stack.enter_context(_patched(tensorflow, "cast", tensorflow.cast, _tensorflow_cast))
         yield
 
 
@@ -73,6 +78,16 @@ def _cast(asked: bool, cast: Any, x: Any, dtype: Any) -> Any:
     dtype = _wide(dtype) if asked else dtype
     array = _numbers(x)
     return cast(_seen(x), dtype) if array is None else keras.src.backend.core.convert_to_tensor(_widened(array), dtype)
+
+
+def _tensorflow_cast(cast: Any, x: Any, dtype: Any, name: str | None = None) -> Any:
+    """TensorFlow's own, which makes float32 of a Python number before it makes float64 of that."""
+    if not _kept[0] or not _is_float(dtype):
+        return cast(x, dtype, name)
+    asked = not sys._getframe(1).f_globals.get("__name__", "").startswith(INSIDE)
+    array = _numbers(x)
+    exact = _seen(x) if array is None else sys.modules["tensorflow"].constant(_widened(array))
+    return cast(exact, _wide(dtype) if asked else dtype, name)
 
 
 def _convert(asked: bool, convert: Any, x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
