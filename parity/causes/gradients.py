@@ -17,6 +17,7 @@ from parity.verdict.measured import Name
 from parity.verdict.results import LayerResult
 
 from .batch_norms import norm
+from .edges import at_edges
 from .losses import of_functions
 from .penalties import penalty
 from .rerun import factor as factor_of
@@ -104,6 +105,22 @@ def _untied(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | No
     yield from (("tied weights", told) for n in names for told in untied(n, torch.ties.get(n, ()), added, torch.kept))
 
 
+def _at_edges(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
+    """All that is wrong are gradients into inputs, where the function has a knee or a tie."""
+    assert row.gradient is not None
+    found = []
+    for name in (name for name, tensor in row.gradient.tensors.items() if not structure_ok(tensor.added)):
+        which = _name(row, name)
+        measured, ours = added.get(which), torch.kept(*which)
+        if which[0] not in ("into", "gradient") or measured is None or measured.array is None or ours is None:
+            return
+        x = torch.kept("source", row.step.key) if which[0] == "into" else torch.kept("output", which[1])
+        if x is None:
+            return
+        found.append(("its input" if which[0] == "into" else which[1], x, ours, measured.array))
+    yield from at_edges(found)
+
+
 def _more_loss(row: LayerResult, added: Added, torch: Teacher, info: LayerInfo | None) -> Reasons:
     """Keras's model adds to the loss what is no penalty of a weight or an output, or has no gradient."""
     measured, ours = added.get(("tensor", "loss")), torch.kept("tensor", "loss")
@@ -171,6 +188,7 @@ def lacking(key: str, sender: str, added: Added, torch: Teacher) -> Iterator[tup
 # What is tried of a faulty row, one after another; the first that finds something names the cause.
 GUESSES: tuple[Callable[[LayerResult, Added, Teacher, LayerInfo | None], Reasons], ...] = (
     _untied,
+    _at_edges,
     norm,
     _loss_function,
     _penalised,
