@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import weakref
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from importlib.machinery import ModuleSpec
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ HOME = f"{Path(__file__).parents[1]}{os.sep}"
 STDLIB = f"{sysconfig.get_paths()['stdlib']}{os.sep}"
 INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 NOT_WRITTEN = ("<frozen", "<__array_function__", "<attrs")  # files of code that nobody has written
-ENDS = {("side.py", "trace"), ("build.py", "build")}  # of ours: who asked for the run is not in the model
+ENDS = {"trace": "side.py", "build": "build.py"}  # functions of ours: who asked for the run is not in the model
 
 
 class Kept:
@@ -103,9 +103,8 @@ def _owner(file: str) -> str:
     return "tool" if own else "user"
 
 
-@cache
 def _is_end(code: CodeType) -> bool:
-    return (os.path.basename(code.co_filename), code.co_name) in ENDS
+    return code.co_name in ENDS and os.path.basename(code.co_filename) == ENDS[code.co_name]
 
 
 def _homes() -> tuple[str, ...]:
@@ -124,17 +123,27 @@ def _sides() -> tuple[Any, ...]:
 
 def written(found: Places) -> Sources:
     """The lines themselves."""
-    return tuple(_source(code.co_filename, code, offset) for code, offset in found)
+    return tuple(_known(code, offset) for code, offset in found)
 
 
-@lru_cache(maxsize=10**5)
-def _source(file: str, code: CodeType, offset: int) -> Source:
-    """file: of the code, which is equal to that of the same text in another."""
+_KNOWN: dict[tuple[int, int], tuple[CodeType, Source]] = {}
+
+
+def _known(code: CodeType, offset: int) -> Source:
+    """By the code's identity: its hash is computed from all that is in it, and it equals that of the same text."""
+    key = id(code), offset
+    if key not in _KNOWN:
+        _KNOWN[key] = code, _source(code, offset)  # what is kept keeps its identity
+    return _KNOWN[key][1]
+
+
+def _source(code: CodeType, offset: int) -> Source:
     first, last, start, end = next(islice(code.co_positions(), offset // 2, None), (None,) * 4)
     line = code.co_firstlineno if first is None else first
     span: Span | None = None
     if first is not None and last is not None and start is not None and end is not None:
         span = (first, last, start, end)
+    file = code.co_filename
     path = file if os.path.isfile(file) and not any(part in file for part in INSTALLED) else ""
     name = shown(file)
     text = linecache.getline(file, line).strip()
