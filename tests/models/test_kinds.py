@@ -17,14 +17,35 @@ TABLE = "parity/models/kinds/"
 NAMES = {kind.name for kind in KINDS}
 CLASSES = {name for kind in KINDS for name in kind.torch + kind.keras}
 # Words of files that other libraries write, which are spelt as a kind or a class of one is.
+SPELLED = {
+    *("AvgPool1d", "BatchNormalization", "CELU", "Conv3DTranspose", "Dense", "DepthwiseConv1D", "DepthwiseConv2D"),
+    *("ELU", "Flatten", "GELU", "GRU", "GroupNorm", "GroupNormalization", "LSTM", "LayerNorm", "LayerNormalization"),
+    *("LeakyReLU", "Linear", "LogSoftmax", "RMSNorm", "RMSNormalization", "ReLU", "SimpleRNN", "Softmax"),
+    *("UpSampling2D", "Upsample", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "batch_norm", "celu", "elu"),
+    *("gelu", "group_norm", "layer_norm", "leaky_relu", "log_softmax", "max_pool", "softmax"),
+}
 FOREIGN = {
-    "parity/checkpoints/naming.py": {"Conv2d", "BatchNorm2d", "Linear"},  # of what a residual network is made
     "parity/checkpoints/graph.py": {
         *("Conv2D", "BatchNormalization", "Dense", "Flatten", "ReLU"),
         *("ZeroPadding2D", "MaxPooling2D", "GlobalAveragePooling2D", "Add"),
     },  # Keras's configurations
     "parity/checkpoints/hdf5.py": {"dense"},  # Keras's groups
     "parity/checkpoints/statements.py": {"relu", "dropout"},  # transformers' and keras_hub's configurations
+    "parity/checkpoints/schemes.py": {"Linear", "BatchNorm2d", "Conv2d"},  # of what a residual network is made
+    "parity/checkpoints/inside.py": {"Linear"},  # its head
+    "parity/checkpoints/modules.py": {  # classes that a pickled module names, whose settings tell its network from ours
+        *("AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh"),
+        *("LeakyReLU", "LogSoftmax", "Mish", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),
+    },
+    # How programs spell their calls, which are operations and arguments before they are of a kind:
+    "parity/causes/edits/signatures.py": SPELLED,
+    "parity/causes/edits/operations.py": {"leaky_relu", "ReLU", "relu", "softmax"},
+    "parity/causes/edits/compared.py": {"concatenate"},
+    "parity/causes/edits/edit.py": {"permute"},
+    "parity/causes/edits/around.py": {"add"},
+    "parity/causes/regions.py": {"dropout", "minimum", "maximum", "tanh", "add"},
+    "parity/checks/operations.py": {"softmax"},
+    "parity/frameworks/torch/calls.py": {"add"},
 }
 
 
