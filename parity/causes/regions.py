@@ -4,6 +4,7 @@ torch's calls are run again by torch itself with an edit: another argument, a ca
 """
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import combinations, islice, permutations
 from typing import Any
@@ -30,18 +31,17 @@ CAUSES = dict.fromkeys(AXES, "another axis") | {
     "negative_slope": "activation slope",
     "approximate": "approximate",
 }
-SCALED = ("mul", "div", "truediv", "add", "sub", "rmul", "radd")  # by a number of the program's own
-LEFT_OUT = {"mul": "gate missing or extra", "add": "shortcut missing"}
+SCALED = re.compile("r?(mul|add|sub)|(true)?div")  # by a number of the program's own
+LEFT_OUT = dict(entry.split(": ") for entry in ("mul: gate missing or extra", "add: shortcut missing"))
 ACTIVATIONS = tuple(kind.functions[0] for kind in KINDS if kind.activation and kind.functions)
 ALIKE = (
-    ("add", "sub", "mul", "div", "maximum", "minimum"),
+    (*(kind.functions[0] for kind in KINDS if kind.merges and kind.commutes and kind.functions), "sub", "div"),
     ("mean", "sum", "amax", "amin"),
     ACTIVATIONS,
 )
 REDUCED = ("mean", "amax", "sum")
 ORDERED = ("sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
-WORDS = {"approximate": ("none", "tanh")}
-DROPPED = ("dropout", "alpha_dropout", "feature_dropout")
+DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in kind.functions)
 
 
 def region_guesses(evidence: Evidence) -> Iterator[Guess]:
@@ -63,7 +63,7 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
     for number, call in enumerate(calls):
         for name, value in call.arguments:
             for other in _others(name, value):
-                own = "constant factor" if call.name in SCALED else f"{name} of {call.name}"
+                own = "constant factor" if SCALED.fullmatch(call.name) else f"{name} of {call.name}"
                 cause = CAUSES.get(name, own)
                 yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
     for number, call in enumerate(calls):
@@ -89,7 +89,7 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
 
 
 def _left_out(call: Call) -> str:
-    if call.name in SCALED and call.tensors == 1:
+    if SCALED.fullmatch(call.name) and call.tensors == 1:
         return "constant factor"
     if call.name in ACTIVATIONS:
         return "missing or extra activation"
@@ -102,8 +102,6 @@ def _others(name: str, value: Any) -> Iterator[Any]:
         yield from _axes(value)
     elif isinstance(value, bool):
         yield not value
-    elif name in WORDS:
-        yield from (word for word in WORDS[name] if word != value)
     elif name in ("num_heads", "num_head"):
         yield from (heads for heads in (1, 2, 3, 4, 6, 8, 12, 16) if heads != value)
     elif name == "eps":

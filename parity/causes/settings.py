@@ -14,6 +14,8 @@ SETTING_CAUSES = {
     "transposed_padding": CUT,
     "dilation": "wrong dilation",
     "slope": "activation slope",
+    "count_include_pad": "padding counted in the average",
+    "interpolation": "interpolation of the resize",
     "activation": "recurrent activation",
     "recurrent_activation": "recurrent activation",
     "reverse": "direction of the sequence",

@@ -1,5 +1,6 @@
 """A tensor that a forward has made with functions -> the calls that made it, as data, and what edits make of them."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from inspect import signature
@@ -14,7 +15,7 @@ from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
 
 PLAIN = (bool, int, float, str, slice, type(Ellipsis), type(None))
-IN_PLACE = tuple(f"__i{name}__" for name in ("add", "sub", "mul", "div", "truediv", "pow", "floordiv"))
+IN_PLACE = re.compile(r"__i(?!nvert|ndex|nt)\w+__")
 MOST = 24  # calls of one step
 
 
@@ -70,7 +71,7 @@ class Program:
 def _called(made: Made) -> Any:
     """Of several tensors the one that was gone on with. ValueError for what works in place: its input is gone."""
     name = getattr(made.function, "__name__", "")
-    if (name.endswith("_") and not name.endswith("__")) or name in IN_PLACE or made.kwargs.get("inplace"):
+    if (name.endswith("_") and not name.endswith("__")) or IN_PLACE.fullmatch(name) or made.kwargs.get("inplace"):
         raise ValueError(f"{name} works in place")
     output = made.function(*made.args, **made.kwargs)
     return output if isinstance(output, torch.Tensor) else _tensors(output)[made.output]
