@@ -79,6 +79,10 @@ EXACT: dict[str, tuple[Then, Then]] = {
         lambda x: x * 0.1,
         Call(lambda x: tf.cast(tf.cast(x, tf.float32) * 0.1, tf.float32)),
     ),
+    "a range in float32": (
+        lambda x: x + (torch.arange(4, dtype=x.dtype) / 3).view(4, 1, 1),
+        Call(lambda x: ops.cast(x, "float32") + ops.arange(4, dtype="float32") / 3),
+    ),
     "rescaling": (lambda x: x * 0.1 + 0.3, layers.Rescaling(0.1, 0.3)),
     "rescaling by a list": (
         lambda x: x * x.new_tensor(LIST).view(4, 1, 1) - x.new_tensor(LIST[::-1]).view(4, 1, 1),
@@ -238,3 +242,21 @@ def test_what_is_read_of_a_weight_is_known_by_its_numbers() -> None:
     assert is_of(array[1:3].copy(), [weight])
     assert not is_of(array * np.float32(1.1), [weight])
     assert not is_of(np.float32(0.1), [weight])
+
+
+class Reversible(layers.Embedding):
+    """With a head of its own for the way back, as an embedding of untied weights has it."""
+
+    def build(self, shape: Any = None) -> None:
+        super().build(shape)
+        self.reverse_embeddings = self.add_weight(shape=(self.output_dim, self.input_dim), name="reverse_embeddings")
+
+
+def test_a_head_that_no_lookup_reads_is_no_weight() -> None:
+    ours = nn.Sequential(OrderedDict(ids=nn.Embedding(7, 4), fc=nn.Linear(4, 5)))
+    x = keras.Input((6,), dtype="int64")
+    theirs = keras.Model(x, layers.Dense(5, name="fc")(Reversible(7, 4, name="ids")(x)))
+    ids = np.random.default_rng(0).integers(0, 7, (2, 6))
+    assert parity.check(ours, theirs, ids, weights="copy").ok
+    theirs.get_layer("ids").embeddings.assign_add(np.full((7, 4), 1e-5, np.float32))
+    assert not parity.check(ours, theirs, ids, weights="keep").ok

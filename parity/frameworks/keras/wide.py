@@ -17,6 +17,9 @@ from parity.models.arrays import is_coarse
 
 INSIDE = ("keras.src.backend.", "tensorflow.")  # whose kernels know where they need float32
 
+# What makes an array of a dtype that is asked for.
+MAKERS = ("arange", "array", "eye", "full", "identity", "linspace", "logspace", "ones", "tri", "zeros")
+
 _kept = [True]  # whether float32 is replaced now
 _told: list[Callable[[Any], None]] = []  # who is told of float32 that is made float64
 
@@ -24,7 +27,7 @@ _told: list[Callable[[Any], None]] = []  # who is told of float32 that is made f
 @contextmanager
 def keeping_float64() -> Iterator[None]:
     """Let the backend's `cast` and `convert_to_tensor` give float64 wherever float32 is asked for."""
-    core = keras.src.backend.core
+    core, core_numpy = keras.src.backend.core, keras.src.backend.numpy
     cast, convert = core.cast, core.convert_to_tensor
     own = f"keras.src.backend.{keras.backend.backend()}."
     with ExitStack() as stack:
@@ -33,6 +36,8 @@ def keeping_float64() -> Iterator[None]:
                 asked = not name.startswith(own) or module is core
                 stack.enter_context(_patched(module, "cast", cast, partial(_cast, asked)))
                 stack.enter_context(_patched(module, "convert_to_tensor", convert, partial(_convert, asked)))
+        for name in MAKERS:
+            stack.enter_context(_patched(core_numpy, name, getattr(core_numpy, name), _make))
         tensorflow = sys.modules.get("tensorflow")
         if tensorflow is not None:  # Keras's own backend calls it too, and a program written for it
             stack.enter_context(_patched(tensorflow, "cast", tensorflow.cast, _tensorflow_cast))
@@ -69,6 +74,14 @@ def telling(told: Callable[[Any], None]) -> Iterator[None]:
         yield
     finally:
         _told.remove(told)
+
+
+def _make(make: Any, *args: Any, **kwargs: Any) -> Any:
+    """An array that the program asks for in float32, which is what it computes in."""
+    dtype = kwargs.get("dtype")
+    if _kept[0] and dtype is not None and _is_float(dtype):
+        kwargs["dtype"] = _wide(dtype)
+    return make(*args, **kwargs)
 
 
 def _cast(asked: bool, cast: Any, x: Any, dtype: Any) -> Any:

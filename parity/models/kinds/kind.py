@@ -91,7 +91,7 @@ class Kind:
     family: str = ""  # of a recurrent kind: what its cell and its sequence have in common, which is its weights
     gates: int = 0  # of a recurrent kind: its kernels have as many blocks of rows
     states: int = 0  # what it carries from step to step
-    trained: Names = ()  # tensors of Keras's layer that training alone reads and writes: no weights
+    trained: Names = ()  # tensors of Keras's layer that its call in evaluation does not read: no weights
     fold: Callable[[Weights, Static, str], Weights | None] | None = None  # one that the other side has no place for
     normalises: str = ""  # subtracts means and divides by deviations, each over the "batch", "groups" or "features"
     squeezed: bool = False  # a global pool: (N, C, 1, 1) in torch and (N, C) in Keras are the same tensor
