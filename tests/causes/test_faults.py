@@ -47,6 +47,7 @@ def test_every_fault_at_three_depths_of_three_variants(fault: Fault, family: str
     check_fault(fault, family, side, depth)
 
 
+@pytest.mark.slow
 def test_three_variants_have_three_places_for_every_fault() -> None:
     for kind, families in SUITED.items():
         assert len({CONFIGS[family] for family in families}) == 3, kind

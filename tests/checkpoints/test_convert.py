@@ -174,7 +174,7 @@ def test_counters_go_between_torch_files_and_not_into_keras(tmp_path: Path) -> N
     assert "19 batch counters left out: Keras has none" in done.notes
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".safetensors"])
+@pytest.mark.parametrize("suffix", [pytest.param(".weights.h5", marks=pytest.mark.slow), ".safetensors"])
 def test_verify_proves_and_refuses(
     tmp_path: Path, source: Path, suffix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,9 +171,9 @@ def keras_output(model: keras.Model) -> np.ndarray:
 @pytest.mark.parametrize(
     ("suffix", "top"),
     [
-        (".weights.h5", True),
         (".keras", False),
-        *(pytest.param(*rest, marks=pytest.mark.slow) for rest in ((".weights.h5", False), (".keras", True))),
+        *(pytest.param(".weights.h5", top, marks=pytest.mark.slow) for top in (True, False)),
+        pytest.param(".keras", True, marks=pytest.mark.slow),
         *(pytest.param(".h5", top, marks=pytest.mark.slow) for top in (True, False)),
     ],
 )

@@ -131,6 +131,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_traces_keep_all_inputs(tmp_path: Path) -> None:
     words = *OWN, "--input", "ids=6:int64:0-50", "--input", "kinds=6", "--input", "mask=6:bool"
     first, second = str(tmp_path / "torch.trace"), str(tmp_path / "keras.trace")

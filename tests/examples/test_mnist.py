@@ -64,7 +64,7 @@ def killed(name: str, folder: Path, *arguments: object) -> None:
     assert not (folder / "result.json").exists(), "it was done before it was killed"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["mnist_keras", pytest.param("mnist_torch", marks=pytest.mark.slow)])
 def test_resumes_bit_for_bit_after_kill_9(
     name: str, npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,7 +164,8 @@ def test_dropout_on_other_backends(backend: str, tool: str, options: list[str]) 
     assert json.loads(done.stdout)["verdict"] == "match"
 
 
-@pytest.mark.parametrize("fault", ["biased_variance", pytest.param("gradient_stopped", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["biased_variance", "gradient_stopped"])
 def test_a_fault_in_training_on_jax(fault: str) -> None:
     require("jax")
     faulty = [f"tests.checks.training_models:{fault}" if word.endswith("keras_basic") else word for word in TRAINED]

@@ -50,7 +50,7 @@ np.testing.assert_allclose(keras.ops.convert_to_numpy(norm.moving_variance), x[:
 
 
 @pytest.mark.usefixtures("floatx64")
-@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize("backend", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
 def test_a_backend_computes_trains_and_saves_as_tensorflow(backend: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed, so Keras cannot run on it")
