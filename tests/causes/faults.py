@@ -139,7 +139,9 @@ FAULTS = [
     Fault("biased layer in bfloat16", BIASED, "reduced precision", *lowered("bfloat16")),
     Fault("not copied", CONV, "weight not copied", planting.zeroed_torch, planting.zeroed_keras),
     Fault("one weight off by 1e-6", CONV, "weight not copied", planting.off_torch, planting.off_keras),
-    Fault("one channel permuted", CONV, "weight not copied", planting.permuted_torch, planting.permuted_keras),
+    Fault(
+        "one channel permuted", CONV, "channels of a weight permuted", planting.permuted_torch, planting.permuted_keras
+    ),
     Fault(
         "group order",
         GROUPED,

@@ -153,7 +153,7 @@ DROPPING = (
     [
         ("torch", "check", ["--gradients"]),
         pytest.param("torch", "train", ["--steps", "2"], marks=pytest.mark.slow),
-        ("jax", "train", ["--steps", "2"]),
+        pytest.param("jax", "train", ["--steps", "2"], marks=pytest.mark.slow),
     ],
 )
 def test_dropout_on_other_backends(backend: str, tool: str, options: list[str]) -> None:

@@ -134,7 +134,7 @@ def test_the_same_numbers_in_another_shape_are_told(gradients: bool) -> None:
     wrong = checked(lambda o, y: o[:, 0], lambda o, y: o)
     assert not wrong.ok
     assert wrong.cause is not None
-    assert "the shapes are [3] in torch and [3, 3]" in wrong.cause.evidence
+    assert wrong.cause.evidence.startswith("torch's calls with getitem left out: the gap closes from other shapes")
 
 
 def test_truth_values_and_whole_numbers() -> None:

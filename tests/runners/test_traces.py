@@ -40,7 +40,10 @@ def shortened(report: Any) -> Any:
     return rows, causes, report["first"], report["static"], report["unmatched"], report["verdict"]
 
 
-@pytest.mark.parametrize(("target", "code"), [pytest.param(EQUAL, 0, id="match", marks=pytest.mark.slow), pytest.param(OTHER, 1, id="mismatch")])
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [pytest.param(EQUAL, 0, id="match", marks=pytest.mark.slow), pytest.param(OTHER, 1, id="mismatch")],
+)
 def test_the_report_is_that_of_a_check(target: list[str], code: int, tmp_path: Path) -> None:
     ours, theirs = captured(tmp_path, target)
     found = document(
