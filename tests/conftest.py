@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch  # noqa: F401 - first, so that nothing of it is missing beside TensorFlow
@@ -11,6 +12,34 @@ import torch  # noqa: F401 - first, so that nothing of it is missing beside Tens
 import parity  # noqa: F401 - whose import hook loads triton before TensorFlow, see parity.frameworks.triton_first
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+# A file is one worker's: the longest come first, or the other would wait for the last.
+LONGEST = (
+    "frameworks/test_kinds.py",
+    "checks/test_lockstep.py",
+    "causes/test_faults.py",
+    "frameworks/test_backends.py",
+    "twins/test_layers.py",
+    "twins/test_fold.py",
+    "checks/test_gradients.py",
+    "cli/test_check.py",
+    "cli/test_train.py",
+    "examples/test_examples.py",
+    "twins/test_grouped.py",
+    "checkpoints/test_naming.py",
+    "cli/test_inputs.py",
+    "checks/test_own_steps.py",
+    "twins/test_keras_citizen.py",
+    "examples/test_notebooks.py",
+    "twins/test_backends.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files named in LONGEST first, in that order; the others and each file's tests stay in theirs."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -185,6 +185,7 @@ def test_unknown_weights_are_refused() -> None:
         parity.check(nn.Sequential(nn.LSTM(4, 2)), own.keras_plain(), np.zeros((2, 4)))
 
 
+@pytest.mark.slow
 def test_a_model_of_keras_applications() -> None:
     """No name is torch's; padding is done by layers before, and shortcuts run first."""
     import resnet_torch

@@ -40,7 +40,9 @@ def test_committed_notebook_was_run_and_names_no_machine(name: str) -> None:
     assert not re.search(r"(^|[\s'\"])(/[a-z]+/|[A-Z]:\\)", "\n".join(texts))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "tour" else ()) for name in NAMES]
+)
 def test_notebook_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.run(notebooks.main, "notebooks", [name, "--output", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{tmp_path / name}.ipynb\n"

@@ -40,7 +40,10 @@ def shortened(report: Any) -> Any:
     return rows, causes, report["first"], report["static"], report["unmatched"], report["verdict"]
 
 
-@pytest.mark.parametrize(("target", "code"), [(EQUAL, 0), (OTHER, 1)], ids=["match", "mismatch"])
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [pytest.param(EQUAL, 0, id="match"), pytest.param(OTHER, 1, id="mismatch", marks=pytest.mark.slow)],
+)
 def test_the_report_is_that_of_a_check(target: list[str], code: int, tmp_path: Path) -> None:
     ours, theirs = captured(tmp_path, target)
     found = document(
