@@ -23,7 +23,7 @@ lint: .venv/.test ## ruff and mypy
 	$(PY) -m mypy
 
 # Most of a test is one thread that traces and compiles, so two tests run side by side; a file's tests share what they made.
-# The longest files come first (tests/conftest.py), not those of the most tests.
+# The files come in the order of tests/conftest.py, the longest first, not in that of their numbers of tests.
 PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 pytest: .venv/.test

@@ -1,7 +1,7 @@
 """What a framework's adapter must be: a `Side`, a model that can be walked, read, set and run step by step."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, Expected, Look, Names, Visit
 
 from .forcing import SideGradients
+
+R = TypeVar("R")
 
 
 class Codec(NamedTuple):
@@ -153,3 +155,12 @@ def weights_of(side: Side, path: str) -> dict[str, Array]:
     """One layer's tensors, by torch's names and in torch's layout, in float64."""
     found = ((name.rpartition("."), array) for name, array in side.weights())
     return {name: array.astype(np.float64) for (owner, _, name), array in found if owner == path}
+
+
+def fitting(ask: Callable[[Reruns], R | None], side: Side) -> R | None:
+    """What a side makes again; None where a hypothesis does not fit, as it well may not."""
+    reruns = side.reruns()
+    try:
+        return None if reruns is None else ask(reruns)
+    except Exception:  # noqa: BLE001 - whatever a framework says of data that does not fit: it is no answer
+        return None

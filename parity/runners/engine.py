@@ -7,13 +7,13 @@ import gc
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from parity.errors import ParityError
 from parity.frameworks.adapter import Trained, Trainer, adapter, title
 from parity.frameworks.forcing import SideGradients
 from parity.frameworks.overlay import lay_over
-from parity.frameworks.side import Reruns, Side, weights_of
+from parity.frameworks.side import Side, fitting, weights_of
 from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
@@ -32,17 +32,6 @@ from .lessons import ShelfBoard, Taught, judgements
 from .recorder import Recorder
 from .recording import Place, Recording, Shelf
 from .runner import Distances, Emit, Keys
-
-R = TypeVar("R")
-
-
-def _fitting(ask: Callable[[Reruns], R | None], side: Side) -> R | None:
-    """What a side makes again; None where a hypothesis does not fit, as it well may not."""
-    reruns = side.reruns()
-    try:
-        return None if reruns is None else ask(reruns)
-    except Exception:  # noqa: BLE001 - whatever a framework says of data that does not fit: it is no answer
-        return None
 
 
 class Stopped(Exception):
@@ -180,13 +169,13 @@ class Engine:
         self._recorder.anchored(emit, recording, look, sound)
 
     def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
-        return _fitting(lambda reruns: reruns.layer(kind, inputs, weights, static), self._side)
+        return fitting(lambda reruns: reruns.layer(kind, inputs, weights, static), self._side)
 
     def calls(self, key: str) -> tuple[Call, ...]:
-        return _fitting(lambda reruns: reruns.calls(key), self._side) or ()
+        return fitting(lambda reruns: reruns.calls(key), self._side) or ()
 
     def edited(self, key: str, edits: Sequence[Edit]) -> Array | None:
-        return _fitting(lambda reruns: reruns.edited(key, edits), self._side)
+        return fitting(lambda reruns: reruns.edited(key, edits), self._side)
 
     def replay(self, emit: Emit[Step], look: Look) -> None:
         self._recorder.replay(emit, look)

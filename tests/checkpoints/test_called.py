@@ -112,11 +112,11 @@ def test_no_row_of_families_knows_our_own_names() -> None:
     from parity.checkpoints.naming import to_stored
     from parity.checkpoints.schemes import SCHEMES, STYLES
 
-    keys = [list(random_tensors(name)) for name in ("resnet18", "resnet50_keras", SMALL)]
+    networks = [list(random_tensors(name)) for name in ("resnet18", "resnet50_keras", SMALL)]
     for scheme in SCHEMES:
         for style in STYLES[scheme.layout]:
-            for own in keys:
-                stored = [to_stored(scheme, style, key) for key in own]
+            for keys in networks:
+                stored = [to_stored(scheme, style, key) for key in keys]
                 assert family([each.name for each in stored if each is not None]) is None, scheme.name
 
 

@@ -40,11 +40,8 @@ def test_committed_notebook_was_run_and_names_no_machine(name: str) -> None:
     assert not re.search(r"(^|[\s'\"])(/[a-z]+/|[A-Z]:\\)", "\n".join(texts))
 
 
-LONG = "tour"  # of two minutes; what it calls has tests of its own
-
-
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == LONG else name for name in NAMES]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "tour" else ()) for name in NAMES]
 )
 def test_notebook_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.run(notebooks.main, "notebooks", [name, "--output", str(tmp_path)]) == 0

@@ -43,9 +43,7 @@ FOREIGN = {
     "parity/causes/edits/compared.py": {"concatenate"},
     "parity/causes/edits/edit.py": {"permute"},
     "parity/causes/edits/around.py": {"add"},
-    "parity/causes/regions.py": {"dropout", "minimum", "maximum", "tanh", "add"},
     "parity/checks/operations.py": {"softmax"},
-    "parity/frameworks/torch/calls.py": {"add"},
 }
 
 

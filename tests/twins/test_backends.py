@@ -50,17 +50,27 @@ np.testing.assert_allclose(keras.ops.convert_to_numpy(norm.moving_variance), x[:
 
 
 @pytest.mark.usefixtures("floatx64")
-@pytest.mark.parametrize("backend", ["torch", pytest.param("jax", marks=pytest.mark.slow)])
-def test_a_backend_computes_trains_and_saves_as_tensorflow(backend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        pytest.param("torch", tuple(NETS), id="torch"),
+        pytest.param("jax", ("same", "grouped"), id="jax"),
+        pytest.param("jax", tuple(NETS), id="jax, all", marks=pytest.mark.slow),  # it compiles for each
+    ],
+)
+def test_a_backend_computes_trains_and_saves_as_tensorflow(
+    backend: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed, so Keras cannot run on it")
+    nets = {name: NETS[name] for name in names}
     x = np.random.default_rng(0).random((4, 33, 33, 3))
     np.save(tmp_path / "x.npy", x)
     keras.utils.set_random_seed(0)  # a norm whose variance starts near 0 would amplify the rounding
-    models = {name: resnet_keras.ResNet(config) for name, config in NETS.items()}
+    models = {name: resnet_keras.ResNet(config) for name, config in nets.items()}
     for name, model in models.items():
         model.save_weights(tmp_path / f"{name}.weights.h5")
-    code = ELSEWHERE.format(backend=backend, folder=tmp_path, nets=NETS)
+    code = ELSEWHERE.format(backend=backend, folder=tmp_path, nets=nets)
     run_python(code, KERAS_BACKEND=backend, JAX_ENABLE_X64="1")  # it computes in float64
     for name, model in models.items():
         assert gap(np.load(tmp_path / f"{name}.before.npy"), model(x)) < BOUND

@@ -96,7 +96,7 @@ def test_what_one_machine_exports_runs_on_another(tmp_path: Path) -> None:
         run_python(load, TF_ENABLE_ONEDNN_OPTS="0")
 
 
-@pytest.mark.slow  # as the machine has it, it runs with the other examples
+@pytest.mark.slow
 @ONEDNN
 def test_the_example_with_a_resnext(onednn: str, tmp_path: Path) -> None:
     words = ["--size", "4", "--batch-size", "1", "--repeats", "1", "--plot", str(tmp_path / "a.png")]

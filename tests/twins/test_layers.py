@@ -187,8 +187,21 @@ def value_and_gradients(call: Any, layer: Any, x: tf.Tensor, mode: Callable[...,
 RUNS = [(mode, dtype) for dtype in ("float32", "float64") for mode in MODES]
 
 
-@pytest.mark.parametrize(("mode", "dtype"), [*RUNS, ("graph", "bfloat16"), ("graph", "float16"), ("xla", "bfloat16")])
-@pytest.mark.parametrize("options", GROUPED, ids=lambda options: "-".join(map(str, options.values())))
+# Every form in one way to run, one form in every way; all of both are of the exhaustive sweep.
+GROUPED_RUNS = [
+    pytest.param(
+        options,
+        dtype,
+        mode,
+        id="-".join(map(str, [*options.values(), mode, dtype])),
+        marks=() if (mode, dtype) == ("graph", "float32") or options is GROUPED[1] else pytest.mark.slow,
+    )
+    for options in GROUPED
+    for mode, dtype in [*RUNS, ("graph", "bfloat16"), ("graph", "float16"), ("xla", "bfloat16")]
+]
+
+
+@pytest.mark.parametrize(("options", "dtype", "mode"), GROUPED_RUNS)
 @pytest.mark.parametrize("kernels", ["as chosen", "without a gradient"])
 def test_grouped_convolution_is_kerass(
     kernels: str, options: dict[str, Any], dtype: str, mode: str, monkeypatch: pytest.MonkeyPatch

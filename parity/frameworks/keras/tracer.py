@@ -27,6 +27,7 @@ from .inputs import layout_of
 from .operations import listening, replaced
 from .parts import is_of
 from .source import joined
+from .stages import STAGES
 from .walk import Part, base_call, keras_scopes
 from .wide import as_it_is, telling
 
@@ -258,7 +259,7 @@ def owner_of(layer: Any) -> Any:
 def _runner(found: Found, owner: Any, call: Callable[..., Any], fused: bool) -> Callable[..., Any]:
     if not isinstance(found.layer, Part):
         return partial(_linear, owner, call) if fused else call
-    return partial(PARTS[found.layer.name], owner)
+    return partial(STAGES[found.layer.name], owner)
 
 
 def _close(own: Array, exact: Array) -> bool:
@@ -286,23 +287,3 @@ def _linear(layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> 
         return call(*args, **kwargs)
     finally:
         layer.__dict__["activation"] = activation
-
-
-def _depthwise(layer: Any, x: Any) -> Any:
-    settings = layer.strides, layer.padding, layer.data_format, layer.dilation_rate
-    return ops.depthwise_conv(x, layer.depthwise_kernel, *settings)
-
-
-def _pointwise(layer: Any, x: Any) -> Any:
-    x = ops.conv(x, layer.pointwise_kernel, 1, "valid", layer.data_format)
-    if not layer.use_bias:
-        return x
-    last = layer.data_format == "channels_last"
-    return ops.add(x, ops.reshape(layer.bias, (1, *(1,) * layer.rank, -1) if last else (1, -1, *(1,) * layer.rank)))
-
-
-PARTS: dict[str, Callable[..., Any]] = {
-    "depthwise": _depthwise,
-    "pointwise": _pointwise,
-    "activation": lambda layer, x: layer.activation(x),
-}

@@ -18,7 +18,7 @@ from parity.models.arrays import is_coarse
 INSIDE = ("keras.src.backend.", "tensorflow.")  # whose kernels know where they need float32
 
 # What makes an array of a dtype that is asked for.
-MAKERS = ("arange", "array", "eye", "full", "identity", "linspace", "logspace", "ones", "tri", "zeros")
+MAKERS = ("arange", "array", "eye", "full", "linspace", "logspace", "ones", "tri", "zeros")
 
 _kept = [True]  # whether float32 is replaced now
 _told: list[Callable[[Any], None]] = []  # who is told of float32 that is made float64

@@ -1,7 +1,7 @@
 """A torch model as a Side: walk it, read and set its weights, run it and see every layer."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -28,10 +28,11 @@ from parity.models.steps import NOTHING, Expected, Look, Names, Step, Visit, is_
 from .calls import Program
 from .effective import effective
 from .embedded import fitted
+from .modes import evaluating, own_dtype, typed
 from .recurrent import on, owner_of, time_first
 from .reruns import TorchReruns
 from .settings import is_fresh, torch_initial, torch_static, torch_trained
-from .tracer import TorchTrace, typed
+from .tracer import TorchTrace
 from .walk import bare_tensors, in_copy, torch_tensors, walk_torch
 from .wide import default_dtype
 from .wrappers import seated, training_copy, uncompiled, unwrapped
@@ -145,7 +146,7 @@ class TorchSide:
 
     def _run(self, x: Inputs) -> Any:
         """Call the model as it is."""
-        call, tensors = self._call(x), self._tensors_of(x, _own_dtype(self.model))
+        call, tensors = self._call(x), self._tensors_of(x, own_dtype(self.model))
         return self.model(*filled(call.args, tensors), **filled(call.kwargs, tensors))
 
     def _tensors_of(self, x: Inputs, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -208,7 +209,7 @@ class TorchSide:
     def run(self, x: Given, dtype: str = "", training: bool = False) -> None:
         x = inputs_of(x)
         model = training_copy(self.model) if training else self.model
-        own = DTYPES[dtype] if dtype else _own_dtype(model)
+        own = DTYPES[dtype] if dtype else own_dtype(model)
         call, tensors = self._call(x), self._tensors_of(x, own)
         mode = nullcontext() if training else evaluating(model)
         kept = typed(model, own) if dtype else nullcontext()
@@ -273,24 +274,6 @@ def _raise_on_foreign(used: set[int], model: nn.Module) -> None:
             f"{len(used)} tensors are computed with, and {len(own)} are the torch model's: the others are of another "
             "model, or of layers in a plain list or dictionary; hold them in nn.ModuleList or nn.ModuleDict"
         )
-
-
-def _own_dtype(model: nn.Module) -> torch.dtype:
-    """What the model computes in as it is: the dtype of its first parameter that is no whole number."""
-    return next((x.dtype for x in model.parameters() if x.is_floating_point()), torch.get_default_dtype())
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and every module's own mode again afterwards: one in `eval()` among others may be frozen so."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        for module, _ in modes:
-            module.training = False
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _randomizer(seed: int) -> Any:

@@ -1,8 +1,7 @@
 """Run a torch model and see every module, and every known function that a forward calls itself."""
 
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from parity.models.steps import Look, Names, Visit
 
 from .calls import Made as HeardCall, Program
 from .drawing import noise_of_function, noise_of_module
+from .modes import typed
 from .overridden import Overridden, Reached, is_split
 from .recurrent import owner_of, run_through, takes
 from .undrawn import undrawn
@@ -274,20 +274,6 @@ class TorchTrace(Trace):
     @property
     def channels_last(self) -> bool:
         return False
-
-
-@contextmanager
-def typed(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """The module's parameters and buffers in `dtype`; afterwards they hold the same memory as before."""
-    tensors = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.dtype != dtype]
-    before = [t.data for t in tensors]
-    try:
-        for t in tensors:
-            t.data = t.data.to(dtype)
-        yield
-    finally:
-        for t, data in zip(tensors, before, strict=True):
-            t.data = data
 
 
 class _Ear(TorchFunctionMode):
