@@ -3,6 +3,8 @@
 import importlib
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from parity.errors import ModelError, ParityError, TargetError, words
@@ -14,27 +16,36 @@ from .side import Side
 def build(spec: str, framework: str) -> Any:
     """The model at "package.module:attribute": a model, or a factory, called without arguments if none follow a "?"."""
     spec, _, arguments = spec.partition("?")
-    module_name, _, name = spec.partition(":")
-    if not module_name or not name:
-        raise TargetError(
-            f"--{framework} must be package.module:factory, and is {spec!r}; name the function after a colon"
-        )
-    try:
+    module_name, name = parts(spec, framework, "factory")
+    with told_of(f"the {framework} model {spec} must be built"):
         value = attribute(module_name, name, framework)
         made = callable(value) and not is_model(value, framework)
         model = value(**json.loads(arguments or "{}")) if made else value
-    except ParityError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"the {framework} model {spec} must be built, and raised {words(error)}; run it alone first"
-        ) from error
     if not is_model(model, framework):
         raise TargetError(
             f"{spec} must give a {model_of(framework).title}, and gives a {type(model).__name__}; "
             "return the model from it"
         )
     return model
+
+
+def parts(spec: str, option: str, what: str = "function") -> tuple[str, str]:
+    """The module and the name of "package.module:name", of which --option says what it is. Raises TargetError."""
+    module, _, name = spec.partition(":")
+    if not module or not name:
+        raise TargetError(f"--{option} must be package.module:{what}, and is {spec!r}; name the function after a colon")
+    return module, name
+
+
+@contextmanager
+def told_of(must: str) -> Iterator[None]:
+    """Say of what a user's own code raises what it `must` do. Raises ModelError."""
+    try:
+        yield
+    except ParityError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{must}, and raised {words(error)}; run it alone first") from error
 
 
 def attribute(module_name: str, name: str, framework: str) -> Any:

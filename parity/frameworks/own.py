@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from parity.errors import ModelError, ParityError, TargetError, words
+from parity.errors import TargetError
 
-from .build import attribute
+from .build import attribute, parts, told_of
 
 TRUE = ("y_true", "true", "target", "label", "truth", "y_t")  # how a parameter for targets may start
 
@@ -15,20 +15,9 @@ def loaded(spec: Any, option: str, *classes: type) -> Callable[..., Any]:
     """The function, an instance, or an instance of one of `classes`. Raises TargetError where there is none."""
     if not isinstance(spec, str):
         return _called(f"the {option}", spec, classes)
-    module, _, name = spec.partition(":")
-    if not module or not name:
-        raise TargetError(
-            f"--{option} must be package.module:function, and is {spec!r}; name the function after a colon"
-        )
-    try:
-        value = attribute(module, name, option)
-        return _called(f"--{option} {spec}", value, classes)
-    except ParityError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"--{option} {spec} must be imported, and raised {words(error)}; run it alone first"
-        ) from error
+    module, name = parts(spec, option)
+    with told_of(f"--{option} {spec} must be imported"):
+        return _called(f"--{option} {spec}", attribute(module, name, option), classes)
 
 
 def _called(who: str, value: Any, classes: tuple[type, ...]) -> Callable[..., Any]:

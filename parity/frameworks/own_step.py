@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import ModelError, ParityError, TargetError, words
+from parity.errors import ParityError, TargetError, words
 from parity.models.arrays import Array
 
-from .build import attribute
+from .build import attribute, parts, told_of
 
 Batch = tuple[Any, ...]
 AS_ONE = ("batch", "data")  # how an argument that is a pair of x and y may start
@@ -24,20 +24,10 @@ AS_ONE = ("batch", "data")  # how an argument that is a pair of x and y may star
 
 def stepping(spec: str, option: str, model: Any) -> Callable[..., float]:
     """What a batch is given to. Raises TargetError where there is none."""
-    module, _, name = spec.partition(":")
-    if not module or not name:
-        raise TargetError(
-            f"--{option} must be package.module:function, and is {spec!r}; name the function after a colon"
-        )
-    try:
+    module, name = parts(spec, option)
+    with told_of(f"--{option} {spec} must be imported"):
         value = _anew(module, name, option)
         step, takes = _made(value, model) if callable(value) else (value, None)
-    except ParityError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"--{option} {spec} must be imported, and raised {words(error)}; run it alone first"
-        ) from error
     if not callable(step) or takes is None:
         raise TargetError(
             f"--{option} {spec} must be a function of (model, x, y), or of a model, which gives one of (x, y), and "
