@@ -43,6 +43,7 @@ FOREIGN = {
     "parity/causes/edits/compared.py": {"concatenate"},
     "parity/causes/edits/edit.py": {"permute"},
     "parity/causes/edits/around.py": {"add"},
+    "parity/causes/regions.py": {"add"},
     "parity/checks/operations.py": {"softmax"},
 }
 
