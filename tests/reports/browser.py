@@ -73,3 +73,19 @@ class Opened:
             for one in found
             if one["impact"] in ("serious", "critical")
         ]
+
+
+def in_every_window(test: Any) -> Any:
+    """Run a test on a phone and on a desktop, in light and in dark, where there is a browser."""
+    test = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])(test)
+    test = pytest.mark.parametrize("scheme", ["light", "dark"])(test)
+    return needs_browser(pytest.mark.browser(test))
+
+
+def opens_without_a_fault(browser: Any, file: Path, size: tuple[int, int], scheme: str) -> None:
+    """Nothing said on the console, nothing asked of a network, nothing wider than the window, all of it accessible."""
+    opened = Opened(browser, file, size, color_scheme=scheme)
+    assert opened.said == []
+    assert opened.asked == [file.as_uri(), "data:,"][: len(opened.asked)]
+    assert opened.overflow == 0
+    assert opened.violations() == []

@@ -15,7 +15,7 @@ from parity.reports.pages.plot import HEIGHT, error_plot
 from parity.reports.pages.report_page import overview_page, report_page
 from parity.reports.pages.report_view import layer_views, stages, tree
 
-from .browser import DESKTOP, PHONE, Opened, needs_browser
+from .browser import DESKTOP, PHONE, Opened, in_every_window, needs_browser, opens_without_a_fault
 from .documents import mismatch, resnet50, step
 
 COMMAND = "python -m parity.check resnet50 --seed 3"
@@ -179,16 +179,9 @@ def test_a_planted_fault_reaches_the_page() -> None:
     assert "The square is the image" in text
 
 
-@needs_browser
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@in_every_window
 def test_it_renders_and_is_accessible(browser: Any, file: Path, size: tuple[int, int], scheme: str) -> None:
-    opened = Opened(browser, file, size, color_scheme=scheme)
-    assert opened.said == []
-    assert opened.asked == [file.as_uri(), "data:,"][: len(opened.asked)]
-    assert opened.overflow == 0
-    assert opened.violations() == []
+    opens_without_a_fault(browser, file, size, scheme)
 
 
 @needs_browser

@@ -13,7 +13,7 @@ from parity import sidebyside
 from parity.reports.sidebyside import measured
 from parity.reports.sidebyside.measured import facts
 
-from .browser import DESKTOP, PHONE, Opened, needs_browser
+from .browser import DESKTOP, PHONE, Opened, in_every_window, needs_browser, opens_without_a_fault
 from .documents import resnet50
 
 
@@ -129,16 +129,9 @@ def test_it_measures_by_itself(tmp_path: Path) -> None:
     assert "0.downsample.0" in (tmp_path / "page.html").read_text()
 
 
-@needs_browser
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@in_every_window
 def test_it_renders_and_is_accessible(browser: Any, file: Path, size: tuple[int, int], scheme: str) -> None:
-    opened = Opened(browser, file, size, color_scheme=scheme)
-    assert opened.said == []
-    assert opened.asked == [file.as_uri(), "data:,"][: len(opened.asked)]
-    assert opened.overflow == 0
-    assert opened.violations() == []
+    opens_without_a_fault(browser, file, size, scheme)
 
 
 @needs_browser

@@ -9,7 +9,7 @@ import pytest
 from parity.reports.pages.curves import HEIGHT, curves
 from parity.reports.pages.training_page import training_page
 
-from .browser import DESKTOP, PHONE, Opened, needs_browser
+from .browser import in_every_window, opens_without_a_fault
 from .documents import training
 from .test_report import text_of
 
@@ -62,16 +62,9 @@ def test_a_single_step_and_equal_values_can_be_drawn(values: list[Any]) -> None:
         assert not re.search("nan|inf", plot.curves[0].path)
 
 
-@needs_browser
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@in_every_window
 def test_it_renders_and_is_accessible(browser: Any, file: Path, size: tuple[int, int], scheme: str) -> None:
-    opened = Opened(browser, file, size, color_scheme=scheme)
-    assert opened.said == []
-    assert opened.asked == [file.as_uri(), "data:,"][: len(opened.asked)]
-    assert opened.overflow == 0
-    assert opened.violations() == []
+    opens_without_a_fault(browser, file, size, scheme)
 
 
 def test_the_command_writes_it(monkeypatch: Any, tmp_path: Path, capsys: Any) -> None:
