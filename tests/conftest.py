@@ -25,6 +25,7 @@ LONGEST = (
     "checks/test_lockstep.py",
     "causes/test_faults.py",
     "frameworks/test_backends.py",
+    "twins/test_norms.py",
     "twins/test_layers.py",
     "twins/test_fold.py",
     "checks/test_gradients.py",
@@ -35,7 +36,7 @@ LONGEST = (
     "checkpoints/test_naming.py",
     "cli/test_inputs.py",
     "checks/test_own_steps.py",
-    "twins/test_keras_citizen.py",
+    "twins/test_keras_saved.py",
     "examples/test_notebooks.py",
     "twins/test_backends.py",
 )

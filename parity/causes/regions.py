@@ -32,7 +32,7 @@ CAUSES = dict.fromkeys(AXES, "another axis") | {
     "approximate": "approximate",
 }
 SCALED = re.compile("r?(mul|add|sub)|(true)?div")  # by a number of the program's own
-LEFT_OUT = {"mul": "gate missing or extra", "add": "shortcut missing"}
+LEFT_OUT = {kind.functions[0]: kind.alone for kind in KINDS if kind.merges and kind.alone and kind.functions}
 ACTIVATIONS = tuple(kind.functions[0] for kind in KINDS if kind.activation and kind.functions)
 ALIKE = (
     (*(kind.functions[0] for kind in KINDS if kind.merges and kind.commutes and kind.functions), "sub", "div"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from parity.models.edits import Mend
-from parity.models.kinds import Kind, named
+from parity.models.kinds import KINDS, Kind, named
 from parity.models.source import Written
 from parity.models.steps import StepInfo
 from parity.verdict.cause import Cause
@@ -11,7 +11,8 @@ from parity.verdict.cause import Cause
 from .report import Report
 from .sources import SIDES, Programs
 
-ABOUT = ("activation", "softmax", "function", "kind of")  # in the names of the causes that a lone operation has
+ALONE = tuple(dict.fromkeys(kind.alone for kind in KINDS if kind.activation))
+ABOUT = (*ALONE, "activation", "function", "kind of")  # in the names of the causes that a lone operation has
 
 
 def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Iterator[tuple[Mend, Written]]:

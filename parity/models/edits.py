@@ -11,8 +11,8 @@ class Mend:
     """What one side must be given that it has not, before it is known how that side's program writes it.
 
     action: "set" gives the layer or function at fault a setting, `name` and `value` in torch's terms; None: the value
-    that the other side has. "permute" gives a flattened image's axes torch's order first, `value`. "replace" puts the
-    kind `name`, with the settings `value`, in its place, "after" behind it; "without" leaves it out.
+    that the other side has. "channels first" gives a flattened image's axes torch's order first, `value`. "replace"
+    puts the kind `name`, with the settings `value`, in its place, "after" behind it; "without" leaves it out.
     "mode" lets it run in the model's own; "as the other" writes the expression as the other program does, whose lines
     are the `value` and the cause the `name`.
     """

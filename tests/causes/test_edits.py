@@ -217,7 +217,7 @@ def test_torch_s_padding() -> None:
 
 def test_a_permutation_before_a_flatten() -> None:
     text = "y = layers.Flatten()(x)\n"
-    made = edited(text, ("layers.Flatten()",), [Mend("permute", value=(3, 1, 2))], kind="flatten")
+    made = edited(text, ("layers.Flatten()",), [Mend("channels first", value=(3, 1, 2))], kind="flatten")
     assert made == "y = layers.Flatten()(layers.Permute((3, 1, 2))(x))\n"
 
 

@@ -3,9 +3,7 @@
 In float64, to 1e-12 of the outputs' scale, in both directions: their file into our models, our file into theirs.
 """
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import keras
@@ -14,85 +12,16 @@ import pytest
 import torch
 
 import parity
-import resnet_keras
 import resnet_torch
 from parity.checkpoints.source import read_source
 from parity.errors import CheckpointError
-from parity.frameworks.keras.side import KerasSide
-from parity.frameworks.torch.side import TorchSide
 
-BOUND = 1e-12
-OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-
-
-def library(name: str) -> ModuleType:
-    """Import an oracle, or skip and say why."""
-    for operator in ("nms", "qnms"):  # torchvision describes them, and has none that fits a CPU build of torch
-        if not hasattr(torch.ops.torchvision, operator):
-            OPERATORS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    try:
-        return importlib.import_module(name)
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"{name} is no oracle here, it cannot be imported: {error}")
-
-
-def randomised(model: torch.nn.Module) -> torch.nn.Module:
-    generator = torch.Generator().manual_seed(0)
-    for name, tensor in model.state_dict().items():
-        if tensor.ndim == 1:
-            low, high = (0.5, 1.5) if name.endswith(("weight", "running_var")) else (-0.3, 0.3)
-            tensor.uniform_(low, high, generator=generator)
-    return model.eval().double()
-
-
-def randomised_keras(model: keras.Model) -> keras.Model:
-    draw = np.random.default_rng(0)
-    for variable in model.weights:
-        if len(variable.shape) == 1:
-            low, high = (0.5, 1.5) if variable.name in ("gamma", "moving_variance") else (-0.3, 0.3)
-            variable.assign(draw.uniform(low, high, variable.shape))
-    return model
-
-
-def gap(actual: Any, expected: Any) -> float:
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert actual.shape == expected.shape
-    return float(np.abs(actual - expected).max() / np.abs(expected).max())
-
-
-def image() -> np.ndarray:
-    """float64 that float32 holds exactly: a functional Keras model rounds its input to float32 in every policy."""
-    return np.random.default_rng(1).standard_normal((2, 3, 64, 64), dtype="f4").astype("f8")
-
-
-def our_outputs(path: Path, model: str | None = None) -> dict[str, np.ndarray]:
-    """What both of our models answer with a checkpoint's weights, in float64."""
-    found = read_source(path, model)
-    name, options = found.architecture.name, found.architecture.options
-    ours = getattr(resnet_torch, name)(**options).eval().double()
-    side = TorchSide(ours)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    try:
-        twin = getattr(resnet_keras, name)(**options)
-    finally:
-        keras.config.set_dtype_policy(before)
-    for canonical, tensor in found.tensors.items():
-        side.load(canonical, tensor.value)
-        KerasSide(twin).load(canonical, tensor.value)
-    with torch.no_grad():
-        outputs = {"torch": ours(torch.from_numpy(image())).numpy()}
-    return outputs | {"keras": np.asarray(twin(image().transpose(0, 2, 3, 1), training=False))}
+from .libraries import BOUND, HUB, gap, image, library, our_outputs, randomised, randomised_keras, torch_output
 
 
 def check_against(path: Path, expected: Any, model: str | None = None) -> None:
     for framework, actual in our_outputs(path, model).items():
         assert gap(actual, expected) < BOUND, framework
-
-
-def torch_output(model: torch.nn.Module, pick: Any = lambda output: output) -> np.ndarray:
-    with torch.no_grad():
-        return pick(model(torch.from_numpy(image()))).numpy()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2"])
@@ -197,12 +126,6 @@ def test_keras_applications(suffix: str, top: bool, tmp_path: Path) -> None:
         assert gap(keras_output(theirs), expected) == 0
 
 
-HUB: dict[str, dict[str, Any]] = {
-    "resnet18": {"block_type": "basic_block", "stackwise_num_blocks": [2, 2, 2, 2]},
-    "resnet50": {"block_type": "bottleneck_block", "stackwise_num_blocks": [3, 4, 6, 3]},
-}
-
-
 @pytest.mark.parametrize("name", HUB)
 @pytest.mark.parametrize("head", [True, False])
 def test_keras_hub(name: str, head: bool, tmp_path: Path) -> None:
@@ -259,67 +182,3 @@ def test_akamaster(option: str, tmp_path: Path) -> None:
     expected = {name.removeprefix("module."): tensor for name, tensor in renamed.items() if tensor.ndim}
     assert back.keys() == expected.keys()
     assert all(torch.equal(back[name], tensor) for name, tensor in expected.items())
-
-
-class Logits(torch.nn.Module):
-    """A transformers model as a function of an image."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.model(x).logits
-
-
-def live_timm(folder: Path) -> tuple[Any, Path]:
-    model = randomised(library("timm").create_model("resnext50_32x4d", num_classes=7)).float()
-    torch.save(model.state_dict(), folder / "timm.pth")
-    return model, folder / "timm.pth"
-
-
-def live_transformers(folder: Path) -> tuple[Any, Path]:
-    library("torchvision")
-    transformers = library("transformers")
-    config = transformers.ResNetConfig(
-        depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512], layer_type="basic", num_labels=7
-    )
-    model = randomised(transformers.ResNetForImageClassification(config)).float()
-    model.save_pretrained(folder)
-    return Logits(model).eval(), folder / "model.safetensors"
-
-
-def live_applications(folder: Path) -> tuple[Any, Path]:
-    options = {"weights": None, "classes": 7, "classifier_activation": None, "input_shape": (64, 64, 3)}
-    model = randomised_keras(keras.applications.ResNet50(**options))
-    model.save_weights(folder / "applications.weights.h5")
-    return model, folder / "applications.weights.h5"
-
-
-def live_hub(folder: Path) -> tuple[Any, Path]:
-    hub = library("keras_hub")
-    filters = {"input_conv_filters": [64], "input_conv_kernel_sizes": [7], "stackwise_num_filters": [64, 128, 256, 512]}
-    body = hub.models.ResNetBackbone(
-        **filters, **HUB["resnet18"], stackwise_num_strides=[1, 2, 2, 2], use_pre_activation=False
-    )
-    model = randomised_keras(hub.models.ResNetImageClassifier(backbone=body, num_classes=7, preprocessor=None))
-    model.save_weights(folder / "hub.weights.h5")
-    return model, folder / "hub.weights.h5"
-
-
-@pytest.mark.parametrize("live", [live_timm, live_transformers, live_applications, live_hub])
-def test_parity_check_beside_the_living_model(live: Any, tmp_path: Path) -> None:
-    """Layer by layer: their own model in one framework, ours with their checkpoint in the other."""
-    model, path = live(tmp_path)
-    found = read_source(path, None)
-    name, options = found.architecture.name, found.architecture.options
-    theirs_is_torch = isinstance(model, torch.nn.Module)
-    twin = getattr(resnet_keras if theirs_is_torch else resnet_torch, name)(**options)
-    side = KerasSide(twin) if theirs_is_torch else TorchSide(twin.eval())
-    for canonical, tensor in found.tensors.items():
-        side.load(canonical, tensor.value)
-    pair = (model, twin) if theirs_is_torch else (twin, model)
-    report = parity.check(*pair, image())
-    assert report.ok, report.first
-    assert max(layer.inherited.error for layer in report.layers) < BOUND
-    assert not report.static

@@ -1,6 +1,5 @@
 """Lock-step training in both frameworks: equal runs agree; planted faults are caught at their step and named."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,29 +10,9 @@ from parity.errors import InternalError, WorkerError
 from parity.models.recipe import made
 from parity.models.targets import Target
 from parity.reports.terminal.training import text
-from parity.runners.remote import both_frameworks
-from parity.verdict.training import TrainingReport
 
-from .training_models import ROWS, SHAPE
-
-MODELS = "tests.checks.training_models"
-
-
-@pytest.fixture(scope="module")
-def sides() -> Iterator[tuple[Any, Any]]:
-    """Both frameworks, started once: a process takes any number of models, one after another."""
-    with both_frameworks() as processes:
-        yield processes
-
-
-def compare(sides: Any, optimizer: str, model: str = "basic", fault: str = "", **given: Any) -> TrainingReport:
-    options = TrainingOptions(given.pop("dtype", "float64"), nudged=given.pop("nudged", 3))
-    recipe = made(optimizer, **{"steps": 4, "epoch_steps": 2, **given})
-    size = ROWS[model]["input_size"]
-    shape = (SHAPE[0], size, size)
-    target = Target(model, f"{MODELS}:torch_{model}", f"{MODELS}:{fault or f'keras_{model}'}", shape)
-    return compare_training(target, *sides, recipe, options, lambda text, done, total: None)
-
+from .lockstep import MODELS, compare, compare_pair
+from .training_models import SHAPE
 
 EQUAL: list[tuple[str, dict[str, Any]]] = [
     ("sgd", dict(weight_decay=1e-2)),
@@ -103,22 +82,6 @@ def test_fault_is_caught_at_its_step_and_named(
     assert last.count(report.fault.what) == 1 or report.fault.what == "weight"
 
 
-@pytest.mark.parametrize("mean", [0, pytest.param(1000, marks=pytest.mark.slow), 100000])
-@pytest.mark.parametrize("norm", ["twin", "biased"])
-def test_a_running_variance_is_judged_by_what_steps_add(sides: Any, norm: str, mean: int) -> None:
-    """What it starts at grows with the square of the activations' mean, and hides no fault."""
-    target = Target("far", f"{MODELS}:torch_far_{mean}", f"{MODELS}:keras_far_{norm}", SHAPE)
-    recipe = made("sgd", steps=4, epoch_steps=2)
-    report = compare_training(target, *sides, recipe, TrainingOptions("float64"), lambda text, done, total: None)
-    if norm == "twin":
-        assert report.ok, text(report)
-        return
-    assert report.fault is not None
-    assert (report.fault.step, report.fault.what, report.fault.path) == (1, "running_var", "1.running_var")
-    assert report.cause is not None
-    assert report.cause.name == "biased running variance", report.cause
-
-
 @pytest.mark.parametrize(("dtype", "mean"), [("float64", 0), ("float64", 100000), ("float32", 0)])
 def test_the_biased_variance_of_keras_own_norm_is_known(sides: Any, dtype: str, mean: int) -> None:
     """It is told once, undone, and everything else is judged to the end."""
@@ -134,66 +97,6 @@ def test_a_fault_of_a_norm_that_is_known_to_be_biased_is_caught(sides: Any) -> N
     report = compare_pair(sides, "torch_far_0", "stock_forgetful", "float64")
     assert report.fault is not None
     assert (report.fault.step, report.cause and report.cause.name) == (1, "wrong batch norm momentum"), text(report)
-
-
-MEANS = [0, 1000, 100000]
-
-
-def ends(*first: str) -> list[Any]:
-    """A case for every mean; the one between is of the exhaustive sweep alone."""
-    return [pytest.param(*first, mean, marks=pytest.mark.slow if mean == 1000 else ()) for mean in MEANS]
-
-
-def compare_pair(sides: Any, torch_model: str, keras_model: str, dtype: str, **given: Any) -> TrainingReport:
-    target = Target("pair", f"{MODELS}:{torch_model}", f"{MODELS}:{keras_model}", SHAPE)
-    recipe = made("sgd", **{"steps": 3, "epoch_steps": 2, **given})
-    return compare_training(target, *sides, recipe, TrainingOptions(dtype), lambda text, done, total: None)
-
-
-@pytest.mark.parametrize("mean", ends()[1:])
-def test_activations_far_from_0_stay_in_the_band_in_float32(sides: Any, mean: int) -> None:
-    """A norm magnifies what each activation, and their mean, has been rounded by."""
-    report = compare_pair(sides, f"torch_far_{mean}", "keras_far_twin", "float32")
-    assert report.ok, text(report)
-    assert report.runs[-1].dtype == "float32"
-
-
-@pytest.mark.parametrize(("fault", "mean"), [("coarse_norm", 0), *ends("coarse_conv")])
-def test_a_coarser_dtype_is_outside_the_band_at_every_mean(sides: Any, fault: str, mean: int) -> None:
-    """What float64 does not show: a layer that computes in bfloat16 where the model is in float32.
-
-    After a norm around 1,000 float32 itself has lost more digits than bfloat16 does.
-    """
-    report = compare_pair(sides, f"torch_far_{mean}", fault, "float32")
-    assert report.fault is not None
-    assert (report.fault.dtype, report.fault.step) == ("float32", 1)
-
-
-LOSSES = [
-    ("loss_doubled", "loss factor", 0),
-    *ends("loss_nearly", "loss factor"),
-    ("loss_summed", "loss reduction", 1000),
-    *ends("labels_smoothed", "label smoothing"),
-    ("of_probabilities", "loss function", 1000),
-]
-
-
-@pytest.mark.parametrize(("fault", "cause", "mean"), LOSSES)
-def test_another_loss_is_caught_and_named_at_every_mean_of_the_logits(
-    sides: Any, fault: str, cause: str, mean: int
-) -> None:
-    report = compare_pair(sides, f"torch_logits_{mean}", fault, "float64")
-    assert report.fault is not None
-    assert (report.fault.step, report.fault.what) == (1, "loss"), text(report)
-    assert report.cause is not None
-    assert report.cause.name == cause, report.cause
-
-
-@pytest.mark.parametrize("mean", ends())
-def test_the_same_loss_agrees_at_every_mean_of_the_logits(sides: Any, mean: int) -> None:
-    report = compare_pair(sides, f"torch_logits_{mean}", "keras_far_twin", "float32")
-    assert report.ok, text(report)
-    assert "loss" in report.runs[-1].steps[0].numbers
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])

@@ -17,13 +17,6 @@ TABLE = "parity/models/kinds/"
 NAMES = {kind.name for kind in KINDS}
 CLASSES = {name for kind in KINDS for name in kind.torch + kind.keras}
 # Words of files that other libraries write, which are spelt as a kind or a class of one is.
-SPELLED = {
-    *("AvgPool1d", "BatchNormalization", "CELU", "Conv3DTranspose", "Dense", "DepthwiseConv1D", "DepthwiseConv2D"),
-    *("ELU", "Flatten", "GELU", "GRU", "GroupNorm", "GroupNormalization", "LSTM", "LayerNorm", "LayerNormalization"),
-    *("LeakyReLU", "Linear", "LogSoftmax", "RMSNorm", "RMSNormalization", "ReLU", "SimpleRNN", "Softmax"),
-    *("UpSampling2D", "Upsample", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "batch_norm", "celu", "elu"),
-    *("gelu", "group_norm", "layer_norm", "leaky_relu", "log_softmax", "max_pool", "softmax"),
-}
 FOREIGN = {
     "parity/checkpoints/graph.py": {
         *("Conv2D", "BatchNormalization", "Dense", "Flatten", "ReLU"),
@@ -37,14 +30,6 @@ FOREIGN = {
         *("AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh"),
         *("LeakyReLU", "LogSoftmax", "Mish", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),
     },
-    # How programs spell their calls, which are operations and arguments before they are of a kind:
-    "parity/causes/edits/signatures.py": SPELLED,
-    "parity/causes/edits/operations.py": {"leaky_relu", "ReLU", "relu", "softmax"},
-    "parity/causes/edits/compared.py": {"concatenate"},
-    "parity/causes/edits/edit.py": {"permute"},
-    "parity/causes/edits/around.py": {"add"},
-    "parity/causes/regions.py": {"add"},
-    "parity/checks/operations.py": {"softmax"},
 }
 
 

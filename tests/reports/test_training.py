@@ -11,7 +11,7 @@ from parity.reports.pages.training_page import training_page
 
 from .browser import in_every_window, opens_without_a_fault
 from .documents import training
-from .test_report import text_of
+from .reported import text_of
 
 pytestmark = pytest.mark.quick
 

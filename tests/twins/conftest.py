@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import keras
 import pytest
 
-from .helpers import policy
+import resnet_keras
+
+from .citizens import trained
+from .helpers import TINY, policy
 
 
 @pytest.fixture
@@ -15,3 +18,14 @@ def floatx64() -> Iterator[None]:
     with policy("float64"):
         yield
     keras.config.set_floatx("float32")
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    return trained(resnet_keras.resnet18(**TINY))
+
+
+@pytest.fixture
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A summary is cropped to the terminal, and what is cropped cannot be checked."""
+    monkeypatch.setenv("COLUMNS", "250")

@@ -8,10 +8,10 @@ import ast
 from collections.abc import Callable, Sequence
 
 from parity.models.edits import Change
+from parity.models.kinds.signatures import Names, signature
 from parity.models.source import Source, Sources
 
 from .code import Code
-from .signatures import Names, signature
 
 Read = Callable[[Source], Code | None]  # the file that a line is in
 Changes = tuple[Code, list[Change]]

@@ -53,11 +53,10 @@ def _layer_before(code: Code, call: ast.Call, layer: str) -> list[Change] | None
         if given is None or isinstance(given, ast.Starred | ast.GeneratorExp):
             return None
         return [*imports, Change(code.start(given), code.start(given), f"{text}("), _closing(code, given)]
-    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "add":
-        statement = code.up(parent)
-        if len(parent.args) != 1 or not isinstance(statement, ast.Expr):
+    if isinstance(parent, ast.Call) and isinstance(code.up(parent), ast.Expr):  # a method puts it into a model
+        if parent.args != [call]:
             return None
-        at, margin = code.start(statement), " " * statement.col_offset
+        at, margin = code.start(parent), " " * parent.col_offset
         return [*imports, Change(at, at, f"{code.of_node(parent.func)}({text})\n{margin}")]
     if not _is_listed(code, call):
         return None

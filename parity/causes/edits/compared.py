@@ -7,6 +7,7 @@ import ast
 from typing import Any
 
 from parity.models.edits import Change
+from parity.models.kinds import KINDS
 from parity.models.source import Sources
 
 from .arguments import Changes, Read, call_of
@@ -14,7 +15,8 @@ from .code import Code
 
 OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 AXES = ("dim", "axis")
-JOINING = ("cat", "concat", "concatenate", "stack", "hstack", "vstack")
+ORDERED = tuple(name for kind in KINDS if kind.merges and not kind.commutes for name in kind.functions)
+JOINING = (*ORDERED, "stack", "hstack", "vstack")
 
 
 def as_the_other(lines: Sources, other: Sources, about: str, read: Read) -> Changes | None:

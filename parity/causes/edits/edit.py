@@ -89,7 +89,7 @@ def _done(mend: Mend, site: Site) -> Changes | None:
     side, written, read = site.side, site.written, site.read
     if mend.action == "set" and site.info is not None:
         return _padded(mend, site, site.info)
-    if mend.action == "permute" and side == "keras":
+    if mend.action == "channels first" and side == "keras":
         axes = tuple(mend.value)  # of (H, W, C), from 1, as Permute counts
         text = f"{{}}.transpose({{}}, {(0, *axes)})"
         return put_before(written, Before(f"Permute({axes})", ("keras.ops", text)), read)

@@ -8,7 +8,8 @@ import ast
 from typing import Any, NamedTuple
 
 from parity.models.edits import Change
-from parity.models.kinds import Kind
+from parity.models.kinds import KINDS, Kind
+from parity.models.kinds.signatures import TORCH
 from parity.models.source import Written
 
 from .arguments import Changes, Read, call_of, called
@@ -17,6 +18,7 @@ from .code import Code
 from .settings import SPELLED
 
 FUNCTIONS = {"torch": "torch.nn.functional", "keras": "keras.ops"}
+OWNERS = {name: kind.name for kind in reversed(KINDS) for name in kind.keras}  # the row that a class is of as it is
 KEPT = ("name", "dtype")  # arguments of any Keras layer
 
 
@@ -102,7 +104,7 @@ def layer_text(side: str, wanted: Operation) -> str | None:
         return None
     if side == "torch":
         return f"{wanted.kind.torch[0]}({arguments})" if wanted.kind.torch else None
-    own = next((name for name in wanted.kind.keras if name not in ("ReLU",) or wanted.kind.name == "relu"), None)
+    own = next((name for name in wanted.kind.keras if OWNERS[name] == wanted.kind.name), None)
     if own is not None:
         return f"{own}({arguments})"
     word = _word(wanted)
@@ -112,7 +114,8 @@ def layer_text(side: str, wanted: Operation) -> str | None:
 def _word(wanted: Operation) -> str | None:
     """The name by which Keras's `activation` is told; None for one with settings."""
     names = [name.rpartition(".")[2] for name in wanted.kind.operations]
-    return f'"{names[0]}"' if names and wanted.arguments("keras") == "" and wanted.kind.name != "leaky_relu" else None
+    told = wanted.arguments("keras") == "" and all(each.name in DEFAULTS["keras"] for each in wanted.kind.settings)
+    return f'"{names[0]}"' if names and told else None
 
 
 def _other_function(code: Code, call: ast.Call, side: str, wanted: Operation) -> Changes | None:
@@ -132,13 +135,13 @@ def function_text(code: Code, side: str, wanted: Operation, given: str) -> tuple
     home = FUNCTIONS[side]
     bound = code.bound(home)
     imports = [] if bound else [code.imported(home if side == "torch" else "keras")]
-    more = _axis(wanted.kind, side) + (f", {arguments}" if arguments else "")
+    more = _axis(names[0], side) + (f", {arguments}" if arguments else "")
     return f"{bound or home}.{names[0]}({given}{more})", imports
 
 
-def _axis(kind: Kind, side: str) -> str:
-    """torch's softmax has no default that it does not warn of."""
-    return ", dim=1" if side == "torch" and "softmax" in kind.name else ""
+def _axis(function: str, side: str) -> str:
+    """An axis has no default in torch that it does not warn of."""
+    return ", dim=1" if side == "torch" and "dim" in TORCH.get(function, ()) else ""
 
 
 def without(written: Written, read: Read) -> Changes | None:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from parity.models.kinds.settings import same_padding
+from parity.models.kinds.signatures import signature
 from parity.models.source import Written
 
 from .arguments import Changes, Read, call_of, called, literal_of, with_arguments
 from .around import Before, put_before
 from .settings import margins, sizes
-from .signatures import signature
 
 Pairs = list[tuple[int, int]]  # before and after, for every spatial axis
 Static = dict[str, Any]

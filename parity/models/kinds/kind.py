@@ -101,7 +101,7 @@ class Kind:
     pads: bool = False  # adds zeros around an image, as a layer behind it with padding of its own can
     padded: float | None = None  # what its own padding holds; None: it has none
     activation: bool = False  # is applied to what a layer gave, and may be forgotten or taken for another
-    alone: str = "missing or extra activation"  # of an activation: the fault's name where one side alone has it
+    alone: str = "missing or extra activation"  # of what has no weights: the fault's name where one side alone has it
     idempotent: bool = False  # applied twice, it is as applied once
     dead: tuple[float, ...] = ()  # outputs that it gives only where its derivative is zero: it sends nothing back there
     draws: Names = ()  # draws random numbers in training, but none where all of these attributes that it has are 0

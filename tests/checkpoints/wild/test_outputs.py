@@ -12,7 +12,7 @@ import parity
 from parity.checkpoints.source import read_source
 from parity.errors import CheckpointError
 from tests.checkpoints.helpers import SMALL, convert, random_tensors, save_safetensors
-from tests.checkpoints.test_sources import library, torch_output
+from tests.checkpoints.libraries import library, torch_output
 
 NAMES = {"timm": "resnet18", "transformers": "resnet50_v1", "transformers-backbone": "resnet18"}
 
@@ -42,7 +42,7 @@ def test_transformers_reads_its_folder(tmp_path: Path) -> None:
     parity.convert(path, f"{tmp_path / 'out'}/")
     theirs = transformers.ResNetForImageClassification.from_pretrained(tmp_path / "out").eval().double()
     assert theirs.config.num_labels == 5
-    from tests.checkpoints.test_sources import our_outputs
+    from tests.checkpoints.libraries import our_outputs
 
     expected = our_outputs(path)["torch"]
     assert np.abs(torch_output(theirs, lambda output: output.logits) - expected).max() < 1e-12 * np.abs(expected).max()
@@ -53,7 +53,7 @@ def test_timm_reads_its_folder(tmp_path: Path) -> None:
     path = source(tmp_path, "resnet18", num_classes=5)
     parity.convert(path, f"{tmp_path / 'out'}/", naming="timm")
     theirs = timm.create_model(f"local-dir:{tmp_path / 'out'}", pretrained=True).eval().double()
-    from tests.checkpoints.test_sources import our_outputs
+    from tests.checkpoints.libraries import our_outputs
 
     expected = our_outputs(path)["torch"]
     assert np.abs(torch_output(theirs) - expected).max() < 1e-12 * np.abs(expected).max()

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from parity.causes.edits.settings import SPELLED
-from parity.causes.edits.signatures import KERAS, SAME, TORCH, signature
+from parity.models.kinds.signatures import KERAS, SAME, TORCH, signature
 
 HOMES = {"torch": (torch.nn, F), "keras": (keras.layers, keras.ops, keras.ops.image, keras.activations)}
 IN_DOCUMENTATION = {"gelu", "avg_pool2d", "max_pool2d"}  # what is built in, or dispatched, has no signature to inspect
