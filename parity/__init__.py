@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .checkpoints.convert import Conversion
     from .checks.own import OwnConversion
-    from .checks.report import Report
+    from .reports.shown import ShownReport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,8 +60,11 @@ def check(
     targets: str = "",
     onednn: str = "as-is",
     mend: str = "keras",
-) -> "Report":
+) -> "ShownReport":
     """Compare two models that are in memory, on the input `x`, and return a `parity.checks.report.Report`.
+
+    The report is true where the models match; `str(report)` is the terminal's text, `report.save(path)` writes it as
+    `.json`, `.html`, `.md`, `.patch` or `.txt`, and a notebook shows its curve and its layers.
 
     x: an array (N, C, ...) in torch's order, or any pytree of arrays and tensors: a tuple holds arguments by position,
     a dict by keyword (of Keras's inputs too), and a list is one argument where a model needs no more.
@@ -79,10 +82,11 @@ def check(
     cannot be compared (layers without partner, unknown weights, nothing to compare).
     """
     from .checks.memory import check_models
+    from .reports.shown import ShownReport
 
     step = {"loss": loss, "targets": targets} if gradients or loss else {}
     how = {"dtype": dtype, "weights": weights, "onednn": onednn, "mend": mend}
-    return check_models(torch_model, keras_model, x, gradients=gradients, step=step, **how)
+    return ShownReport.of(check_models(torch_model, keras_model, x, gradients=gradients, step=step, **how))
 
 
 def assert_parity(torch_model: Any, keras_model: Any, x: Any, **options: Any) -> None:

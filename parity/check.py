@@ -27,6 +27,7 @@ from .cli import (
     positive,
     print_to_terminal,
     progress_bar,
+    stdout,
     target_name,
     tell,
     write_error,
@@ -200,10 +201,8 @@ def check_and_train(target: Target, arguments: argparse.Namespace) -> int:
     document = report.to_json() | {"training": training.to_json()}
     outputs.write(arguments, document | {"verdict": "match" if ok else "mismatch"})
     if outputs.prints(arguments):
-        from rich.console import Console
-
         print_to_terminal(report, arguments)
-        print_report(training, Console(soft_wrap=True), arguments.quiet)
+        print_report(training, stdout(), arguments.quiet)
     return MATCH if ok else MISMATCH
 
 

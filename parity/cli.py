@@ -27,6 +27,7 @@ from .reports import outputs
 from .reports.terminal.progress import progress_bar as progress_bar
 
 MATCH, MISMATCH, ERROR = 0, 1, 2
+BOUNDLESS = 10_000  # columns of a pipe
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -229,11 +230,16 @@ def deliver(report: Any, arguments: argparse.Namespace) -> int:
 
 def print_to_terminal(report: Any, arguments: argparse.Namespace) -> None:
     """The terminal report."""
-    from rich.console import Console
-
     from .reports.terminal.check import print_report
 
-    print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.layers, arguments.quiet)
+    print_report(report, stdout(), arguments.layers, arguments.quiet)
+
+
+def stdout() -> Any:
+    """rich's console. A pipe has no width of its own: nothing that goes into one is wrapped or shortened."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=BOUNDLESS, soft_wrap=True)
 
 
 def guarded(

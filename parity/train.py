@@ -29,6 +29,7 @@ from .cli import (
     name_map_of,
     progress_bar,
     shape_of,
+    stdout,
     target_name,
 )
 from .errors import ParityError, TargetError
@@ -144,11 +145,9 @@ def deliver(report: "TrainingReport", arguments: argparse.Namespace) -> int:
     """Write and print a report where `arguments` say, and return the exit code."""
     outputs.write(arguments, report.to_json())
     if arguments.json != "-":
-        from rich.console import Console
-
         from .reports.terminal.training import print_report
 
-        print_report(report, Console(soft_wrap=not sys.stdout.isatty()), arguments.quiet)
+        print_report(report, stdout(), arguments.quiet)
     return MATCH if report.ok else MISMATCH
 
 

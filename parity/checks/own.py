@@ -31,7 +31,7 @@ from .certificate import Part, certificate, certificate_of, described, written
 from .given import inputs_given
 from .memory import check_models, copy_model_weights
 from .options import SLICE
-from .report import Report
+from .report import Report, headline
 
 UNPROVEN = "not checked: nothing proves that both models compute the same (--no-check)"
 
@@ -115,7 +115,7 @@ def convert_models(
             (folder / place.name).write_text(written(document))
             os.replace(folder / place.name, place)
         os.replace(draft, goal)
-    notes = () if report is None else (str(report), *report.copied)
+    notes = () if report is None else (headline(report), *report.copied)
     return OwnConversion(source, destination, count, notes, report, place)
 
 

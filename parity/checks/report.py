@@ -73,12 +73,18 @@ class Report:
                 return layer
         return next((layer for layer in reversed(self.layers) if layer.faults), None)
 
-    def __str__(self) -> str:
-        """The verdict and the first layer's cause, each a sentence; `parity.assert_parity` has the whole text."""
-        cause = self.cause
-        return headline(self) + (f"\ncause: {cause.name} at {cause.path}: {cause.evidence}" if cause else "")
+    def __bool__(self) -> bool:
+        """`ok`: `assert parity.check(...)` is then what it says."""
+        return self.ok
 
-    __repr__ = __str__  # a notebook shows it, and the fields hold thousands of numbers
+    def __repr__(self) -> str:
+        """One line: the fields hold thousands of numbers."""
+        if self.ok:
+            return f"<Report MATCH {len(self.layers)} layers>"
+        failed = sum(not layer.ok for layer in self.layers)
+        cause = "" if self.cause is None else f": {self.cause.name}"
+        first = "" if self.first is None else f', first "{self.first}"{cause}'
+        return f"<Report MISMATCH {failed} of {len(self.layers)} layers{first}>"
 
     def to_json(self) -> dict[str, Any]:
         """The document that `--json` writes (schema 1). NaN and infinity become null: JSON has neither."""

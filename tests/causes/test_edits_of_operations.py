@@ -35,6 +35,7 @@ def edited(
         ("keras", 'layers.Activation("linear", name="e")', "elu", {"alpha": 1.0}, 'layers.ELU(name="e")'),
         ("keras", "layers.Activation(f)", "hard_silu", {}, 'layers.Activation("hard_silu")'),
         ("keras", 'layers.Dense(8, activation="relu")', "tanh", {}, 'layers.Dense(8, activation="tanh")'),
+        ("keras", 'layers.Dense(8, "relu", name="d")', "tanh", {}, 'layers.Dense(8, "tanh", name="d")'),
         ("keras", "layers.MaxPool2D(2)", "avg_pool", {}, "layers.AveragePooling2D(2)"),
         ("torch", "nn.Identity()", "elu", {"alpha": 0.5}, "nn.ELU(alpha=0.5)"),
         ("torch", "nn.ReLU(inplace=True)", "gelu", {"approximate": True}, 'nn.GELU(approximate="tanh")'),
@@ -51,6 +52,8 @@ def test_what_cannot_be_written_is_left_alone() -> None:
     tanh = Mend("replace", "gelu", {"approximate": True})  # Keras's Activation has no arguments
     assert edited("x = layers.ReLU()\n", tanh, ("layers.ReLU()",)) is None
     assert edited("x = layers.Dense(8, activation=f)\n", tanh, ("layers.Dense(8, activation=f)",)) is None
+    assert edited('x = MyDense(8, "relu")\n', Mend("replace", "tanh"), ('MyDense(8, "relu")',)) is None
+    assert edited("x = nn.PReLU()\n", Mend("replace", "tanh"), ("nn.PReLU()",), side="torch") is None  # has a weight
     norm = Mend("replace", "batch_norm", {})
     assert edited("x = layers.ReLU()\n", norm, ("layers.ReLU()",)) is None
 

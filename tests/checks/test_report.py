@@ -60,10 +60,9 @@ def test_a_weight_that_was_not_copied_is_sized_on_both_sides() -> None:
     with torch.no_grad():
         torch_model.fc.weight[3, 5] = 0.25
     report = parity.check(torch_model, keras_model, torch.zeros(1, 3, 32, 32).numpy())
-    verdict, cause = str(report).splitlines()
-    assert verdict.startswith("MISMATCH: ResNet and ResNet differ in ")
-    assert cause.startswith("cause: weight not copied at fc: ")
-    assert repr(report) == str(report)
+    lines = str(report).splitlines()
+    assert lines[-1].startswith("MISMATCH: ResNet and ResNet differ in ")
+    assert any(line.startswith("cause: weight not copied at fc: ") for line in lines)
     entry = next(entry for entry in report.static if entry.path == "fc")
     assert (entry.reference, entry.candidate) == ("at most 0.25", "0.25 away from it at [3, 5]")
 

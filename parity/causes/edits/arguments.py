@@ -61,7 +61,7 @@ def called(code: Code, call: ast.Call) -> str:
 
 def literal_of(code: Code, call: ast.Call, names: Names, name: str) -> object:
     """An argument's value where it is written out; None where it is not given, ... where it is something else."""
-    node = _argument(call, names, name)
+    node = argument_of(call, names, name)
     if node is None:
         return ... if any(keyword.arg is None for keyword in call.keywords) else None
     try:
@@ -71,7 +71,7 @@ def literal_of(code: Code, call: ast.Call, names: Names, name: str) -> object:
     return value
 
 
-def _argument(call: ast.Call, names: Sequence[str], name: str) -> ast.expr | None:
+def argument_of(call: ast.Call, names: Sequence[str], name: str) -> ast.expr | None:
     """The expression that a call gives for an argument, by name or by place."""
     by_name = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
     if by_name is not None:
@@ -84,7 +84,7 @@ def _argument(call: ast.Call, names: Sequence[str], name: str) -> ast.expr | Non
 def _given(
     lines: Sources, read: Read, code: Code, call: ast.Call, names: Sequence[str], name: str, text: str
 ) -> Changes | None:
-    node = _argument(call, names, name)
+    node = argument_of(call, names, name)
     if node is None:
         unknown = any(keyword.arg is None for keyword in call.keywords) or any(
             isinstance(argument, ast.Starred) for argument in call.args

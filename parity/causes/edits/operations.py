@@ -9,16 +9,22 @@ from typing import Any, NamedTuple
 
 from parity.models.edits import Change
 from parity.models.kinds import KINDS, Kind
-from parity.models.kinds.signatures import TORCH
+from parity.models.kinds.signatures import TORCH, signature
 from parity.models.source import Written
 
-from .arguments import Changes, Read, call_of, called
+from .arguments import Changes, Read, argument_of, call_of, called
 from .around import beside, listed_after
 from .code import Code
 from .settings import SPELLED
 
 FUNCTIONS = {"torch": "torch.nn.functional", "keras": "keras.ops"}
 OWNERS = {name: kind.name for kind in reversed(KINDS) for name in kind.keras}  # the row that a class is of as it is
+WEIGHTLESS = {"Activation"} | {
+    name.rpartition(".")[2]
+    for kind in KINDS
+    if not (kind.weights or kind.parts or kind.opaque)
+    for name in (*kind.torch, *kind.keras, *kind.functions, *kind.operations)
+}
 KEPT = ("name", "dtype")  # arguments of any Keras layer
 
 
@@ -61,11 +67,13 @@ def replaced(written: Written, side: str, wanted: Operation, read: Read) -> Chan
         return code, [_renamed(code, call, new)]
     if not wanted.kind.activation:
         return None
-    fused = next((keyword.value for keyword in call.keywords if keyword.arg == "activation"), None)
+    fused = argument_of(call, signature(name, side) or (), "activation")
     if side == "keras" and fused is not None and name != "Activation":
         text = _word(wanted)
         literal = isinstance(fused, ast.Constant) and isinstance(fused.value, str)
         return (code, [Change(code.start(fused), code.end(fused), text)]) if text and literal else None
+    if name not in WEIGHTLESS:  # with its call its weights would go
+        return None
     if written.made:
         return _other_layer(code, call, side, wanted)
     return _other_function(code, call, side, wanted)

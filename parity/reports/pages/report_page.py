@@ -53,7 +53,7 @@ def report_page(document: Document, command: str | None = None) -> str:
         pictures=[_picture(cause) for cause in causes],
         settings=settings(rows(document["static"], {layer.path: layer.kind for layer in layers})),
         tiles=_tiles(document, layers),
-        plots=list(_plots(document, layers, first)),
+        plots=list(plots_of(document, layers, first)),
         tree=tree(layers),
         statuses=sorted({layer.status for layer in layers}),
         number_names=NUMBERS,
@@ -61,14 +61,17 @@ def report_page(document: Document, command: str | None = None) -> str:
         missing=missing,
         number=lambda value: number_text(value, missing),
         words=VERDICTS,
-        sentence=re.sub(r"^[A-Z ]+: ", "", document.get("message") or _sentence(document)),
+        sentence=sentence_of(document),
         line=size(STRUCTURE_LINE),
         inherits=INHERITS,
         match=MATCH,
     )
 
 
-def _sentence(document: Document) -> str:
+def sentence_of(document: Document) -> str:
+    """What was found, without the word for it."""
+    if document.get("message"):
+        return re.sub(r"^[A-Z ]+: ", "", document["message"])
     same = "computes the same function" if document["verdict"] == "match" else "does not compute the same function"
     return f"{document['target']} {same} in PyTorch and Keras"
 
@@ -99,7 +102,7 @@ def _tiles(document: Document, layers: list[LayerView]) -> list[Tile]:
     return tiles
 
 
-def _plots(document: Document, layers: list[LayerView], first: LayerView | None) -> Any:
+def plots_of(document: Document, layers: list[LayerView], first: LayerView | None) -> Any:
     """("Forward pass", its picture) and, where a training step was compared, that of the gradients."""
     if not layers:
         return

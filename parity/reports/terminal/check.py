@@ -27,7 +27,8 @@ def print_report(report: Report, console: Any, layers: str = "summary", quiet: b
     if not quiet:
         most = LINES if layers != "all" else 10**6
         lines = detail(report, most - FRAME - FEWEST)
-        table = _table(report, layers, most - FRAME - len(lines))
+        names = max(NAMES, console.width - NUMBERS)
+        table = _table(_rows(report, layers, names), _headings(report), most - FRAME - len(lines))
         if table.row_count:
             console.print(table)
         for line in lines:
@@ -65,18 +66,21 @@ def stages(report: Report) -> Iterator[tuple[str, list[LayerResult]]]:
 Cells = tuple[bool, tuple[str, ...]]  # of a row: whether all is well in it, and what it says
 
 
-def _table(report: Report, layers: str, most: int) -> Any:
+def _headings(report: Report) -> tuple[str, ...]:
+    trained = any(layer.gradient for layer in report.layers)
+    return ("layers", "", "structure", "torch", "keras", *(["gradient"] if trained else []), "")
+
+
+def _table(found: Iterator[Cells], headings: tuple[str, ...], most: int) -> Any:
     """A table of at most so many rows: where there are more, those at fault first, and how many are left out."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    trained = any(layer.gradient for layer in report.layers)
-    names = ("layers", "", "structure", "torch", "keras", *(["gradient"] if trained else []), "")
-    for number, name in enumerate(names):
-        left = number in (0, len(names) - 1)
+    for number, name in enumerate(headings):
+        left = number in (0, len(headings) - 1)
         table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    rows = list(_rows(report, layers, trained))
+    rows = list(found)
     kept = set(range(len(rows)))
     if len(rows) > most:
         kept = set(sorted(kept, key=lambda number: rows[number][0])[: most - 1])
@@ -84,26 +88,31 @@ def _table(report: Report, layers: str, most: int) -> Any:
         table.add_row(*rows[number][1])
     left_out = [ok for number, (ok, _) in enumerate(rows) if number not in kept]
     if left_out:
-        table.add_row(f"and {len(left_out)} more rows (--layers all)", *[""] * (len(names) - 2), _status(all(left_out)))
+        table.add_row(
+            f"and {len(left_out)} more rows (--layers all)", *[""] * (len(headings) - 2), _status(all(left_out))
+        )
     return table
 
 
-def _rows(report: Report, layers: str, trained: bool) -> Iterator[Cells]:
+def _rows(report: Report, layers: str, widest: int) -> Iterator[Cells]:
     from rich.markup import escape
+
+    trained = any(layer.gradient for layer in report.layers)
 
     if layers == "summary":
         for name, group in stages(report):
             ok = all(layer.ok for layer in group)
-            yield ok, (escape(short(name, WIDEST)), f"{len(group)} layers", *_worst(group, trained), _status(ok))
+            yield ok, (escape(short(name, widest)), f"{len(group)} layers", *_worst(group, trained), _status(ok))
         return
     for layer in report.layers:
         if layers == "all" or not layer.ok:
             shape = "x".join(map(str, layer.step.shape))
-            name = layer.path if layers == "all" else short(layer.path, WIDEST)
+            name = layer.path if layers == "all" else short(layer.path, widest)
             yield layer.ok, (escape(f"{name} ({layer.kind})"), shape, *_worst([layer], trained), _status(layer.ok))
 
 
-WIDEST = 60  # characters of a path in a table
+NAMES = 60  # characters of a path in a table, at least
+NUMBERS = 60  # and of what stands beside it
 
 
 def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
