@@ -39,14 +39,14 @@ class Run:
     peak: int
 
 
-def run(arguments: list[str]) -> Run:
+def run(arguments: list[str], exits: Sequence[int] = (0,)) -> Run:
     """Run `python arguments` twice: once to take the time, once to watch the memory, which takes time itself.
 
-    Raises CalledProcessError if it fails.
+    Raises CalledProcessError if it ends with none of these exit codes.
     """
     start = time.perf_counter()
     process = _start(arguments)
-    _raise_unless_done(process)
+    _raise_unless_done(process, exits)
     seconds = time.perf_counter() - start
     process = _start(arguments)
     watched = psutil.Process(process.pid)
@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> Run:
     while process.poll() is None:
         peak = max(peak, _tree_memory(watched))
         time.sleep(0.05)
-    _raise_unless_done(process)
+    _raise_unless_done(process, exits)
     return Run(seconds, peak)
 
 
@@ -64,8 +64,8 @@ def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=output, env=environment)
 
 
-def _raise_unless_done(process: subprocess.Popen[bytes]) -> None:
-    if process.wait():
+def _raise_unless_done(process: subprocess.Popen[bytes], exits: Sequence[int]) -> None:
+    if process.wait() not in exits:
         raise subprocess.CalledProcessError(process.returncode, process.args)
 
 
@@ -79,12 +79,12 @@ def _tree_memory(process: psutil.Process) -> int:
     return total
 
 
-def side_by_side(commands: dict[str, list[str]], repeats: int) -> dict[str, list[Run]]:
+def side_by_side(commands: dict[str, list[str]], repeats: int, exits: Sequence[int] = (0,)) -> dict[str, list[Run]]:
     """Run the commands in turns, so that a busy moment of the machine meets all of them."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for _ in range(repeats):
         for name, arguments in commands.items():
-            runs[name].append(run(arguments))
+            runs[name].append(run(arguments, exits))
     return runs
 
 

@@ -106,20 +106,21 @@ class Comparing:
     ) -> Compared:
         sums: dict[str, Sums] = {}
         for number, x in enumerate(slices):
-            recording, steps = self._run(x) if first is None or number > 0 else first
+            dtype = self.options.dtype if number < len(self.slices) else "float64"  # another draw is of structure alone
+            recording, steps = self._run(x, dtype) if first is None or number > 0 else first
             doubtful = None if regions is None else regions.cuts.doubtful
             matched = match_steps(recording.steps, steps, doubtful)
             wiring, alone = without_lone_outputs(matched, [*recording.steps, *steps])
-            recording = watched(self.torch, recording, x, self.options.dtype, wiring)
+            recording = watched(self.torch, recording, x, dtype, wiring)
             ticks = Ticks(self.progress, 2 * len(slices) * len(wiring.steps), 2 * number * len(wiring.steps))
             found = structure(recording, self.keras, wiring, ticks)
             judge_again(found, recording, self.torch, self.keras, wiring)
             add_up(sums, found)
         return Compared(sums, wiring, alone, steps=recording.steps, keras_steps=steps)
 
-    def _run(self, x: Inputs) -> tuple[Recording, list[StepInfo]]:
-        recorded = self.torch.record(x, self.options.dtype)
-        steps = self.keras.prepare(x, self.options.dtype).result()
+    def _run(self, x: Inputs, dtype: str) -> tuple[Recording, list[StepInfo]]:
+        recorded = self.torch.record(x, dtype)
+        steps = self.keras.prepare(x, dtype).result()
         return recorded.result(), steps
 
 

@@ -85,7 +85,7 @@ TRAINED = [
 
 @pytest.mark.parametrize(("ours", "theirs", "name", "evidence"), TRAINED)
 def test_training_names_it(ours: str, theirs: str, name: str, evidence: str) -> None:
-    home = __name__
+    home = "tests.frameworks.fine_tuning"
     target = Target("both", f"{home}:{ours}", f"{home}:{theirs}", SHAPE[1:])
     found = train(target, made("sgd", steps=2, batch_size=4), "float64")
     assert found.cause is not None

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+unheard = torch._C.DisableTorchFunction  # no function mode and no subclass hears what runs in it
+
 
 def own_dtype(model: nn.Module) -> torch.dtype:
     """What the model computes in as it is: the dtype of its first parameter that is no whole number."""
@@ -27,13 +29,19 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def typed(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """The module's parameters and buffers in `dtype`; afterwards they hold the same memory as before."""
-    tensors = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.dtype != dtype]
-    before = [t.data for t in tensors]
+    """The module's parameters and buffers in `dtype`; afterwards they hold the same memory as before.
+
+    No tracer hears it: one that listens would cast every tensor that is asked for its type.
+    """
+    with unheard():
+        tensors = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.dtype != dtype]
+        before = [t.data for t in tensors]
     try:
-        for t in tensors:
-            t.data = t.data.to(dtype)
+        with unheard():
+            for t in tensors:
+                t.data = t.data.to(dtype)
         yield
     finally:
-        for t, data in zip(tensors, before, strict=True):
-            t.data = data
+        with unheard():
+            for t, data in zip(tensors, before, strict=True):
+                t.data = data

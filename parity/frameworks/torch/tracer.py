@@ -24,6 +24,7 @@ from .calls import Made as HeardCall, Program
 from .drawing import noise_of_function, noise_of_module
 from .modes import typed
 from .overridden import Overridden, Reached, is_split
+from .queries import DTYPE, asks
 from .recurrent import owner_of, run_through, takes
 from .undrawn import undrawn
 from .walk import torch_tensors
@@ -159,6 +160,10 @@ class TorchTrace(Trace):
         return any(is_coarse(x.detach().cpu().numpy()) for x in own)
 
     def _heard(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if asks(function):
+            return function(*args, **kwargs)
+        if function == DTYPE and self._is_held(args[0]):
+            return self.dtype
         if self.dtype == torch.float64:
             function, args, kwargs = in_float64(function, args, kwargs)
         parameters = {id(x) for x in self.tensors((args, kwargs)) if isinstance(x, nn.Parameter)}
