@@ -121,16 +121,21 @@ Given = Array | Inputs  # an array is a call's only input
 def inputs_of(x: Any) -> Inputs:
     """The inputs that `x` stands for: an array alone, or arrays in tuples (by position), dicts (by keyword), lists.
 
-    Raises ParityError where there is no array in it.
+    Raises ParityError where there is no array in it, or an empty one.
     """
     if isinstance(x, Inputs):
         return x
-    if not isinstance(x, tuple | list | Mapping) or _is_numbers(x):
-        return Inputs({"0": array_of(x)}, (Leaf("0"),))
     arrays: dict[str, Array] = {}
-    form = _form(x, "", arrays)
+    if not isinstance(x, tuple | list | Mapping) or _is_numbers(x):
+        arrays, form = {"0": array_of(x)}, (Leaf("0"),)
+    else:
+        form = _form(x, "", arrays)
     if not arrays:
         raise ParityError(f"x must hold at least one array, and {x!r:.80} holds none; give the models' input")
+    for name, array in arrays.items():
+        if 0 in array.shape:
+            shape = " x ".join(map(str, array.shape))
+            raise ParityError(f"input {name} must hold numbers, and is empty ({shape}); give at least one sample")
     return Inputs(arrays, form)
 
 

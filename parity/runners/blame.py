@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from parity.errors import ModelError, ParityError, internal, traced, words
+from parity.models.arrays import Array
 from parity.models.inputs import inputs_of
 
 from .engine import Engine
@@ -66,12 +69,33 @@ def _own(subject: str, engine: Engine, trains: bool) -> ModelError | None:
         except ParityError as told:  # what it needs is not there: a sentence already
             return ModelError(str(told))
         except Exception as error:  # noqa: BLE001 - whatever a user's model raises is told in one sentence
-            return _fails(subject, error, x, asked, training)
+            return _fails(subject, error, x, asked, training, _meant(engine, x) if not asked else "")
     return None
 
 
-def _fails(subject: str, error: Exception, x: Any, dtype: str, training: bool) -> ModelError:
-    must = "train" if training else "run"
+# How an input is often given otherwise than a torch model takes it, and what to pass then.
+MEANT: tuple[tuple[Callable[[Array], bool], Callable[[Array], Array], str], ...] = (
+    (lambda x: x.ndim > 2, lambda x: np.moveaxis(x, -1, 1), "with its channels on axis 1; pass np.moveaxis(x, -1, 1)"),
+    (lambda x: x.ndim > 0, lambda x: x[None], "with a batch axis in front; pass x[None]"),
+    (lambda x: x.dtype.kind in "iub", lambda x: x.astype("float32"), "of float32; pass x.astype('float32')"),
+)
+
+
+def _meant(engine: Engine, x: Any) -> str:
+    """What the model does run on, of what is often meant, and how to pass it; empty where it does on none."""
+    inputs = inputs_of(x)
+    for fits, other, told in MEANT if len(inputs.arrays) == 1 else ():
+        if fits(inputs.first):
+            try:
+                engine.run(inputs.with_arrays({name: other(inputs.first) for name in inputs.arrays}), "", False)
+            except Exception:  # noqa: BLE001 - it was not that
+                continue
+            return f"it runs on the same {told}"
+    return ""
+
+
+def _fails(subject: str, error: Exception, x: Any, dtype: str, training: bool, meant: str) -> ModelError:
+    must, step = "train" if training else "run", meant or "run it alone first"
     shapes = [tuple(array.shape) for array in inputs_of(x).arrays.values()]
     on = f"an input of {shapes[0]}" if len(shapes) == 1 else f"inputs of {', '.join(map(str, shapes))}"
     if dtype:
@@ -80,7 +104,7 @@ def _fails(subject: str, error: Exception, x: Any, dtype: str, training: bool) -
             "by itself, and runs as it is; let what its forward makes have the dtype of its input"
         )
     else:
-        text = f"{subject} must {must}, and raised {words(error)} on {on}, also by itself; run it alone first"
+        text = f"{subject} must {must}, and raised {words(error)} on {on}, also by itself; {step}"
     return _told(text, error)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import parity
-from parity.errors import InternalError, ModelError
+from parity.errors import InternalError, ModelError, ParityError
 from parity.frameworks.keras.tracer import KerasTrace
 from parity.frameworks.torch.tracer import TorchTrace
 from parity.runners.blame import HOME, raised_by_user
@@ -147,3 +147,34 @@ def test_running_by_itself_changes_nothing() -> None:
             np.array_equal(array, after[name]) and array.dtype == after[name].dtype for name, array in before.items()
         )
     assert torch_model.training
+
+
+IMAGE = np.random.default_rng(1).standard_normal((2, 3, 6, 5)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("x", "step"),
+    [
+        (IMAGE.transpose(0, 2, 3, 1), r"it runs on the same with its channels on axis 1; pass np.moveaxis\(x, -1, 1\)"),
+        (IMAGE[0, 0], r"it runs on the same with a batch axis in front; pass x\[None\]"),
+        ((IMAGE * 9).astype("uint8"), r"it runs on the same of float32; pass x.astype\('float32'\)"),
+        (np.zeros((2, 4, 6, 5), "float32"), "run it alone first"),
+        (np.zeros((0, 3, 6, 5), "float32"), r"must hold numbers, and is empty \(0 x 3 x 6 x 5\); give at least one"),
+    ],
+)
+def test_what_was_meant_is_told(x: Any, step: str) -> None:
+    """Only what the model was seen to run on."""
+    single = x.ndim == 2
+    ours = torch.nn.Conv1d(6, 4, 3) if single else torch.nn.Conv2d(3, 4, 3)
+    ours = torch.nn.Sequential(ours, torch.nn.BatchNorm1d(4)) if single else ours
+    theirs = keras.Sequential([keras.Input((5, 6) if single else (6, 5, 3)), keras.layers.Flatten()])
+    with pytest.raises(ParityError, match=f"; {step}$" if "empty" not in step else step):
+        parity.check(ours, theirs, x)
+
+
+def test_a_model_on_the_meta_device_is_one_sentence() -> None:
+    with torch.device("meta"):
+        ours = torch.nn.Linear(3, 4)
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    with pytest.raises(ParityError, match=r"must hold numbers, and the meta device, which has none, is where weight"):
+        parity.check(ours, theirs, np.zeros((2, 3), "float32"))

@@ -35,6 +35,7 @@ def unwrapped(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         names.append("torch.compile")
     _raise_without_layers(model)
     _raise_on_lazy(model)
+    _raise_on_meta(model)
     return model, tuple(dict.fromkeys(names))
 
 
@@ -73,6 +74,15 @@ def _raise_without_layers(model: nn.Module) -> None:
         raise ParityError(
             "the torch model must be made of layers, and is an exported graph of operations (torch.export), in which "
             "there are none; pass the module that it was made from, with its weights"
+        )
+
+
+def _raise_on_meta(model: nn.Module) -> None:
+    held = (*model.named_parameters(), *model.named_buffers())
+    if meta := [name for name, tensor in held if tensor.is_meta]:
+        raise ParityError(
+            f"the torch model must hold numbers, and the meta device, which has none, is where {few(meta)} lie; "
+            "make it with `model.to_empty(device='cpu')` and load its weights"
         )
 
 
