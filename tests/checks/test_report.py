@@ -1,10 +1,14 @@
 """What the terminal says, sentence by sentence: its reader has never seen this program before."""
 
+import io
+import re
+
 import pytest
 import torch
+from rich.console import Console
 
 import parity
-from parity.reports.terminal.check import text
+from parity.reports.terminal.check import print_report, text
 from tests.causes.faults import FAULTS
 
 from .families import layer_at, make
@@ -33,6 +37,22 @@ def test_one_line_stays_one_line() -> None:
     )
     assert len([line for line in lines if line.startswith("first failure: ")]) == 1
     assert max(map(len, lines)) > 120
+
+
+def test_what_lies_behind_a_fault_inherits_it() -> None:
+    torch_model, keras_model, x = make("basic")
+    with torch.no_grad():
+        torch_model.layer2[1].conv1.weight.mul_(2)
+    report = parity.check(torch_model, keras_model, x)
+    file = io.StringIO()
+    print_report(report, Console(file=file, width=200))
+    rows = {
+        line.split()[0]: line.split()[-1] for line in file.getvalue().splitlines() if re.search(r"\d layers  ", line)
+    }
+    assert rows == {
+        "stem": "match", "layer1": "match", "layer2": "MISMATCH", "layer3": "inherits",
+        "head": "inherits",
+    }  # fmt: skip
 
 
 def test_settings_alone_need_no_table() -> None:

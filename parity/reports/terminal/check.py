@@ -68,7 +68,7 @@ Cells = tuple[bool, tuple[str, ...]]  # of a row: whether all is well in it, and
 
 def _headings(report: Report) -> tuple[str, ...]:
     trained = any(layer.gradient for layer in report.layers)
-    return ("layers", "", "structure", "torch", "keras", *(["gradient"] if trained else []), "")
+    return ("layers", "", "inherited", "added", "torch", "keras", *(["gradient"] if trained else []), "")
 
 
 def _table(found: Iterator[Cells], headings: tuple[str, ...], most: int) -> Any:
@@ -89,7 +89,9 @@ def _table(found: Iterator[Cells], headings: tuple[str, ...], most: int) -> Any:
     left_out = [ok for number, (ok, _) in enumerate(rows) if number not in kept]
     if left_out:
         table.add_row(
-            f"and {len(left_out)} more rows (--layers all)", *[""] * (len(headings) - 2), _status(all(left_out))
+            f"and {len(left_out)} more rows (--layers all)",
+            *[""] * (len(headings) - 2),
+            MATCH if all(left_out) else MISMATCH,
         )
     return table
 
@@ -101,23 +103,28 @@ def _rows(report: Report, layers: str, widest: int) -> Iterator[Cells]:
 
     if layers == "summary":
         for name, group in stages(report):
-            ok = all(layer.ok for layer in group)
-            yield ok, (escape(short(name, widest)), f"{len(group)} layers", *_worst(group, trained), _status(ok))
+            cells = escape(short(name, widest)), f"{len(group)} layers", *_worst(group, trained)
+            yield all(layer.ok for layer in group), (*cells, _status(report, group))
         return
     for layer in report.layers:
         if layers == "all" or not layer.ok:
             shape = "x".join(map(str, layer.step.shape))
             name = layer.path if layers == "all" else short(layer.path, widest)
-            yield layer.ok, (escape(f"{name} ({layer.kind})"), shape, *_worst([layer], trained), _status(layer.ok))
+            yield (
+                layer.ok,
+                (escape(f"{name} ({layer.kind})"), shape, *_worst([layer], trained), _status(report, [layer])),
+            )
 
 
+MATCH, INHERITS, MISMATCH = "[green]match[/]", "[yellow]inherits[/]", "[red]MISMATCH[/]"
 NAMES = 60  # characters of a path in a table, at least
-NUMBERS = 60  # and of what stands beside it
+NUMBERS = 70  # and of what stands beside it
 
 
 def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
     numbers = (
         _size(max(layer.inherited.error for layer in group)),
+        _size(max(layer.added.error for layer in group)),
         f"{max(layer.reference.rms for layer in group):.1e}",
         f"{max(layer.candidate.rms for layer in group):.1e}",
     )
@@ -129,8 +136,12 @@ def _size(error: float) -> str:
     return "shapes" if error == float("inf") else f"{error:.1e}"
 
 
-def _status(ok: bool) -> str:
-    return "[green]match[/]" if ok else "[red]MISMATCH[/]"
+def _status(report: Report, group: list[LayerResult]) -> str:
+    """At fault, right on what something at fault gave it, or right."""
+    if not all(layer.ok for layer in group):
+        return MISMATCH
+    inherits = any(layer.inherited.error > STRUCTURE_LINE for layer in group) and not report.ok
+    return INHERITS if inherits else MATCH
 
 
 def detail(report: Report, most: int = LINES) -> list[str]:
