@@ -46,9 +46,8 @@ def test_what_lies_behind_a_fault_inherits_it() -> None:
     report = parity.check(torch_model, keras_model, x)
     file = io.StringIO()
     print_report(report, Console(file=file, width=200))
-    rows = {
-        line.split()[0]: line.split()[-1] for line in file.getvalue().splitlines() if re.search(r"\d layers  ", line)
-    }
+    lines = [line.split() for line in file.getvalue().splitlines() if re.search(r"\d layers  ", line)]
+    rows = {words[0]: words[-1] for words in lines}
     assert rows == {
         "stem": "match", "layer1": "match", "layer2": "MISMATCH", "layer3": "inherits",
         "head": "inherits",
