@@ -53,11 +53,6 @@ FAMILIES: tuple[Foreign, ...] = (
         r"standardized_conv2d|block\d\.unit\d+\.",
         "it standardises its kernels and normalises groups",
     ),
-    _row(
-        "weiaicunzai's ResNet for CIFAR",
-        r"conv[2-5]_x\.\d+\.residual_function\.",
-        "its stem is 3x3, and that of ours as wide 7x7",
-    ),
     _row("CLIP's ResNet", r"attnpool\.|visual\.attnpool", "it pools by attention and strides by averaging"),
     _row(
         "a ResNet with squeeze-and-excitation",

@@ -147,13 +147,6 @@ def recognize(shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> lis
     """The candidates. Raises CheckpointError, which names the nearest and every difference, where there is none."""
     found = candidates(shapes)
     if not found or any(faults.values()):
-        if not found and shapes.get("conv1.weight", ())[2:] == (3, 3) and "layer4.0.conv1.weight" in shapes:
-            raise CheckpointError(
-                f"{subject} must hold the tensors of one of the {len(variants())} variants, and holds a ResNet of four "
-                f"stages with a 3x3 stem, as for CIFAR in kuangliu's and weiaicunzai's repositories, and ours has 7x7; "
-                f"{OWN_MODEL}",
-                faults,
-            )
         nearest = [fitted(each.name, shapes) for each in found] or _nearest(shapes)
         if not nearest:
             strange = {"unexpected": [*faults.get("unexpected", ()), *shapes]}

@@ -202,9 +202,21 @@ def _architecture(
     told = [name for name in (found.model, *called) if name in fitting]
     preferred = [name for name in fitting if name.endswith(naming.scheme.prefers)]
     name = (told or preferred or list(fitting))[0]
+    if not (told or spoken or naming.scheme.bare):
+        _refuse_unsure(fitting[name], subject)
     others = [] if told else [each for each in fitting if each != name]
     doubt = () if found.model == name or spoken else (_doubt(fitting[name], others, path),)
     return fitting[name], (*notes, *doubt, *_usual_head(naming, spoken, shapes))
+
+
+def _refuse_unsure(taken: Architecture, subject: str) -> None:
+    """Raise CheckpointError for ImageNet's names on a 3x3 stem: as many repositories keep the max pool as leave it."""
+    if taken.config.stem == "cifar" and len(taken.config.depths) == 4:
+        raise CheckpointError(
+            f"{subject} must tell what follows its 3x3 stem, and does not: some repositories keep ImageNet's max pool "
+            f"there, or pad the stem by 2, with the very tensors of {taken.name}; nothing was written: if its stem is "
+            f"padded by 1 and no pool follows, name it with --model {taken.name}"
+        )
 
 
 def _doubt(taken: Architecture, others: list[str], path: Path) -> str:

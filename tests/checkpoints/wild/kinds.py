@@ -67,6 +67,24 @@ def nvidia(state: State) -> State:
     return renamed
 
 
+def kuangliu(state: State) -> State:
+    return {name.replace("downsample", "shortcut").replace("fc.", "linear."): t for name, t in state.items()}
+
+
+def weiaicunzai(state: State) -> State:
+    found = {}
+    for name, tensor in state.items():
+        path, _, leaf = name.rpartition(".")
+        stage, _, rest = path.partition(".")
+        if stage.startswith("layer"):
+            block, _, layer = rest.partition(".")
+            number = int(layer[-1]) * 3 - (3 if layer.startswith("conv") else 2)
+            inner = layer.replace("downsample", "shortcut") if "." in layer else f"residual_function.{number}"
+            path = f"conv{int(stage[5:]) + 1}_x.{block}.{inner}"
+        found[f"{ {'conv1': 'conv1.0', 'bn1': 'conv1.1'}.get(path, path) }.{leaf}"] = tensor
+    return found
+
+
 def paddle(state: State) -> State:
     words = {"running_mean": "_mean", "running_var": "_variance"}
     found = {}
@@ -119,6 +137,8 @@ TAKEN: dict[str, Callable[[State], Any]] = {  # converted without an option
     "detectron2 in a detector": lambda state: under("backbone.bottom_up.", detectron(body(state))),
     "children": children,
     "NVIDIA": nvidia,
+    "kuangliu": lambda state: {"net": under("module.", kuangliu(state)), "acc": 95.2, "epoch": 199},
+    "weiaicunzai": weiaicunzai,
     "Paddle": paddle,
     "MLX": mlx,
     "FSDP": fully_sharded,
@@ -132,27 +152,6 @@ TAKEN: dict[str, Callable[[State], Any]] = {  # converted without an option
 
 def state_head(state: State) -> State:
     return {"weight": state["fc.weight"], "bias": state["fc.bias"]}
-
-
-def four_stages(state: State) -> State:
-    """Of CIFAR's as others write it: as wide as ImageNet's, its stem 3x3; `shortcut` and `linear` in their words."""
-    found = {
-        "conv1.weight": torch.ones(64, 3, 3, 3),
-        "linear.weight": torch.ones(10, 512),
-        "linear.bias": torch.ones(10),
-    }
-    norms = {"bn1": 64}
-    for stage, width in enumerate((64, 128, 256, 512), 1):
-        for block in range(2):
-            path, before = f"layer{stage}.{block}", width // 2 if stage > 1 and not block else width
-            found[f"{path}.conv1.weight"] = torch.ones(width, before, 3, 3)
-            found[f"{path}.conv2.weight"] = torch.ones(width, width, 3, 3)
-            norms |= {f"{path}.bn1": width, f"{path}.bn2": width}
-            if before != width:
-                found[f"{path}.shortcut.0.weight"] = torch.ones(width, before, 1, 1)
-                norms[f"{path}.shortcut.1"] = width
-    leaves = ("weight", "bias", "running_mean", "running_var")
-    return found | {f"{path}.{leaf}": torch.ones(size) for path, size in norms.items() for leaf in leaves}
 
 
 Refused = tuple[Callable[[State], Any], str, dict[str, Any]]  # the file, what is said, and what makes it convert
@@ -199,11 +198,6 @@ REFUSED: dict[str, Refused] = {
     ),
 }
 REFUSED |= {
-    "kuangliu": (
-        lambda state: {"net": under("module.", four_stages(state)), "acc": 95.2},
-        "four stages with a 3x3 stem",
-        {},
-    ),
     "a Linear beside the head": (
         lambda state: state | {"gate.weight": torch.ones(64, 64), "gate.bias": torch.ones(64)},
         "take the network without a head with --headless",
