@@ -117,6 +117,15 @@ _CHILDREN = _rows(
     "{stage+3}.{block}.downsample.1",
     "9",
 )
+_BARE_CHILDREN = _rows(
+    "0",
+    "1",
+    "{stage+2}.{block}.conv{index}",
+    "{stage+2}.{block}.bn{index}",
+    "{stage+2}.{block}.downsample.0",
+    "{stage+2}.{block}.downsample.1",
+    "8",
+)
 _NVIDIA = _rows(
     "conv1",
     "bn1",
@@ -156,6 +165,7 @@ SCHEMES: tuple[Scheme, ...] = (  # of schemes that fit equally well, the first i
     Scheme("weiaicunzai", "torch", _WEIAICUNZAI, bare=True),
     Scheme("detectron2", "torch", _DETECTRON, prefers="_v1"),  # whose default strides in the 1x1, as MSRA's weights do
     Scheme("children", "torch", _CHILDREN),  # nn.Sequential(*resnet.children())
+    Scheme("children-cifar", "torch", _BARE_CHILDREN, bare=True),  # of one without its max pool
     Scheme("nvidia", "torch", _NVIDIA),
     Scheme("resnet_keras", "keras", _TWINS, bare=True),
     Scheme("keras-applications", "keras", _APPLICATIONS, _LAYERS, _LAYERS, prefers="_v1"),

@@ -164,7 +164,7 @@ REFUSED: dict[str, Refused] = {
     ),
     "two encoders": (
         lambda state: under("encoder_q.", state) | under("encoder_k.", state),
-        "choose one with --prefix encoder_k.",
+        "choose one with --prefix encoder_q.",
         {"prefix": "encoder_q."},
     ),
     "an average beside the model": (

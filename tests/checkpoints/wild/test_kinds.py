@@ -79,7 +79,7 @@ def test_what_is_left_out_is_counted_and_named(state: State, tmp_path: Path) -> 
 
 def test_a_prefix_that_is_none(state: State, tmp_path: Path) -> None:
     torch.save(REFUSED["two encoders"][0](state), tmp_path / "in.pth")
-    with pytest.raises(CheckpointError, match=r"'x\.' is not; try 'encoder_k\.', 'encoder_q\.'"):
+    with pytest.raises(CheckpointError, match=r"'x\.' is not; try 'encoder_q\.', 'encoder_k\.'"):
         read_source(tmp_path / "in.pth", None, Asked(prefix="x."))
 
 
