@@ -75,15 +75,15 @@ def network_in(shapes: Shapes, layout: str, subject: str, asked: Asked) -> tuple
             f"with --prefix {prefixes[0] or repr('')}",
             {"prefixes": prefixes},
         )
+    attending = [name for name in found[0].unexpected if ATTENTION.match(name.removeprefix(found[0].prefix))]
+    if attending:
+        raise CheckpointError(
+            f"{subject} must hold a network of this family, and holds one that attends to channels or pixels, by "
+            f"{few(attending, most=5)}; nothing was written: {OWN_MODEL}"
+        )
     naming, notes = _with_head(found[0], names, shapes, subject, asked)
     used = {place.name for place in naming.found.values()}
     left = [name for plain, name in names.items() if plain not in used]
-    within = [name.removeprefix(naming.prefix) for name in left if name.startswith(naming.prefix)]
-    if any(map(ATTENTION.match, within)):
-        raise CheckpointError(
-            f"{subject} must hold a network of this family, and holds one that attends to channels or pixels, by "
-            f"{few(filter(ATTENTION.match, within), most=5)}; nothing was written: {OWN_MODEL}"
-        )
     other = "" if asked.trusted else _other_task(left, shapes, _pooled(naming, names, shapes))
     if other:
         raise CheckpointError(

@@ -59,6 +59,19 @@ def children(state: State) -> State:
     return found
 
 
+def bare_children(state: State) -> State:
+    """Of a network without its max pool."""
+    found = {}
+    for name, tensor in children(state).items():
+        number, _, rest = name.partition(".")
+        found[f"{int(number) - (int(number) > 3)}.{rest}"] = tensor
+    return found
+
+
+def norm(path: str, channels: int) -> State:
+    return {f"{path}.{leaf}": torch.ones(channels) for leaf in ("weight", "bias", "running_mean", "running_var")}
+
+
 def nvidia(state: State) -> State:
     renamed = {}
     for name, tensor in state.items():
@@ -145,6 +158,20 @@ TAKEN: dict[str, Callable[[State], Any]] = {  # converted without an option
     "average beside": lambda state: {"ema": state, "optimizer": {"state": {}, "param_groups": []}},
     "two levels deep": lambda state: {"params": {"network": state}},
     "arguments": lambda state: {"args": argparse.Namespace(lr=0.1), "state_dict": OrderedDict(state)},
+    "in a list": lambda state: [state, {"state": {}, "param_groups": []}],
+    "trunk and heads": lambda state: {
+        "base_model": {
+            "model": {"trunk": body(state), "heads": {"0.weight": torch.ones(3, 64), "0.bias": torch.ones(3)}}
+        }
+    },
+    "children without a pool": lambda state: under("f.", bare_children(state)),
+    "DETR": lambda state: {
+        "model": under("backbone.0.body.", body(state)) | {"class_embed.weight": torch.ones(9, 8)},
+        "args": argparse.Namespace(dilation=False, backbone="resnet20"),
+    },
+    "a norm before the head": lambda state: {
+        "state_dict": under("backbone.", body(state)) | under("head.1.", state_head(state)) | norm("head.0", 64)
+    },
     "half": lambda state: {name: tensor.half() for name, tensor in state.items()},
     "bfloat16": lambda state: {name: tensor.bfloat16() for name, tensor in state.items()},
 }
@@ -198,6 +225,64 @@ REFUSED: dict[str, Refused] = {
     ),
 }
 REFUSED |= {
+    "FCN": (
+        lambda state: under("backbone.", body(state)) | {"classifier.0.weight": torch.ones(4, 64, 3, 3)},
+        "a segmentation, whose last stages are dilated",
+        {"model": "cifar_resnet20"},
+    ),
+    "re-identification": (
+        lambda state: under("base.", body(state)) | norm("bottleneck", 64) | {"classifier.weight": torch.ones(9, 64)},
+        "re-identification, whose last stage often does not stride",
+        {"model": "cifar_resnet20"},
+    ),
+    "dilated by its arguments": (
+        lambda state: {"model": state, "args": argparse.Namespace(dilation=True)},
+        "dilates its last stages (dilation = True)",
+        {"model": "cifar_resnet20"},
+    ),
+    "dilated by its configuration": (
+        lambda state: {"state_dict": state, "meta": {"config": "backbone=dict(dilations=(1, 1, 2, 4))"}},
+        "dilates its last stages",
+        {"model": "cifar_resnet20"},
+    ),
+    "another activation": (
+        lambda state: {"state_dict": state, "hyper_parameters": {"act_layer": "nn.SiLU"}},
+        "has another activation",
+        {"model": "cifar_resnet20"},
+    ),
+    "a projection with norms": (
+        lambda state: body(state) | {"fc.0.weight": torch.ones(64, 64)} | norm("fc.1", 64),
+        "take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "a head without a bias": (
+        lambda state: {name: tensor for name, tensor in state.items() if name != "fc.bias"},
+        "1 missing: fc.bias; take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "attention behind the stem": (
+        lambda state: body(state) | {"ca.fc.weight": torch.ones(4, 16), "ca.fc.bias": torch.ones(4)},
+        "attends to channels or pixels, by ca.fc.weight",
+        {},
+    ),
+    "pruned": (
+        lambda state: (
+            {f"{name}_orig": each for name, each in state.items() if name == "conv1.weight"}
+            | {name: each for name, each in state.items() if name != "conv1.weight"}
+        ),
+        "call torch.nn.utils.prune.remove",
+        {},
+    ),
+    "ZeRO-3": (
+        lambda state: {"module": {name: torch.empty(0) for name in state}, "ds_version": "0.14"},
+        "run `python zero_to_fp32.py . OUT`",
+        {},
+    ),
+    "group norms": (
+        lambda state: {name: tensor for name, tensor in state.items() if "running" not in name},
+        "its norms have none",
+        {},
+    ),
     "a Linear beside the head": (
         lambda state: state | {"gate.weight": torch.ones(64, 64), "gate.bias": torch.ones(64)},
         "take the network without a head with --headless",
