@@ -176,4 +176,4 @@ def test_numbers_that_are_none_are_said(number: float, tmp_path: Path, capsys: p
     assert convert(source, tmp_path / "out.weights.h5") == 0
     assert "holds NaN or infinity in layer1/0/conv1/vars/0: written as they are" in capsys.readouterr().out
     assert convert(source, tmp_path / "out.weights.h5", "--verify") == 2
-    assert "must hold finite numbers to be verified" in capsys.readouterr().err
+    assert "must hold finite numbers to be compared" in capsys.readouterr().err
