@@ -124,6 +124,7 @@ def convert(
     at: str = "",
     prefix: str | None = None,
     headless: bool = False,
+    max_shard_size: str = "",
 ) -> "Conversion":
     """Convert a checkpoint to `.pth`, `.pt`, `.bin`, `.safetensors`, `.npz`, `.weights.h5`, `.keras` or `.h5`.
 
@@ -132,8 +133,8 @@ def convert(
     one with the tensors that were read and one with those that were written; whatever saved the source is not run.
     at: where in a file that holds several networks the one lies, "teacher.model". prefix: what the network's names
     begin with, where several do. headless: take it without its head, whatever that is.
-    naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our
-    own of the destination's framework.
+    naming: whose names to write (`parity.checkpoints.naming.SCHEMES`), by default our own of the destination's
+    framework. max_shard_size: of a folder's files, such as "100MB"; the index beside them names them all.
     Every tensor is used once, nothing in a file is executed, and the destination appears whole or not at all. Raises
     `parity.errors.CheckpointError`, with the whole list of what does not fit.
     """
@@ -142,10 +143,10 @@ def convert(
 
     asked = Asked(at, prefix, headless)
     if not verify:
-        return convert_file(source, destination, model, None, naming, asked)
+        return convert_file(source, destination, model, None, naming, asked, max_shard_size)
     from .checks.conversion import check_conversion
 
-    return convert_file(source, destination, model, check_conversion, naming, asked)
+    return convert_file(source, destination, model, check_conversion, naming, asked, max_shard_size)
 
 
 @_foreseen

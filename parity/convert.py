@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 DONE, MISMATCH, ERROR = 0, 1, 2
 
 OF_VARIANTS = dict.fromkeys(
-    ("model", "naming", "verify", "headless"), "our variants, and --torch and --keras name other models"
+    ("model", "naming", "verify", "headless", "max_shard_size"),
+    "our variants, and --torch and --keras name other models",
 )
 
 OF_OWN = dict.fromkeys(
@@ -72,6 +73,12 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--prefix", metavar="P", help="what the network's names begin with, where several do")
     result.add_argument("--headless", action="store_true", help="take the network without its head")
+    result.add_argument(
+        "--max-shard-size",
+        metavar="SIZE",
+        default="",
+        help="of a folder's files, such as 100MB; an index names them all",
+    )
     own = result.add_argument_group(
         "two models of your own",
         "SOURCE is loaded into the model that it is of, the other takes the weights, and parity.check compares them",
@@ -130,7 +137,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _named(arguments: argparse.Namespace) -> Conversion:
     """A variant of ours, whose names and shapes are known."""
-    names = ("source", "destination", "model", "verify", "naming", "at", "prefix", "headless")
+    names = ("source", "destination", "model", "verify", "naming", "at", "prefix", "headless", "max_shard_size")
     given = {name: getattr(arguments, name) for name in names}
     return parity.convert(**given)
 

@@ -134,6 +134,11 @@ def _cifar_resnext(groups: int) -> ResNetConfig:
     return replace(row, groups=groups, width_per_group=64)
 
 
+def _cifar_wide(row: ResNetConfig) -> ResNetConfig:
+    """ImageNet's network with a 3x3 stem and no pool, as kuangliu/pytorch-cifar and weiaicunzai/pytorch-cifar100 do."""
+    return replace(row, stem="cifar", input_size=32, num_classes=10)
+
+
 _18 = ResNetConfig("basic", (2, 2, 2, 2))
 _34 = ResNetConfig("basic", (3, 4, 6, 3))
 _50 = ResNetConfig("bottleneck", (3, 4, 6, 3))
@@ -163,6 +168,11 @@ VARIANTS: dict[str, ResNetConfig] = {
     "cifar_resnet56": _cifar(56),
     "cifar_resnet110": _cifar(110),
     "cifar_resnet1202": _cifar(1202),
+    "cifar_resnet18": _cifar_wide(_18),
+    "cifar_resnet34": _cifar_wide(_34),
+    "cifar_resnet50": _cifar_wide(_50),
+    "cifar_resnet101": _cifar_wide(_101),
+    "cifar_resnet152": _cifar_wide(_152),
     "cifar_resnext29_8x64d": _cifar_resnext(8),
     "cifar_resnext29_16x64d": _cifar_resnext(16),
     "plain18": replace(_18, shortcut="none"),

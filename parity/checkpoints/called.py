@@ -14,9 +14,20 @@ from parity.models.targets import variants
 
 KEYS = ("arch", "architecture", "model_name", "model", "backbone", "encoder", "network", "net", "name", "base_model")
 
-INSIDE = ("args", "hyper_parameters", "hparams", "config", "opt", "cfg", "meta")  # where training scripts keep them
+INSIDE = (
+    "args",
+    "hyper_parameters",
+    "hparams",
+    "config",
+    "opt",
+    "cfg",
+    "meta",
+    "config.json",
+)  # where training scripts keep them
 
 MOST_TEXT = 200  # characters of a name
+
+MOST_JSON = 1 << 20  # characters
 
 FROM = re.compile(
     r"^(?:timm/|hf[-_]hub:|.*/)?(?:tv_|ssl_|swsl_|gluon_)?(.*?)(?:_v1b)?(?:\..*)?$"
@@ -25,7 +36,11 @@ FROM = re.compile(
 OTHERS: tuple[tuple[re.Pattern[str], str], ...] = (  # networks with exactly the tensors of ours
     (re.compile(r"res(?:net|next)aa\d"), "averages where ours strides (anti-aliased)"),
     (re.compile(r"res(?:net|next)blur\d|antialiased"), "blurs before it strides"),
-    (re.compile(r"deeplab|(?<![a-z])fcn_?res|pspnet|(?<![a-z])drn\W|dilated"), "dilates its last stages"),
+    (
+        re.compile(r"deeplab|(?<![a-z])fcn_?res|pspnet|(?<![a-z])drn\W|dilated|(?<![a-z0-9])dc5(?![a-z0-9])"),
+        "dilates its last stages",
+    ),
+    (re.compile(r"(?<![a-z])caffe(?!2)"), "strides in its first 1x1 as Caffe's do, and may pool otherwise,"),
     (re.compile(r"res(?:net|next)\d+\w*[-_](?:gelu|silu|swish|mish|elu|leaky)"), "has another activation"),
 )
 
@@ -40,8 +55,8 @@ class Name(NamedTuple):
 def names(beside: Mapping[str, Any], subject: str) -> Iterator[Name]:
     """Every name of a network in what lies beside the tensors, whatever it holds: dictionaries, or JSON as text."""
     for key, value in beside.items():
-        if isinstance(value, str) and value.lstrip().startswith("{") and len(value) < 1 << 20:
-            value = _parsed(value)
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            value = parsed(value)
         if isinstance(value, Mapping) and key in INSIDE:
             yield from _plain(value, f"{key} of {subject}")
         yield from _plain({key: value}, subject)
@@ -53,9 +68,10 @@ def _plain(values: Mapping[Any, Any], subject: str) -> Iterator[Name]:
             yield Name(value, f"{key} in {subject}")
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """JSON that is held as text; None for what is none."""
     try:
-        return json.loads(text)
+        return json.loads(text) if len(text) <= MOST_JSON else None
     except (ValueError, RecursionError):
         return None
 

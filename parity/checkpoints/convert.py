@@ -16,7 +16,7 @@ from parity.errors import CheckpointError, few
 
 from .checkpoint import Labels
 from .files import BY_SUFFIX, format_of, layout_of, read, write
-from .folders import CONFIG, WEIGHTS, configuration
+from .folders import CONFIG, INDEX, WEIGHTS, configuration, in_parts, index_of_parts
 from .inside import Asked
 from .naming import scheme_named
 from .parts import check_destination
@@ -80,16 +80,22 @@ def convert(
     verify: Verify | None = None,
     naming: str | None = None,
     asked: Asked = ANYTHING,
+    max_shard_size: str = "",
 ) -> Conversion:
     """See `parity.convert`. verify: compares the models of what was read and of the file written; None: nobody does."""
     origin, written = Path(source), Path(destination)
     whole = os.fspath(destination).endswith(os.sep)  # a folder, for from_pretrained
     file = Path(WEIGHTS if whole else written.name)
+    if max_shard_size and not whole:
+        raise CheckpointError(
+            "--max-shard-size is for DESTINATION/, a folder, which holds several files; add the slash"
+        )
     scheme = _scheme(naming or (PRETRAINED[0] if whole else None), format_of(file), PRETRAINED if whole else ())
     goal = goal_of(written, whole)
     found = read_source(origin, model, asked)
     tensors, notes = found.renamed(scheme, format_of(file))
     described = configuration(found.architecture, scheme) if whole else None
+    files = in_parts(tensors, max_shard_size, scheme) if whole else {file.name: tensors}
     report = None
     with workplace(goal) as place:
         made = place / goal.name if whole else place / file
@@ -97,8 +103,12 @@ def convert(
         draft.parent.mkdir(exist_ok=True)
         if described is not None:
             draft.with_name(CONFIG).write_text(json.dumps(described, indent=2) + "\n")
-        write_checked(draft, tensors, _labels(found.architecture, scheme), written)
-        notes += _unsound(tensors, origin, verify is not None)
+        for name, held in files.items():
+            write_checked(draft.with_name(name), held, _labels(found.architecture, scheme), written)
+        if len(files) > 1:
+            draft = draft.with_name(INDEX)
+            draft.write_text(json.dumps(index_of_parts(files), indent=2) + "\n")
+        notes += unsound(tensors, origin, "" if verify is None else "leave --verify out")
         if verify is not None:
             report = verify(found, draft)
             if not report.ok:
@@ -177,14 +187,17 @@ def write_checked(draft: Path, tensors: Sequence[Tensor], labels: Labels, writte
         )
 
 
-def _unsound(tensors: Sequence[Tensor], origin: Path, verified: bool) -> tuple[str, ...]:
-    """What must be said of numbers that are none. Raises CheckpointError where they were to be computed with."""
+def unsound(tensors: Sequence[Tensor], origin: Path, way_out: str) -> tuple[str, ...]:
+    """What must be said of numbers that are none. way_out: how not to compute with them, where that was to be done.
+
+    Raises CheckpointError then.
+    """
     with np.errstate(all="ignore"):
         wrong = [tensor.name for tensor in tensors if not np.isfinite(tensor.value).all()]
-    if wrong and verified:
+    if wrong and way_out:
         raise CheckpointError(
-            f"{origin} must hold finite numbers to be verified, and holds NaN or infinity in {few(wrong)}; nothing was "
-            "written: leave --verify out to convert it as it is",
+            f"{origin} must hold finite numbers to be compared, and holds NaN or infinity in {few(wrong)}; nothing was "
+            f"written: {way_out} to convert it as it is",
             {"not finite": wrong},
         )
     return (f"{origin} holds NaN or infinity in {few(wrong)}: written as they are",) if wrong else ()

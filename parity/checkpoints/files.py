@@ -18,9 +18,11 @@ from .checkpoint import ZIP_MAGIC, Checkpoint, Labels
 from .hdf5 import read_hdf5, read_hdf5_parts, write_hdf5
 from .keras_archive import CONFIG, WEIGHTS, read_keras, write_keras
 from .npz import ENDING, read_npz, write_npz, write_pickle
+from .onnx_file import is_model, read_onnx
 from .pt2 import lists_weights, read_pt2
 from .safetensors_file import read_safetensors, write_safetensors
 from .strangers import LOOK, stranger
+from .tensor_bundle import is_index, read_bundle
 from .tensors import Tensor
 from .torch_pickle import read_torch, write_torch
 
@@ -84,6 +86,18 @@ CONTAINERS: tuple[Container, ...] = (
         lambda head, names: head[8:9] == b"{" and head[:1] not in b"{[",
         lambda path, trusted, at: read_safetensors(path),
     ),
+    Container(
+        "a checkpoint of TensorFlow",
+        "keras",
+        lambda head, names: is_index(head),
+        lambda path, trusted, at: read_bundle(path),
+    ),
+    Container(
+        "an ONNX model",
+        "torch",
+        lambda head, names: is_model(head),
+        lambda path, trusted, at: read_onnx(path),
+    ),
 )
 
 
@@ -126,6 +140,8 @@ USUAL = (
     ".pickle",
     ".pdparams",
     ".pt2",
+    ".index",
+    ".onnx",
 )  # endings of checkpoints in a folder
 
 

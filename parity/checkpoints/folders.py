@@ -1,5 +1,7 @@
 """A network -> the folder that transformers and timm read as a pretrained model: weights beside a config.json."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +10,43 @@ from parity.errors import CheckpointError
 from .recognize import Architecture
 from .schemes import Scheme
 from .statements import timm_words, transformers_words
+from .tensors import Tensor
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+INDEX = f"{WEIGHTS}.index.json"
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 FREE = ("num_classes", "in_channels", "input_size", "init", "momentum", "zero_init_residual", "classifier_activation")
+
+
+def in_parts(tensors: Sequence[Tensor], most: str, scheme: Scheme) -> dict[str, list[Tensor]]:
+    """The tensors of each file, of at most `most` bytes ("100MB") unless one has more; without a size all in one.
+
+    Raises CheckpointError for what is no size, and where several files are needed and the library reads one.
+    """
+    match = re.fullmatch(r"(\d+)\s*([KMG]I?|)B?", most.upper())
+    if most and (match is None or not int(match[1])):
+        raise CheckpointError(f"--max-shard-size must be a size, such as 100MB or 5GB, and is {most!r}; give one")
+    parts: list[list[Tensor]] = [[]]
+    for tensor in tensors:
+        filled = sum(each.nbytes for each in parts[-1])
+        if match and filled and filled + tensor.nbytes > int(match[1]) * UNITS[match[2]]:
+            parts.append([])
+        parts[-1].append(tensor)
+    if len(parts) == 1:
+        return {WEIGHTS: parts[0]}
+    if scheme.name == "timm":
+        raise CheckpointError("timm reads a folder's weights from one file; leave --max-shard-size out")
+    stem = WEIGHTS.removesuffix(".safetensors")
+    return {f"{stem}-{i:05}-of-{len(parts):05}.safetensors": part for i, part in enumerate(parts, 1)}
+
+
+def index_of_parts(parts: dict[str, list[Tensor]]) -> dict[str, Any]:
+    """What the index of files says: which file each tensor is in."""
+    total = sum(tensor.nbytes for held in parts.values() for tensor in held)
+    return {
+        "metadata": {"total_size": total},
+        "weight_map": {tensor.name: name for name, held in parts.items() for tensor in held},
+    }
 
 
 def configuration(architecture: Architecture, scheme: Scheme) -> dict[str, Any]:

@@ -11,24 +11,51 @@ OWN_MODEL = "convert it between two models of your own with --torch and --keras"
 
 
 class Foreign(NamedTuple):
-    """A family: what it is called, a pattern of its names, why it is another, how many names at least have it."""
+    """A family: what it is called, a pattern of its names, why it is another, how many names at least have it.
+
+    step: what to do, where that is not to convert it as a model of one's own.
+    """
 
     what: str
     pattern: re.Pattern[str]
     why: str
     least: int = 1
+    step: str = OWN_MODEL
 
 
-def _row(what: str, pattern: str, why: str, least: int = 1) -> Foreign:
-    return Foreign(what, re.compile(pattern), why, least)
+def _row(what: str, pattern: str, why: str, least: int = 1, step: str = OWN_MODEL) -> Foreign:
+    return Foreign(what, re.compile(pattern), why, least, step)
 
 
 FAMILIES: tuple[Foreign, ...] = (
+    _row(
+        "a pruned network",
+        r"weight_orig$",
+        "its kernels lie beside their masks",
+        step="call torch.nn.utils.prune.remove on every pruned layer and save it again",
+    ),
+    _row(
+        "a network prepared for quantisation",
+        r"fake_quant|activation_post_process|_packed_params|\.zero_point$",
+        "its numbers are rounded as it runs",
+        step="save the network before it is quantised",
+    ),
+    _row(
+        "a network whose weights are computed",
+        r"\.parametrizations\.|weight_[gv]$|weight_(?:u|bar)$",
+        "torch makes its weights of others each time",
+        step="call torch.nn.utils.parametrize.remove_parametrizations, or remove_weight_norm, and save it again",
+    ),
     _row(
         "a ResNet of Caffe's names, as early keras.applications wrote them",
         r"(?:^|/)(?:res|bn|scale)[2-5][a-z]\d*_branch[12]",
         "its norms have eps 1e-3 and its max pool is not padded",
         3,
+    ),
+    _row(
+        "a ResNet of Caffe2's names, as Detectron wrote them",
+        r"^res[2-5]_\d+_branch[12]",
+        "its norms are folded into a scale and a shift",
     ),
     _row(
         "a ResNet of TF-slim",
@@ -53,11 +80,6 @@ FAMILIES: tuple[Foreign, ...] = (
         r"standardized_conv2d|block\d\.unit\d+\.",
         "it standardises its kernels and normalises groups",
     ),
-    _row(
-        "weiaicunzai's ResNet for CIFAR",
-        r"conv[2-5]_x\.\d+\.residual_function\.",
-        "its stem is 3x3, and that of ours as wide 7x7",
-    ),
     _row("CLIP's ResNet", r"attnpool\.|visual\.attnpool", "it pools by attention and strides by averaging"),
     _row(
         "a ResNet with squeeze-and-excitation",
@@ -65,6 +87,13 @@ FAMILIES: tuple[Foreign, ...] = (
         "its blocks weigh their channels",
     ),
     _row("an ECA-ResNet", r"\.(?:se|eca|attn)\.conv\.weight", "its blocks weigh their channels"),
+    _row("an IBN-Net", r"\.bn\d\.(?:IN|BN)\.", "its norms are halves of two kinds"),
+    _row(
+        "a face network of IR blocks", r"\.res_layer\.\d|(?:^|\.)prelu\.weight$", "its norms stand before convolutions"
+    ),
+    _row(
+        "a wide ResNet of Zagoruyko's", r"block\d\.layer\.\d+\.(?:bn|conv)\d", "its norms stand before the convolutions"
+    ),
     _row("a Res2Net", r"layer\d\.\d+\.convs\.\d", "its 3x3 convolutions are split in scales"),
     _row("a ResNeSt", r"layer\d\.\d+\.conv2\.(?:conv|fc1|bn0)\.", "its 3x3 convolutions are weighed by attention"),
     _row("an SK-ResNet", r"layer\d\.\d+\.conv\d\.(?:paths|attn)\.", "its kernels are selected by attention"),
@@ -75,9 +104,8 @@ FAMILIES: tuple[Foreign, ...] = (
     ),
     _row(
         "a ResNet with a stem of three convolutions (-c, -s, -d or -t)",
-        r"^(?:.*\.)?(?:conv1|stem)\.[0-6]\.(?:weight|conv\.weight)$|^(?:.*\.)?stem\.conv[23]\.",
+        r"^(?:.*\.)?(?:conv1|stem)\.[36]\.(?:weight|conv\.weight)$|^(?:.*\.)?stem\.conv[23]\.",
         "ours have one",
-        2,
     ),
     _row("a ResNet with anti-aliasing", r"layer\d\.\d+\.(?:aa|conv\d\.0)\.filt$|\.filt$", "it blurs before it strides"),
     _row("a DenseNet", r"denseblock\d|dense_block|denselayer\d", "it is no residual network of this family"),

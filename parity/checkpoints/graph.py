@@ -43,7 +43,7 @@ def graphs(described: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def own_graph(described: Any) -> tuple[dict[str, Any], str] | None:
     """The network of ours that is a layer of a model, as it is described, and the model's output: "network(image)"."""
-    found = [layer for layer in _every(described, 0) if layer.get("registered_name") == OURS]
+    found = [layer for layer in every_layer(described) if layer.get("registered_name") == OURS]
     return (found[0], _Graph(described, OWN_SCHEME).stated["output"]) if len(found) == 1 else None
 
 
@@ -56,14 +56,14 @@ def layers_of(described: Any) -> list[dict[str, Any]]:
 
 
 def _names(described: Any) -> Iterator[str]:
-    return map(name_of, _every(described, 0))
+    return map(name_of, every_layer(described))
 
 
-def _every(described: Any, depth: int) -> Iterator[dict[str, Any]]:
+def every_layer(described: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """The layers of a model and of the models in it."""
     for layer in layers_of(described) if depth < MOST_DEPTH else ():
         yield layer
-        yield from _every(layer, depth + 1)
+        yield from every_layer(layer, depth + 1)
 
 
 def name_of(layer: dict[str, Any]) -> str:
@@ -77,7 +77,7 @@ def _canonical(scheme: Scheme, name: str) -> str | None:
 
 def _other_head(described: Any, scheme: Scheme) -> str | None:
     """The name of the only Dense of a model, where the scheme has another word for the head."""
-    names = [name_of(layer) for layer in _every(described, 0) if layer.get("class_name") == "Dense"]
+    names = [name_of(layer) for layer in every_layer(described) if layer.get("class_name") == "Dense"]
     return names[0] if len(names) == 1 and _canonical(scheme, names[0]) is None else None
 
 

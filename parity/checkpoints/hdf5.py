@@ -23,7 +23,9 @@ MOST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 KiB with its own
 SECONDS = 9  # for the process that looks where the arrays lie
 PASSED_OVER = ("optimizer/", "optimizer_weights/", "_metrics/", "compile_metrics/")
 CLASSES = {4: "conv2d", 2: "dense", 1: "batch_normalization"}  # as Keras numbers them, by the axes of their weights
-IN_CONTAINERS = re.compile(r"(?:(?:layers|_layer_checkpoint_dependencies)/[^/]+/)+")  # of functional models
+IN_CONTAINERS = re.compile(  # of functional models, wherever they are attributes
+    r"((?:[^/]+/)*?)(?:(?:layers|_layer_checkpoint_dependencies)/[^/]+/)+vars/(\d+)"
+)
 
 
 def read_hdf5(
@@ -133,16 +135,16 @@ def _legacy_name(stored: str) -> str:
 
 def _name(stored: str, names: dict[str, str], path: Path) -> str:
     """A path of attributes stands for itself; "layers/conv2d_10/vars/0" needs the layer's name beside it."""
-    inner = IN_CONTAINERS.match(stored)
-    if inner is None or not stored[inner.end() :].startswith("vars/"):
-        return stored  # of a layer with attributes of its own, whatever that lies in
+    inner = IN_CONTAINERS.fullmatch(stored)
     layer = names.get(stored.rpartition("/")[0])
+    if inner is None or (inner[1] and layer is None):
+        return stored  # of a layer with attributes of its own, whatever that lies in
     if layer is None:
         raise CheckpointError(
             f"{path} must name its layers, and has only numbers ({stored}), as tf-keras (Keras 2) and Keras before 3.6 "
             "write weights; save the whole model as .keras or .h5, which list its layers"
         )
-    return f"{layer}/vars/{stored.rpartition('/')[2]}"
+    return f"{inner[1]}{layer}/vars/{inner[2]}"
 
 
 def write_hdf5(path: Path, tensors: Sequence[Tensor], labels: Labels, legacy: bool = False) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from parity.errors import CheckpointError, few
 
+from .foreign import OWN_MODEL
 from .naming import Naming, Renamed, identify, named_by, to_stored
 from .recognize import Shapes, candidates
 from .schemes import LEAVES, SCHEMES, STYLES, Scheme
@@ -24,7 +25,15 @@ JUNK = re.compile(  # what tools leave in a state_dict: counts, averages, queues
 FIRST, SECOND = "conv1.weight", "layer1.0.conv1.weight"  # where a network begins
 
 
-DILATED = re.compile(r"(?:^|\.)(?:aux_classifier|auxiliary_head|aspp|decode_head|ppm|classifier\.0\.convs)\.")
+DILATED = re.compile(  # heads of segmentation, whose backbones keep their resolution
+    r"(?:^|\.)(?:aux_classifier|auxiliary_head|aspp|decode_head|ppm|psp|fpa|(?:classifier|decoder)\.0\.convs)\."
+)
+
+PIXELS = re.compile(r"(?:^|\.)classifier\.\d\.weight")  # torchvision's FCN, where it is a convolution
+
+ATTENTION = re.compile(r"(?:ca|sa|se|cbam|eca|att|attn|attention|nl|non_?local)\d*\.")  # before or between stages
+
+PEOPLE = re.compile(r"(?:^|\.)(?:bottleneck|bnneck|bn_neck)\.(?:0\.)?running_mean")  # of the pooled channels
 
 
 @dataclass(frozen=True)
@@ -46,11 +55,11 @@ def network_in(shapes: Shapes, layout: str, subject: str, asked: Asked) -> tuple
     Raises CheckpointError where several networks, or several heads, are in it.
     """
     names, junk = _plain(shapes)
-    whole = identify(names, layout)
+    whole = _identified(names, layout)
     if asked.prefix is None and not whole.unexpected and not asked.headless:
         return _stored(_laid(whole, names, shapes), names), _said(junk)
     found = list(_networks(names, shapes, layout, asked.headless))
-    prefixes = sorted({naming.prefix for naming in found})
+    prefixes = sorted({naming.prefix for naming in found}, key=lambda prefix: _place(prefix, names))
     if asked.prefix is not None:
         found = [naming for naming in found if naming.prefix == asked.prefix]
         if not found:
@@ -66,16 +75,44 @@ def network_in(shapes: Shapes, layout: str, subject: str, asked: Asked) -> tuple
             f"with --prefix {prefixes[0] or repr('')}",
             {"prefixes": prefixes},
         )
+    attending = [name for name in found[0].unexpected if ATTENTION.match(name.removeprefix(found[0].prefix))]
+    if attending:
+        raise CheckpointError(
+            f"{subject} must hold a network of this family, and holds one that attends to channels or pixels, by "
+            f"{few(attending, most=5)}; nothing was written: {OWN_MODEL}"
+        )
     naming, notes = _with_head(found[0], names, shapes, subject, asked)
     used = {place.name for place in naming.found.values()}
     left = [name for plain, name in names.items() if plain not in used]
-    if any(map(DILATED.search, left)) and not asked.trusted:
+    other = "" if asked.trusted else _other_task(left, shapes, _pooled(naming, names, shapes))
+    if other:
         raise CheckpointError(
-            f"{subject} must hold a network that can be written, and holds that of a segmentation, whose last stages "
-            "are dilated, with the very tensors of one of ours; nothing was written: if it is not dilated, name the "
-            "variant with --model"
+            f"{subject} must hold a network that can be written, and holds that of {other}, with the very tensors of "
+            "one of ours; nothing was written: if its strides are the usual ones, name the variant with --model"
         )
     return _stored(naming, names), (*notes, *_said([*left, *junk]))
+
+
+def _place(prefix: str, names: Iterable[str]) -> int:
+    """Where in a file the first name with a prefix stands."""
+    return next(number for number, name in enumerate(names) if name.startswith(prefix))
+
+
+def _identified(names: Mapping[str, str], layout: str) -> Naming:
+    """Whose names they are: the layout's, or all of them the other's, as where Keras's arrays were saved by name."""
+    own = identify(names, layout)
+    other = identify(names, "keras" if layout == "torch" else "torch") if own.unexpected else own
+    return own if other.unexpected else other
+
+
+def _other_task(left: Iterable[str], shapes: Shapes, channels: int) -> str:
+    """What the tensors beside a network show of its strides, where tasks have others than classification has."""
+    for name in left:
+        if DILATED.search(name) or (PIXELS.search(name) and len(shapes[name]) == 4):
+            return "a segmentation, whose last stages are dilated"
+        if PEOPLE.search(name) and shapes[name] == (channels,):
+            return "re-identification, whose last stage often does not stride"
+    return ""
 
 
 def _laid(naming: Naming, names: Mapping[str, str], shapes: Shapes) -> Naming:
@@ -91,7 +128,7 @@ def _plain(shapes: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     names: dict[str, str] = {}
     junk = []
     for stored in shapes:
-        name = WRAPPERS.sub("", stored)
+        name = WRAPPERS.sub("", stored).removesuffix(":0")
         if JUNK.fullmatch(name):
             junk.append(stored)
         else:
@@ -121,8 +158,10 @@ def _networks(names: Mapping[str, str], shapes: Shapes, layout: str, headless: b
                 deeper = tuple(other for other in begin if other != prefix and other.startswith(prefix))
                 own = [name for name in names if name.startswith(prefix) and not name.startswith(deeper or "\0")]
                 naming = named_by(own, scheme, style, prefix)
+                if headless:
+                    naming = replace(naming, found={k: v for k, v in naming.found.items() if not k.startswith("fc.")})
                 open_ended = headless or "fc.weight" not in naming.found
-                heads = _heads(naming, names, shapes) if open_ended else []
+                heads = _heads(naming, names, shapes, headless) if open_ended else []
                 if len(heads) < len(naming.unexpected) or not _is_variant(naming, names, shapes):
                     continue
                 seen.add(prefix)
@@ -156,14 +195,18 @@ def _canonical(naming: Naming, names: Mapping[str, str], shapes: Shapes) -> Shap
     return found
 
 
-def _heads(naming: Naming, names: Mapping[str, str], shapes: Shapes) -> list[str]:
-    """The tensors that no row explains and that are Linears' in no stage and no stem: matrices, with their biases."""
-    (_, weight, _), (_, bias, _) = LEAVES[naming.style]["Linear"]
+def _heads(naming: Naming, names: Mapping[str, str], shapes: Shapes, headless: bool) -> list[str]:
+    """The tensors that no row explains and that are in no stage and no stem: Linears, and norms between them.
+
+    headless: whoever wants no head is told what is left out; else a norm is a head's that has a part's name with it.
+    """
+    (_, weight, _), _ = LEAVES[naming.style]["Linear"]
     parts = {_first(place.name, naming) for place in naming.found.values()}
-    free = [name for name in naming.unexpected if _first(name, naming) not in parts]
+    free = [name for name in naming.unexpected if _first(name, naming) not in parts and len(shapes[names[name]]) < 3]
     matrices = [name for name in free if name.endswith(weight) and len(shapes[names[name]]) == 2]
-    biases = {name.removesuffix(weight) + bias for name in matrices}
-    return [*matrices, *(name for name in free if name in biases and len(shapes[names[name]]) == 1)]
+    own = {_first(name, naming) for name in matrices}
+    anywhere = headless or naming.scheme.layout == "keras"  # whose layers have no names in common
+    return [name for name in free if matrices and (anywhere or _first(name, naming) in own)]
 
 
 def _first(name: str, naming: Naming) -> str:
@@ -183,21 +226,24 @@ def _with_head(
         return replace(bare, found=kept), ()
     used = {place.name for place in naming.found.values()}
     rest = [name for name in names if name not in used]
-    inside = _matrices([name for name in rest if name.startswith(naming.prefix)], naming, names, shapes)
+    within = [name for name in rest if name.startswith(naming.prefix)]
+    inside = _matrices(within, naming, names, shapes)
     heads = inside or _matrices(rest, naming, names, shapes)
     if asked.headless or not heads:
         return bare, ()
     channels = _pooled(naming, names, shapes)
     head = heads[0]
-    if len(heads) == 1 and head.takes == channels and head.bias is not None:
+    alone = len(within if inside else rest) == 2  # else a part is between
+    if len(heads) == 1 and alone and head.takes == channels and head.bias is not None:
         found = naming.found | {"fc.weight": head.weight, "fc.bias": head.bias}
         return replace(bare, found=found), (f"{head.weight.name} is taken for the classifier, fc",)
     if not inside:
         return bare, ()  # of another task, and left out
     told = [each.weight.name for each in heads]
     raise CheckpointError(
-        f"{subject} must end in one Linear of {channels} channels, and has {len(heads)} that no name explains: "
-        f"{few(told, most=5)}; take the network without a head with --headless",
+        f"{subject} must end in one Linear of {channels} channels, and has {len(within)} tensors of a head that no "
+        f"name explains: {few([*told, *(name for name in within if name not in told)], most=5)}; take the network "
+        "without a head with --headless",
         {"heads": told},
     )
 

@@ -14,7 +14,7 @@ from parity.errors import CheckpointError, few
 from parity.models.arrays import Array
 
 from .checkpoint import ZIP_MAGIC, Checkpoint, Labels, mapped, repeated, strict_json
-from .graph import OURS, own_graph
+from .graph import OURS, every_layer, name_of, own_graph
 from .numbered import numbered
 from .statements import statements
 from .tensors import Tensor
@@ -40,11 +40,28 @@ def read_keras(path: Path, trusted: bool = False) -> Checkpoint:
                 f"{WEIGHTS} in {path} must be stored, as Keras does, and is compressed; save it again"
             )
         described = strict_json(inflated(archive, config, path), f"{CONFIG} in {path}")
+    _refuse_quantised(described, path)
     region = weights_in(path, weights)
     found = read_hdf5(path, region, trusted=trusted, named=lambda: numbered(described))
     model, options = _our_config(described)
     stated = statements(described, f"{CONFIG} in {path}")
     return replace(found, model=model, config=options, statements=tuple(stated))
+
+
+def _refuse_quantised(described: Any, path: Path) -> None:
+    """Raise CheckpointError for layers whose policy is a quantised one: arrays are packed, or have scales."""
+    policies = {name_of(layer): layer["config"].get("dtype") for layer in every_layer(described)}
+    names = {
+        layer: str(policy["config"].get("mode"))
+        for layer, policy in policies.items()
+        if isinstance(policy, dict) and isinstance(policy.get("config"), dict) and policy["config"].get("mode")
+    }
+    if names:
+        raise CheckpointError(
+            f"{path} must hold weights in floating point, and holds layers that Keras quantised "
+            f"({few(sorted(set(names.values())))}): {few(names, most=5)}; save the network before it is quantised",
+            {"quantised": names},
+        )
 
 
 def weights_in(path: Path, entry: zipfile.ZipInfo | None = None) -> tuple[int, int]:

@@ -55,7 +55,8 @@ def module_statement(modules: Modules, paths: Mapping[str, str], subject: str) -
     blocks = {stored.rpartition(".")[0] for stored, path in paths.items() if path.startswith("layer")}
     for stored, settings in modules.items():
         name = str(settings.get("class"))
-        if name in (IN_BLOCKS if stored.rpartition(".")[0] in blocks else OTHERS):
+        odd = settings.get("odd") or name in (IN_BLOCKS if stored.rpartition(".")[0] in blocks else OTHERS)
+        if odd:
             stated[f"{name} at {stored}"] = True
         if name == "MaxPool2d":
             stated |= {f"max pool {key}": _one(settings.get(theirs)) for key, theirs in POOLED.items()}

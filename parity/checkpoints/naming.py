@@ -19,14 +19,16 @@ class Renamed(NamedTuple):
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
     """A path with placeholders as an expression. Numbers are as Python prints them, without leading zeros."""
-    parts = re.split(r"\{(\w+)(?:[+-]\d+)?\}", path)
+    parts = re.split(r"\{(\w+)(?:\*\d+)?(?:[+-]\d+)?\}", path)
     text = "".join(f"(?P<{part}>0|[1-9][0-9]{{0,5}})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
     return re.compile(text)
 
 
 @cache
-def _offsets(path: str) -> dict[str, int]:
-    return {name: int(offset or 0) for name, offset in re.findall(r"\{(\w+)([+-]\d+)?\}", path)}
+def _numbers(path: str) -> dict[str, tuple[int, int]]:
+    """By placeholder, what its canonical number is multiplied by, and what is then added."""
+    found = re.findall(r"\{(\w+)(?:\*(\d+))?([+-]\d+)?\}", path)
+    return {name: (int(factor or 1), int(offset or 0)) for name, factor, offset in found}
 
 
 @lru_cache(4096)  # a norm's leaves have one path
@@ -35,11 +37,14 @@ def _rewrite(path: str, source: str, destination: str) -> str | None:
     match = _pattern(source).fullmatch(path)
     if match is None:
         return None
-    shifts, wanted = _offsets(source), _offsets(destination)
-    numbers = {name: int(text) - shifts[name] for name, text in match.groupdict().items()}
-    if any(number < LEAST[name] for name, number in numbers.items()):
-        return None
-    return re.sub(r"\{(\w+)[^}]*\}", lambda part: str(numbers[part[1]] + wanted[part[1]]), destination)
+    numbers: dict[str, int] = {}
+    for name, text in match.groupdict().items():
+        factor, offset = _numbers(source)[name]
+        numbers[name], rest = divmod(int(text) - offset, factor)
+        if rest or numbers[name] < LEAST[name]:
+            return None
+    wanted = {name: numbers[name] * factor + offset for name, (factor, offset) in _numbers(destination).items()}
+    return re.sub(r"\{(\w+)[^}]*\}", lambda part: str(wanted[part[1]]), destination)
 
 
 def to_canonical(scheme: Scheme, style: str, stored: str) -> Renamed | None:

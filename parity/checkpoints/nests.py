@@ -22,6 +22,11 @@ MOST_MODULES = 40  # of modules in modules
 MOST_PARTS = 100_000
 OTHERS = ("optimizer", "optim", "scheduler", "amp", "scaler", "lr_")  # what never is the network
 
+SPREAD = (
+    "DeepSpeed spread it over files: run `python zero_to_fp32.py . OUT` in the checkpoint's folder, where "
+    "DeepSpeed put that script, and convert OUT"
+)
+
 State = dict[str, Array]
 Modules = dict[str, dict[str, Any]]  # by path: a module's class, and its attributes of plain values
 
@@ -51,15 +56,20 @@ def state_of(content: Any, subject: str, at: str = "") -> Nest:
         return _nest(content, places[""], "", subject)
     firsts = [name for name in FIRST if name in places]
     usable = firsts or [name for name in places if not name.startswith(OTHERS)]
+    usable = [name for name in usable if any(_is_kernel(each) for each in places[name].values())] or usable
     if len(usable) != 1:
         raise CheckpointError(_undecided(content, usable, places, subject))
     return _nest(content, places[usable[0]], usable[0], subject)
 
 
+def _is_kernel(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 4
+
+
 def _nest(content: Any, tensors: dict[str, Any], path: str, subject: str) -> Nest:
     inside = content
     for key in path.split(".") if path else ():
-        inside = inside.get(key) if isinstance(inside, Mapping) else None
+        inside = dict(_inside(inside)).get(key)
     modules = dict(_modules(inside)) if isinstance(inside, Thing) else {}
     notes = _said(content, path, inside) if isinstance(content, Mapping) else ()
     return Nest(_checked(tensors, subject), notes, _beside(content, path), modules)
@@ -68,6 +78,8 @@ def _nest(content: Any, tensors: dict[str, Any], path: str, subject: str) -> Nes
 def _undecided(content: Any, usable: list[str], places: dict[str, Any], subject: str) -> str:
     if usable:
         return f"{subject} must hold one network, and holds {few(usable)}; choose one with --at {usable[0]}"
+    if isinstance(content, Mapping) and "ds_version" in content:
+        return f"{subject} must hold a network, and holds an optimizer's share of one; {SPREAD}"
     what = few(map(repr, content)) if isinstance(content, Mapping) and content else _kind(content)
     more = f" beside {few(places)}" if places else ""
     return f"{subject} must hold tensors by name, and holds {what}{more}; save the network's state_dict"
@@ -86,10 +98,17 @@ def _places(value: Any, path: str, depth: int) -> Iterator[tuple[str, dict[str, 
     found = _tensors(value)
     if found:
         yield path, found
-    elif isinstance(value, Mapping) and depth < MOST_DEPTH:
-        for key, each in value.items():
-            if isinstance(key, str):
-                yield from _places(each, f"{path}.{key}" if path else key, depth + 1)
+    elif depth < MOST_DEPTH:
+        for key, each in _inside(value):
+            yield from _places(each, f"{path}.{key}" if path else key, depth + 1)
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a dictionary holds by name, or the first few of a list by their numbers."""
+    if isinstance(value, Mapping):
+        yield from ((key, each) for key, each in value.items() if isinstance(key, str))
+    elif isinstance(value, list | tuple):
+        yield from ((str(number), each) for number, each in enumerate(value[:MOST_NETWORKS]))
 
 
 def _tensors(value: Any) -> dict[str, Any] | None:
@@ -194,4 +213,6 @@ def plain(value: Any, depth: int) -> Any:
         return plain(value.state if isinstance(value.state, Mapping) else value.items, depth)
     if isinstance(value, Mapping):
         return {str(key): plain(each, depth + 1) for key, each in list(value.items())[:1000]}
+    if isinstance(value, list | tuple):
+        return [plain(each, depth + 1) for each in value[:100]]
     return value if isinstance(value, str | int | float | bool) else None

@@ -62,7 +62,11 @@ def write_npz(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:
 
 
 def write_pickle(path: Path, tensors: Sequence[Tensor], labels: Labels) -> None:
-    """Write arrays by name as detectron2 reads them: a pickle of a dictionary, which names its author."""
+    """Write arrays by name as detectron2 reads them: a pickle of a dictionary, which names its author.
+
+    And its network: detectron2's names are of one whose stride stands in the 1x1 as much as of one that has it later.
+    """
     state = {tensor.name: value for tensor, value in zip(tensors, values(tensors), strict=True)}
+    content = {"model": state, "__author__": "parity", "matching_heuristics": True, "arch": labels.model}
     with path.open("wb") as file:
-        pickle.dump({"model": state, "__author__": "parity", "matching_heuristics": True}, file, protocol=4)
+        pickle.dump(content, file, protocol=4)

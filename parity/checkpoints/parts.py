@@ -16,17 +16,13 @@ from parity.errors import CheckpointError
 from .checkpoint import Checkpoint, repeated, strict_json
 from .files import container_of, is_checkpoint, read, read_together
 from .strangers import folder_of, part_of
+from .tensor_bundle import index_of, saved_variables
 
 NUMBERED = re.compile(r"(|.*\D)(\d{1,9})([-_.]of[-_.])(\d{1,9})([-_.].*)", re.IGNORECASE | re.DOTALL)
-
 KERAS_PART = re.compile(r"(.*)_\d{5,}\.weights\.h5", re.DOTALL)  # as Keras names them, and others their epochs
-
 ONE_OF = ("model.safetensors", "pytorch_model.bin", "tf_model.h5")  # transformers' names, the first preferred
-
 MOST_INDEX = 16 << 20  # bytes
-
 MOST_PARTS = 1000
-
 MOST_NAMED = 6  # names of a kind that a sentence holds
 
 
@@ -49,6 +45,9 @@ def find_parts(source: Path) -> Parts:
 
     Raises CheckpointError, with the names of what is missing, for a part alone and for a set that is not whole.
     """
+    bundle = saved_variables(source) or index_of(source)
+    if bundle is not None:
+        return Parts((bundle,))
     if source.is_dir():
         return _in_folder(source)
     if source.suffix == ".json":

@@ -1,5 +1,6 @@
 """Which named variant a set of tensors is: told from their names and shapes alone, without a framework."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,8 @@ from .foreign import OWN_MODEL
 
 Shapes = dict[str, tuple[int, ...]]
 
+THIRD = "layer1.0.conv3.weight"  # of a bottleneck alone
+HEADLESS = "take the network without a head with --headless"
 MOST_NAMED = 5  # tensors of a kind in a sentence
 ROOM = 120  # characters of them
 
@@ -147,13 +150,6 @@ def recognize(shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> lis
     """The candidates. Raises CheckpointError, which names the nearest and every difference, where there is none."""
     found = candidates(shapes)
     if not found or any(faults.values()):
-        if not found and shapes.get("conv1.weight", ())[2:] == (3, 3) and "layer4.0.conv1.weight" in shapes:
-            raise CheckpointError(
-                f"{subject} must hold the tensors of one of the {len(variants())} variants, and holds a ResNet of four "
-                f"stages with a 3x3 stem, as for CIFAR in kuangliu's and weiaicunzai's repositories, and ours has 7x7; "
-                f"{OWN_MODEL}",
-                faults,
-            )
         nearest = [fitted(each.name, shapes) for each in found] or _nearest(shapes)
         if not nearest:
             strange = {"unexpected": [*faults.get("unexpected", ()), *shapes]}
@@ -172,9 +168,16 @@ def recognize(shapes: Shapes, subject: str, faults: dict[str, list[str]]) -> lis
     return found
 
 
+def _alike(row: Any, shapes: Shapes) -> bool:
+    """Whether blocks and shortcuts are of the kinds that the names show."""
+    projected = any(".downsample." in name for name in shapes)
+    return bool((row.block == "bottleneck") == (THIRD in shapes) and not (projected and row.shortcut == "none"))
+
+
 def _nearest(shapes: Shapes) -> list[Architecture]:
     """The variants with the fewest differences, where half of the tensors are theirs; none for another network."""
-    tried = [fitted(name, shapes) for name in variants()]
+    rows = {name: row for name, row in variants().items() if _alike(row, shapes)} or variants()
+    tried = [fitted(name, shapes) for name in rows]
     gaps = [len(each.shapes.items() ^ shapes.items()) for each in tried]
     near = [each for each, gap in zip(tried, gaps, strict=True) if gap == min(gaps)]
     return [each for each in near if 2 * len(each.shapes.keys() & shapes.keys()) > len(each.shapes)]
@@ -199,4 +202,5 @@ def _told(faults: dict[str, list[str]]) -> str:
     """The faults in a sentence: the first few names of each, and how many there are."""
     room = ROOM if len(faults) < 3 else ROOM // 2
     text = "; ".join(f"{len(names)} {what}: {few(names, room, MOST_NAMED)}" for what, names in faults.items())
-    return f"{text}; correct the file, or {OWN_MODEL}"
+    of_head = all(re.match(r"fc\.(?:weight|bias)\b", name) for names in faults.values() for name in names)
+    return f"{text}; {HEADLESS if of_head else f'correct the file, or {OWN_MODEL}'}"

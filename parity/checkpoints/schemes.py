@@ -1,8 +1,9 @@
 """How others name the tensors of a residual network: two-way tables, a row for each kind of path.
 
 A row is (torch's class of the layer, canonical path, stored path). A placeholder `{stage-1}` stands for the canonical
-number less one, so every row reads both ways. What follows the layer's path, `.weight` or `/vars/0`, is decided by the
-layer's kind and the file's style alone (LEAVES). Canonical names are torch's state_dict keys, canonical axes torch's.
+number less one, `{index*3-2}` for three times it less two, so every row reads both ways. What follows the layer's path,
+`.weight` or `/vars/0`, is decided by the layer's kind and the file's style alone (LEAVES). Canonical names are torch's
+state_dict keys, canonical axes torch's.
 """
 
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class Scheme:
     nested: tuple[str, str] | None = None  # the same, where there is a head
     written: bool = True  # whether such files are made here, too
     prefers: str = ""  # of variants that share all tensors, the one whose name ends so; else the first
+    bare: bool = False  # a 3x3 stem of four stages has no pool behind it wherever names are these
 
 
 def _rows(*paths: str) -> tuple[Row, ...]:
@@ -115,6 +117,15 @@ _CHILDREN = _rows(
     "{stage+3}.{block}.downsample.1",
     "9",
 )
+_BARE_CHILDREN = _rows(
+    "0",
+    "1",
+    "{stage+2}.{block}.conv{index}",
+    "{stage+2}.{block}.bn{index}",
+    "{stage+2}.{block}.downsample.0",
+    "{stage+2}.{block}.downsample.1",
+    "8",
+)
 _NVIDIA = _rows(
     "conv1",
     "bn1",
@@ -122,6 +133,15 @@ _NVIDIA = _rows(
     "layers.{stage-1}.{block}.bn{index}",
     "layers.{stage-1}.{block}.downsample.0",
     "layers.{stage-1}.{block}.downsample.1",
+    "fc",
+)
+_WEIAICUNZAI = _rows(
+    "conv1.0",
+    "conv1.1",
+    "conv{stage+1}_x.{block}.residual_function.{index*3-3}",
+    "conv{stage+1}_x.{block}.residual_function.{index*3-2}",
+    "conv{stage+1}_x.{block}.shortcut.0",
+    "conv{stage+1}_x.{block}.shortcut.1",
     "fc",
 )
 _TF_TRANSFORMERS = _rows(
@@ -140,11 +160,14 @@ SCHEMES: tuple[Scheme, ...] = (  # of schemes that fit equally well, the first i
     Scheme("timm", "torch", _TORCHVISION),  # the same words
     Scheme("transformers", "torch", _rows(*(f"resnet.{path}" for path in _TRANSFORMERS), "classifier.1")),
     Scheme("transformers-backbone", "torch", _rows(*_TRANSFORMERS, "classifier.1")),  # ResNetModel, ResNetBackbone
-    Scheme("akamaster", "torch", _AKAMASTER),
+    Scheme("akamaster", "torch", _AKAMASTER, bare=True),
+    Scheme("kuangliu", "torch", _AKAMASTER, bare=True),  # the same words
+    Scheme("weiaicunzai", "torch", _WEIAICUNZAI, bare=True),
     Scheme("detectron2", "torch", _DETECTRON, prefers="_v1"),  # whose default strides in the 1x1, as MSRA's weights do
     Scheme("children", "torch", _CHILDREN),  # nn.Sequential(*resnet.children())
+    Scheme("children-cifar", "torch", _BARE_CHILDREN, bare=True),  # of one without its max pool
     Scheme("nvidia", "torch", _NVIDIA),
-    Scheme("resnet_keras", "keras", _TWINS),
+    Scheme("resnet_keras", "keras", _TWINS, bare=True),
     Scheme("keras-applications", "keras", _APPLICATIONS, _LAYERS, _LAYERS, prefers="_v1"),
     Scheme("tf-transformers", "keras", _TF_TRANSFORMERS, written=False),
     Scheme("keras-hub", "keras", _KERAS_HUB, _LAYERS, ("layers/res_net_backbone/layers/", "layers/")),

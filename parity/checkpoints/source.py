@@ -1,5 +1,6 @@
 """A checkpoint understood: its tensors under canonical names, the scheme it had and the variant it is."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from parity.models.targets import variants
 from .beside import stated_beside
 from .called import Name, names, ours, refuse_others
 from .checkpoint import Checkpoint
-from .foreign import OWN_MODEL, family
+from .hints import refuse_hints, told_by_text
 from .inside import Asked, network_in
 from .modules import module_statement
 from .naming import Naming, functional_order, to_stored
 from .parts import check_whole, find_parts, read_parts
 from .recognize import Architecture, Shapes, expected_shapes, fitted, named, recognize
+from .refusals import refuse_foreign, refuse_placeholders, refuse_quantised, refuse_statistics, refuse_unsure
 from .schemes import COUNTER, Axes, Scheme
 from .statements import Statement, refused
 from .tensors import BFLOAT16, FLOATS, Tensor, with_room
@@ -73,22 +75,35 @@ def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -
     """Read a checkpoint and understand it. Raises CheckpointError, with the whole list of what is wrong."""
     parts = find_parts(path)
     found = read_parts(parts, asked.at)
-    beside, remarks = stated_beside(parts.files[0])
+    beside, remarks, config = stated_beside(parts.files[0])
     found = replace(found, statements=(*found.statements, *beside), notes=(*found.notes, *remarks))
+    if asked.headless:
+        found = replace(found, statements=tuple(map(_without_head, found.statements)))
+    found = replace(found, beside=found.beside | ({"config.json": config} if config and not beside else {}))
     shapes = {name: array.shape for name, array in found.tensors.items()}
     asked = replace(asked, trusted=model is not None)
     naming, left = network_in(shapes, found.layout or parts.layout, str(path), asked)
     held = {name: _in_torch_layout(name, found.tensors[stored], axes) for name, (stored, axes) in naming.found.items()}
     counters = {name: _counted(held.pop(name)) for name in list(held) if name.endswith(COUNTER)}
     shapes = {name: tensor.shape for name, tensor in held.items()}
-    called = list(names(found.beside, str(path)))
+    called, (caffe, cifar) = list(names(found.beside, str(path))), told_by_text(found.beside)
     if model is None:
-        refuse_others([*called, Name(path.name, f"the name of {path}")])
-    _refuse_foreign(found, naming, str(path))
+        refuse_others([*called, *([] if caffe else [Name(path.name, f"the name of {path}")])])
+    later = found.beside.get("__author__") == "torchvision"  # of detectron2's files: strides in the 3x3
+    spoken = [
+        name
+        for name in variants()
+        if (caffe and name.endswith("_v1")) or (cifar and name.startswith("cifar")) or (later and "_" not in name)
+    ]
+    refuse_foreign(naming, str(path))
+    refuse_placeholders(shapes, str(path))
+    refuse_statistics(shapes, str(path))
     found = replace(found, statements=(*found.statements, *_of_modules(found, naming, str(path))))
-    _refuse_quantised(naming, held, str(path))
+    refuse_quantised(naming, held, str(path))
     faults = _faults(found, naming, held, counters)
-    architecture, notes = _architecture(found, naming, shapes, model, path, faults, ours(called))
+    architecture, notes = _architecture(found, naming, shapes, model, path, faults, [*spoken, *ours(called)])
+    if model is None:
+        refuse_hints(found.beside, str(path))
     notes += (*left, *_square(naming, shapes, str(path)))
     check_whole(parts, headless=architecture.config.num_classes == 0)
     if any(tensor.array.dtype == BFLOAT16 for tensor in held.values()):
@@ -105,34 +120,11 @@ def _counted(counter: Tensor) -> Tensor:
     return replace(counter, array=array.astype("<i8")) if whole else counter
 
 
-def _refuse_foreign(found: Checkpoint, naming: Naming, subject: str) -> None:
-    """Raise CheckpointError for names that no scheme explains and that are a family's of other networks."""
-    other = family(naming.unexpected) if naming.unexpected else None
-    if other is not None:
-        raise CheckpointError(
-            f"{subject} must hold a network of this family, and by its names holds {other.what}: {other.why}; nothing "
-            f"was written: {OWN_MODEL}"
-        )
-
-
 def _of_modules(found: Checkpoint, naming: Naming, subject: str) -> tuple[Statement, ...]:
     """What a whole module that was saved states of its parts."""
     paths = {place.name.rpartition(".")[0]: name.rpartition(".")[0] for name, place in naming.found.items()}
     stated = module_statement(found.modules, paths, subject)
     return (stated,) if stated else ()
-
-
-def _refuse_quantised(naming: Naming, held: dict[str, Tensor], subject: str) -> None:
-    """Raise CheckpointError for kernels of whole numbers, whose scales lie beside them, and packed ones' shapes lie."""
-    whole = [name for name, tensor in held.items() if tensor.array.dtype.kind in "iu" and name.endswith(".weight")]
-    if whole:
-        layers = [naming.found[name].name for name in whole]
-        dtypes = sorted({str(held[name].array.dtype) for name in whole})
-        raise CheckpointError(
-            f"{subject} must hold weights in floating point, and holds quantised ones ({', '.join(dtypes)}) in "
-            f"{few(layers, most=5)}; save the network before it is quantised",
-            {"quantised": layers},
-        )
 
 
 def _square(naming: Naming, shapes: Shapes, subject: str) -> tuple[str, ...]:
@@ -202,6 +194,8 @@ def _architecture(
     told = [name for name in (found.model, *called) if name in fitting]
     preferred = [name for name in fitting if name.endswith(naming.scheme.prefers)]
     name = (told or preferred or list(fitting))[0]
+    if not (told or spoken or naming.scheme.bare):
+        refuse_unsure(fitting[name], subject)
     others = [] if told else [each for each in fitting if each != name]
     doubt = () if found.model == name or spoken else (_doubt(fitting[name], others, path),)
     return fitting[name], (*notes, *doubt, *_usual_head(naming, spoken, shapes))
@@ -225,6 +219,15 @@ def _usual_head(naming: Naming, spoken: list[Statement], shapes: Shapes) -> tupl
     if naming.scheme.containers is None or spoken or "fc.bias" not in shapes:
         return ()
     return ("a head of softmax, as keras.applications has it, would not show in the weights: logits are written",)
+
+
+def _without_head(statement: Statement) -> Statement:
+    """A graph's statement of a network whose head is not taken: what comes behind the pooled features is left out."""
+    found = re.search(r"average\(relu\(layer\d+\.\d+\)\)", str(statement.stated.get("output")))
+    if statement.library != "graph" or found is None:
+        return statement
+    kept = {key: value for key, value in statement.stated.items() if key != "input of fc"}
+    return replace(statement, stated=kept | {"output": found[0]}, options={}, notes=())
 
 
 def _as_stated(spoken: list[Statement], fitting: list[Architecture]) -> list[Architecture]:

@@ -52,11 +52,6 @@ STRANGERS = (
     Stranger("a TensorFlow Lite model", lambda head: head[4:8] == b"TFL3", "convert what it was made from"),
     Stranger("JSON", _begins(b"{", b"["), "name the weights beside it"),
     Stranger(
-        "an ONNX model or another protocol buffer",
-        lambda head: head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x3a"),
-        "convert the weights it was exported from",
-    ),
-    Stranger(
         "a message pack, as Flax saves its trees",
         lambda head: (0x80 < head[0] <= 0x8F or head[0] in (0xDE, 0xDF)) and b"params" in head,
         "save its arrays with numpy.savez under the names of one of the schemes",
@@ -84,14 +79,9 @@ FOLDERS = (
         "make one file of it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save(FOLDER, FILE)",
     ),
     Folder(
-        "a SavedModel of TensorFlow",
+        "a SavedModel of TensorFlow without its variables",
         _has("saved_model.pb", "keras_metadata.pb"),
-        "load it and save its network's weights as .h5 or .keras",
-    ),
-    Folder(
-        "a checkpoint of TensorFlow (.index and .data)",
-        _has(".index", ".data-00000-of-00001"),
-        "load it into its model and save that as .h5 or .keras",
+        "fetch its folder variables too",
     ),
     Folder(
         "a checkpoint of Orbax",
@@ -102,8 +92,6 @@ FOLDERS = (
 )
 FILES = {  # of which one alone is nothing
     ".distcp": FOLDERS[0],
-    ".index": FOLDERS[2],
-    ".data-00000-of-00001": FOLDERS[2],
     "saved_model.pb": FOLDERS[1],
 }
 

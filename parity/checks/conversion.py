@@ -22,7 +22,8 @@ def check_conversion(found: Source, draft: Path) -> "Report":
 
     architecture = found.architecture
     target = named(architecture.name)
-    written, layout = read_source(draft, architecture.name).tensors, layout_of(format_of(draft))
+    layout = "torch" if draft.suffix == ".json" else layout_of(format_of(draft))  # an index of several files
+    written = read_source(draft, architecture.name).tensors
     torch_model = build(with_arguments(target.torch, architecture.options), "torch")
     keras_model = build(with_arguments(target.keras, architecture.options), "keras")
     for side in (side_of(torch_model), side_of(keras_model)):

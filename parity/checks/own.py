@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.checkpoints.checkpoint import Labels
-from parity.checkpoints.convert import VerifyError, goal_of, printable, workplace, write_checked
+from parity.checkpoints.convert import VerifyError, goal_of, printable, unsound, workplace, write_checked
 from parity.checkpoints.files import format_of, layout_of
 from parity.checkpoints.hdf5 import datasets
 from parity.checkpoints.inside import Asked
@@ -100,6 +100,7 @@ def convert_models(
         )
     given = None if given is None else introduced(built, given, seed)
     load(built[way.source], way.source, parts, asked)
+    notes = unsound(_tensors(built[way.source], way.source), source, "give --no-check" if check else "")
     report = carry(built, way, given, check)
     if report is not None and not report.ok:
         raise VerifyError("both models", report)
@@ -115,8 +116,12 @@ def convert_models(
             (folder / place.name).write_text(written(document))
             os.replace(folder / place.name, place)
         os.replace(draft, goal)
-    notes = () if report is None else (headline(report), *report.copied)
+    notes = (*notes, *(() if report is None else (headline(report), *report.copied)))
     return OwnConversion(source, destination, count, notes, report, place)
+
+
+def _tensors(model: Any, framework: str) -> list[Tensor]:
+    return [Tensor(name, array) for name, array in adapter(framework).store().tensors(model).items()]
 
 
 def made(model: Any, framework: str) -> Any:
@@ -193,9 +198,7 @@ def _write(model: Any, framework: str, draft: Path, written: Path) -> int:
     store = adapter(framework).store()
     held = store.tensors(model)
     if layout_of(format_of(draft)) == "torch":
-        write_checked(
-            draft, [Tensor(name, array) for name, array in held.items()], Labels(type(model).__name__), written
-        )
+        write_checked(draft, _tensors(model, framework), Labels(type(model).__name__), written)
         return len(held)
     store.save(model, draft)
     load(model, framework, Parts((draft,)))

@@ -79,15 +79,11 @@ class Recorder:
         return steps, {key: place.result() for key, place in lows.items()}
 
     def record(self, x: Given, dtype: str, look: Look = NOTHING, weights: bool = False) -> Recording:
-        """Run in the asked dtype and in float64, and put all outputs, and the weights, on the shared shelf.
-
-        Where float64 is what is asked for, that is one run.
-        """
+        """Run in the asked dtype and, if it is another, in float64; put outputs, and weights, on the shared shelf."""
         self.shelf.clear()
         tensors = self.put_weights() if weights else {}
         self._x = x
         steps, lows = self._run_low(x, dtype, self.shelf) if dtype != "float64" else ([], {})
-        twice = bool(steps)
         outputs: dict[str, Place] = {}
         notes: dict[str, str] = {}
         narrow: dict[str, str] = {}
@@ -95,7 +91,7 @@ class Recorder:
         expected = iter(lows)
 
         def visit(step: Step) -> None:
-            if not twice:
+            if dtype == "float64":
                 steps.append(info(step))
             outputs[step.key] = self.shelf.put(step.output)
             if step.note:

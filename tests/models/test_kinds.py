@@ -26,6 +26,10 @@ FOREIGN = {
     "parity/checkpoints/statements.py": {"relu", "dropout"},  # transformers' and keras_hub's configurations
     "parity/checkpoints/schemes.py": {"Linear", "BatchNorm2d", "Conv2d"},  # of what a residual network is made
     "parity/checkpoints/inside.py": {"Linear"},  # its head
+    "parity/checkpoints/onnx_file.py": {  # ONNX's operators, and the modules that these were
+        *("Add", "BatchNormalization", "Dropout", "Flatten", "Identity", "Reshape"),
+        *("BatchNorm2d", "Conv2d", "MaxPool2d"),
+    },
     "parity/checkpoints/modules.py": {  # classes that a pickled module names, whose settings tell its network from ours
         *("AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh"),
         *("LeakyReLU", "LogSoftmax", "Mish", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),

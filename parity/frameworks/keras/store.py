@@ -1,8 +1,10 @@
 """A Keras model and its files of weights, there and back: read and written by Keras itself."""
 
+import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ class KerasStore(Store):
         return {f"{number} {v.path}": _array(v) for number, v in enumerate(model.weights)}
 
     def save(self, model: Any, file: Path) -> None:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_absl():
             warnings.simplefilter("ignore")  # of the older format
             (model.save_weights if file.name.endswith(".weights.h5") else model.save)(str(file))
 
@@ -56,6 +58,18 @@ class KerasStore(Store):
         first = keras.config.image_data_format() == "channels_first" or len(shape) < 2
         sizes = list(shape)
         return shape if first else (sizes[-1], *sizes[:-1])
+
+
+@contextmanager
+def _without_absl() -> Iterator[None]:
+    """Keras warns of the older format by absl's logger, too."""
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _array(variable: Any) -> Array:

@@ -13,7 +13,8 @@ from parity.reports.grouped import LINES, Section, alike, counted, ends, fitted,
 from parity.verdict.cause import TITLES
 from parity.verdict.devices import sentence
 from parity.verdict.difference import STRUCTURE_LINE
-from parity.verdict.results import LayerResult
+
+from .table import table
 
 FRAME = 6  # lines around a table's rows, and the verdict
 FEWEST = 6  # rows of a table, however much is said below it
@@ -27,10 +28,9 @@ def print_report(report: Report, console: Any, layers: str = "summary", quiet: b
     if not quiet:
         most = LINES if layers != "all" else 10**6
         lines = detail(report, most - FRAME - FEWEST)
-        names = max(NAMES, console.width - NUMBERS)
-        table = _table(_rows(report, layers, names), _headings(report), most - FRAME - len(lines))
-        if table.row_count:
-            console.print(table)
+        made = table(report, layers, console.width, most - FRAME - len(lines))
+        if made.row_count:
+            console.print(made)
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
     console.print(headline(report), style="bold green" if report.ok else "bold red", highlight=False, soft_wrap=True)
@@ -46,102 +46,6 @@ def text(report: Report) -> str:
     plain = Console(file=file, width=120, no_color=True, force_terminal=False, force_jupyter=False)
     print_report(report, plain, layers="failed")
     return file.getvalue()
-
-
-def stages(report: Report) -> Iterator[tuple[str, list[LayerResult]]]:
-    """The layers grouped by the first name of their path: stem, layer1, ... and head. Loose layers stand together."""
-    group: list[LayerResult] = []
-    name = ""
-    for layer in report.layers:
-        own = layer.path.partition(".")[0] if "." in layer.path else ("stem" if name in ("", "stem") else "head")
-        if own != name and group:
-            yield name, group
-            group = []
-        name = own
-        group.append(layer)
-    if group:
-        yield name, group
-
-
-Cells = tuple[bool, tuple[str, ...]]  # of a row: whether all is well in it, and what it says
-
-
-def _headings(report: Report) -> tuple[str, ...]:
-    trained = any(layer.gradient for layer in report.layers)
-    return ("layers", "", "inherited", "added", "torch", "keras", *(["gradient"] if trained else []), "")
-
-
-def _table(found: Iterator[Cells], headings: tuple[str, ...], most: int) -> Any:
-    """A table of at most so many rows: where there are more, those at fault first, and how many are left out."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(headings):
-        left = number in (0, len(headings) - 1)
-        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    rows = list(found)
-    kept = set(range(len(rows)))
-    if len(rows) > most:
-        kept = set(sorted(kept, key=lambda number: rows[number][0])[: most - 1])
-    for number in sorted(kept):
-        table.add_row(*rows[number][1])
-    left_out = [ok for number, (ok, _) in enumerate(rows) if number not in kept]
-    if left_out:
-        table.add_row(
-            f"and {len(left_out)} more rows (--layers all)",
-            *[""] * (len(headings) - 2),
-            MATCH if all(left_out) else MISMATCH,
-        )
-    return table
-
-
-def _rows(report: Report, layers: str, widest: int) -> Iterator[Cells]:
-    from rich.markup import escape
-
-    trained = any(layer.gradient for layer in report.layers)
-
-    if layers == "summary":
-        for name, group in stages(report):
-            cells = escape(short(name, widest)), f"{len(group)} layers", *_worst(group, trained)
-            yield all(layer.ok for layer in group), (*cells, _status(report, group))
-        return
-    for layer in report.layers:
-        if layers == "all" or not layer.ok:
-            shape = "x".join(map(str, layer.step.shape))
-            name = layer.path if layers == "all" else short(layer.path, widest)
-            yield (
-                layer.ok,
-                (escape(f"{name} ({layer.kind})"), shape, *_worst([layer], trained), _status(report, [layer])),
-            )
-
-
-MATCH, INHERITS, MISMATCH = "[green]match[/]", "[yellow]inherits[/]", "[red]MISMATCH[/]"
-NAMES = 60  # characters of a path in a table, at least
-NUMBERS = 70  # and of what stands beside it
-
-
-def _worst(group: list[LayerResult], trained: bool) -> tuple[str, ...]:
-    numbers = (
-        _size(max(layer.inherited.error for layer in group)),
-        _size(max(layer.added.error for layer in group)),
-        f"{max(layer.reference.rms for layer in group):.1e}",
-        f"{max(layer.candidate.rms for layer in group):.1e}",
-    )
-    added = max((layer.gradient.worst("added") or 0.0 for layer in group if layer.gradient), default=None)
-    return (*numbers, "" if added is None else f"{added:.1e}") if trained else numbers
-
-
-def _size(error: float) -> str:
-    return "shapes" if error == float("inf") else f"{error:.1e}"
-
-
-def _status(report: Report, group: list[LayerResult]) -> str:
-    """At fault, right on what something at fault gave it, or right."""
-    if not all(layer.ok for layer in group):
-        return MISMATCH
-    inherits = any(layer.inherited.error > STRUCTURE_LINE for layer in group) and not report.ok
-    return INHERITS if inherits else MATCH
 
 
 def detail(report: Report, most: int = LINES) -> list[str]:

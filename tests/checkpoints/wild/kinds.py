@@ -59,12 +59,43 @@ def children(state: State) -> State:
     return found
 
 
+def bare_children(state: State) -> State:
+    """Of a network without its max pool."""
+    found = {}
+    for name, tensor in children(state).items():
+        number, _, rest = name.partition(".")
+        found[f"{int(number) - (int(number) > 3)}.{rest}"] = tensor
+    return found
+
+
+def norm(path: str, channels: int) -> State:
+    return {f"{path}.{leaf}": torch.ones(channels) for leaf in ("weight", "bias", "running_mean", "running_var")}
+
+
 def nvidia(state: State) -> State:
     renamed = {}
     for name, tensor in state.items():
         first, _, rest = name.partition(".")
         renamed[f"layers.{int(first[5:]) - 1}.{rest}" if first.startswith("layer") else name] = tensor
     return renamed
+
+
+def kuangliu(state: State) -> State:
+    return {name.replace("downsample", "shortcut").replace("fc.", "linear."): t for name, t in state.items()}
+
+
+def weiaicunzai(state: State) -> State:
+    found = {}
+    for name, tensor in state.items():
+        path, _, leaf = name.rpartition(".")
+        stage, _, rest = path.partition(".")
+        if stage.startswith("layer"):
+            block, _, layer = rest.partition(".")
+            number = int(layer[-1]) * 3 - (3 if layer.startswith("conv") else 2)
+            inner = layer.replace("downsample", "shortcut") if "." in layer else f"residual_function.{number}"
+            path = f"conv{int(stage[5:]) + 1}_x.{block}.{inner}"
+        found[f"{ {'conv1': 'conv1.0', 'bn1': 'conv1.1'}.get(path, path) }.{leaf}"] = tensor
+    return found
 
 
 def paddle(state: State) -> State:
@@ -119,12 +150,28 @@ TAKEN: dict[str, Callable[[State], Any]] = {  # converted without an option
     "detectron2 in a detector": lambda state: under("backbone.bottom_up.", detectron(body(state))),
     "children": children,
     "NVIDIA": nvidia,
+    "kuangliu": lambda state: {"net": under("module.", kuangliu(state)), "acc": 95.2, "epoch": 199},
+    "weiaicunzai": weiaicunzai,
     "Paddle": paddle,
     "MLX": mlx,
     "FSDP": fully_sharded,
     "average beside": lambda state: {"ema": state, "optimizer": {"state": {}, "param_groups": []}},
     "two levels deep": lambda state: {"params": {"network": state}},
     "arguments": lambda state: {"args": argparse.Namespace(lr=0.1), "state_dict": OrderedDict(state)},
+    "in a list": lambda state: [state, {"state": {}, "param_groups": []}],
+    "trunk and heads": lambda state: {
+        "base_model": {
+            "model": {"trunk": body(state), "heads": {"0.weight": torch.ones(3, 64), "0.bias": torch.ones(3)}}
+        }
+    },
+    "children without a pool": lambda state: under("f.", bare_children(state)),
+    "DETR": lambda state: {
+        "model": under("backbone.0.body.", body(state)) | {"class_embed.weight": torch.ones(9, 8)},
+        "args": argparse.Namespace(dilation=False, backbone="resnet20"),
+    },
+    "a norm before the head": lambda state: {
+        "state_dict": under("backbone.", body(state)) | under("head.1.", state_head(state)) | norm("head.0", 64)
+    },
     "half": lambda state: {name: tensor.half() for name, tensor in state.items()},
     "bfloat16": lambda state: {name: tensor.bfloat16() for name, tensor in state.items()},
 }
@@ -132,27 +179,6 @@ TAKEN: dict[str, Callable[[State], Any]] = {  # converted without an option
 
 def state_head(state: State) -> State:
     return {"weight": state["fc.weight"], "bias": state["fc.bias"]}
-
-
-def four_stages(state: State) -> State:
-    """Of CIFAR's as others write it: as wide as ImageNet's, its stem 3x3; `shortcut` and `linear` in their words."""
-    found = {
-        "conv1.weight": torch.ones(64, 3, 3, 3),
-        "linear.weight": torch.ones(10, 512),
-        "linear.bias": torch.ones(10),
-    }
-    norms = {"bn1": 64}
-    for stage, width in enumerate((64, 128, 256, 512), 1):
-        for block in range(2):
-            path, before = f"layer{stage}.{block}", width // 2 if stage > 1 and not block else width
-            found[f"{path}.conv1.weight"] = torch.ones(width, before, 3, 3)
-            found[f"{path}.conv2.weight"] = torch.ones(width, width, 3, 3)
-            norms |= {f"{path}.bn1": width, f"{path}.bn2": width}
-            if before != width:
-                found[f"{path}.shortcut.0.weight"] = torch.ones(width, before, 1, 1)
-                norms[f"{path}.shortcut.1"] = width
-    leaves = ("weight", "bias", "running_mean", "running_var")
-    return found | {f"{path}.{leaf}": torch.ones(size) for path, size in norms.items() for leaf in leaves}
 
 
 Refused = tuple[Callable[[State], Any], str, dict[str, Any]]  # the file, what is said, and what makes it convert
@@ -165,7 +191,7 @@ REFUSED: dict[str, Refused] = {
     ),
     "two encoders": (
         lambda state: under("encoder_q.", state) | under("encoder_k.", state),
-        "choose one with --prefix encoder_k.",
+        "choose one with --prefix encoder_q.",
         {"prefix": "encoder_q."},
     ),
     "an average beside the model": (
@@ -199,9 +225,62 @@ REFUSED: dict[str, Refused] = {
     ),
 }
 REFUSED |= {
-    "kuangliu": (
-        lambda state: {"net": under("module.", four_stages(state)), "acc": 95.2},
-        "four stages with a 3x3 stem",
+    "FCN": (
+        lambda state: under("backbone.", body(state)) | {"classifier.0.weight": torch.ones(4, 64, 3, 3)},
+        "a segmentation, whose last stages are dilated",
+        {"model": "cifar_resnet20"},
+    ),
+    "re-identification": (
+        lambda state: under("base.", body(state)) | norm("bottleneck", 64) | {"classifier.weight": torch.ones(9, 64)},
+        "re-identification, whose last stage often does not stride",
+        {"model": "cifar_resnet20"},
+    ),
+    "dilated by its arguments": (
+        lambda state: {"model": state, "args": argparse.Namespace(dilation=True)},
+        "dilates its last stages (dilation = True)",
+        {"model": "cifar_resnet20"},
+    ),
+    "dilated by its configuration": (
+        lambda state: {"state_dict": state, "meta": {"config": "backbone=dict(dilations=(1, 1, 2, 4))"}},
+        "dilates its last stages",
+        {"model": "cifar_resnet20"},
+    ),
+    "another activation": (
+        lambda state: {"state_dict": state, "hyper_parameters": {"act_layer": "nn.SiLU"}},
+        "has another activation",
+        {"model": "cifar_resnet20"},
+    ),
+    "a projection with norms": (
+        lambda state: body(state) | {"fc.0.weight": torch.ones(64, 64)} | norm("fc.1", 64),
+        "take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "a head without a bias": (
+        lambda state: {name: tensor for name, tensor in state.items() if name != "fc.bias"},
+        "1 missing: fc.bias; take the network without a head with --headless",
+        {"headless": True},
+    ),
+    "attention behind the stem": (
+        lambda state: body(state) | {"ca.fc.weight": torch.ones(4, 16), "ca.fc.bias": torch.ones(4)},
+        "attends to channels or pixels, by ca.fc.weight",
+        {},
+    ),
+    "pruned": (
+        lambda state: (
+            {f"{name}_orig": each for name, each in state.items() if name == "conv1.weight"}
+            | {name: each for name, each in state.items() if name != "conv1.weight"}
+        ),
+        "call torch.nn.utils.prune.remove",
+        {},
+    ),
+    "ZeRO-3": (
+        lambda state: {"module": {name: torch.empty(0) for name in state}, "ds_version": "0.14"},
+        "run `python zero_to_fp32.py . OUT`",
+        {},
+    ),
+    "group norms": (
+        lambda state: {name: tensor for name, tensor in state.items() if "running" not in name},
+        "its norms have none",
         {},
     ),
     "a Linear beside the head": (

@@ -98,7 +98,7 @@ STRANGE: dict[str, tuple[bytes, str]] = {
     "gzip": (gzip.compress(b"x" * 99), "packed with gzip; unpack it"),
     "npy": (b"\x93NUMPY\x01\x00", "a single NumPy array"),
     "gguf": (b"GGUF\x03\x00\x00\x00", "GGUF"),
-    "onnx": (b"\x08\x07\x12\x07pytorch\x1a\x052.0.0", "an ONNX model"),
+    "onnx": (b"\x08\x07\x12\x07pytorch\x1a\x052.0.0", "begins as an ONNX model"),
     "flax": (b"\x81\xa6params\x82\xa6conv_0\x81\xa6kernel", "as Flax saves its trees"),
     "openvino": (b'<?xml version="1.0"?>\n<net name="x" version="11">', "an OpenVINO model's description"),
     "noise": (bytes(range(200, 256)) * 9, "begins as none of these"),
@@ -129,7 +129,6 @@ def test_a_zip_of_checkpoints(tensors: dict[str, np.ndarray], tmp_path: Path) ->
     [
         ([".metadata", "__0_0.distcp"], "dcp_to_torch_save"),
         (["saved_model.pb"], "a SavedModel"),
-        (["ckpt.index", "ckpt.data-00000-of-00001"], "a checkpoint of TensorFlow"),
         (["_CHECKPOINT_METADATA"], "Orbax"),
     ],
 )

@@ -17,7 +17,7 @@ from parity.checkpoints.source import read_source
 from parity.errors import MOST, CheckpointError
 from tests.checkpoints.helpers import SMALL, random_tensors
 
-from .kinds import REFUSED, TAKEN, State, mlx, paddle
+from .kinds import REFUSED, TAKEN, State, kuangliu, mlx, paddle, weiaicunzai
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_what_is_left_out_is_counted_and_named(state: State, tmp_path: Path) -> 
 
 def test_a_prefix_that_is_none(state: State, tmp_path: Path) -> None:
     torch.save(REFUSED["two encoders"][0](state), tmp_path / "in.pth")
-    with pytest.raises(CheckpointError, match=r"'x\.' is not; try 'encoder_k\.', 'encoder_q\.'"):
+    with pytest.raises(CheckpointError, match=r"'x\.' is not; try 'encoder_q\.', 'encoder_k\.'"):
         read_source(tmp_path / "in.pth", None, Asked(prefix="x."))
 
 
@@ -121,3 +121,40 @@ def test_a_square_head_of_paddle_s_is_told_by_its_names(tmp_path: Path) -> None:
     found = read_source(tmp_path / "in.pth")
     assert np.array_equal(found.tensors["fc.weight"].value, square["fc.weight"].numpy())
     assert not any("square" in note for note in found.notes)
+
+
+WIDE = "cifar_resnet18"
+
+
+@pytest.fixture(scope="module")
+def wide() -> State:
+    """A network as wide as ImageNet's, for CIFAR."""
+    return {name: torch.from_numpy(array) for name, array in random_tensors(WIDE, num_classes=7).items()}
+
+
+@pytest.mark.parametrize("named", [kuangliu, weiaicunzai])
+def test_a_3x3_stem_of_repositories_for_cifar(named: Any, wide: State, tmp_path: Path) -> None:
+    torch.save(named(wide), tmp_path / "in.pth")
+    found = read_source(tmp_path / "in.pth")
+    assert str(found.architecture) == f"{WIDE}(num_classes=7)"
+    assert all(np.array_equal(found.tensors[name].value, tensor.numpy()) for name, tensor in wide.items())
+
+
+def test_a_3x3_stem_that_a_pool_may_follow(wide: State, tmp_path: Path) -> None:
+    """Other repositories leave torchvision's pool behind it, and no tensor tells."""
+    torch.save(wide, tmp_path / "in.pth")
+    with pytest.raises(CheckpointError, match=f"what follows its 3x3 stem.*--model {WIDE}$"):
+        read_source(tmp_path / "in.pth")
+    assert read_source(tmp_path / "in.pth", WIDE).architecture.name == WIDE
+    for told in ("out.safetensors", "out.weights.h5", "out.keras"):
+        parity.convert(tmp_path / "in.pth", tmp_path / told, WIDE)
+        assert read_source(tmp_path / told).architecture.name == WIDE
+        (tmp_path / told).unlink()
+    model = resnet_torch.resnet18(num_classes=7)
+    model.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    torch.save(model, tmp_path / "whole.pth")
+    with pytest.raises(CheckpointError, match="max pool size is 3, which nothing here has"):
+        read_source(tmp_path / "whole.pth")
+    model.maxpool = torch.nn.Identity()
+    torch.save(model, tmp_path / "whole.pth")
+    assert read_source(tmp_path / "whole.pth").architecture.name == WIDE

@@ -35,11 +35,40 @@ def test_a_folder_says_what_it_holds(naming: str, tmp_path: Path) -> None:
     parity.convert(path, f"{tmp_path / 'again'}/", naming=naming, verify=name == "resnet18" and bool(classes))
 
 
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_folder_of_several_files(verify: bool, tmp_path: Path) -> None:
+    path = source(tmp_path, "resnet18", num_classes=5)
+    parity.convert(path, f"{tmp_path / 'out'}/", verify=verify, max_shard_size="20MB")
+    parts = sorted((tmp_path / "out").glob("*.safetensors"))
+    assert [each.name[-27:] for each in parts] == [f"-0000{i}-of-00003.safetensors" for i in (1, 2, 3)]
+    assert all(each.stat().st_size < 20_100_000 for each in parts)
+    found = read_source(tmp_path / "out")
+    assert found.architecture.name == "resnet18"
+    wanted = random_tensors("resnet18", num_classes=5)
+    assert all(np.array_equal(found.tensors[key].value, array) for key, array in wanted.items())
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "told"),
+    [
+        ("out/", ("--max-shard-size", "much"), "must be a size, such as 100MB"),
+        ("out/", ("--max-shard-size", "20MB", "--naming", "timm"), "timm reads a folder's weights from one file"),
+        ("out.pth", ("--max-shard-size", "20MB"), "is for DESTINATION/, a folder"),
+    ],
+)
+def test_no_folder_of_several_files(
+    out: str, options: tuple[str, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(source(tmp_path, "resnet18"), f"{tmp_path}/{out}", *options) == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
+
+
 def test_transformers_reads_its_folder(tmp_path: Path) -> None:
     library("torchvision")
     transformers = library("transformers")
     path = source(tmp_path, "resnet18", num_classes=5)
-    parity.convert(path, f"{tmp_path / 'out'}/")
+    parity.convert(path, f"{tmp_path / 'out'}/", max_shard_size="20MB")
     theirs = transformers.ResNetForImageClassification.from_pretrained(tmp_path / "out").eval().double()
     assert theirs.config.num_labels == 5
     from tests.checkpoints.libraries import our_outputs
