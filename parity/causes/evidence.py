@@ -6,6 +6,7 @@ from typing import Any
 
 from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
+from parity.models.edits import Mend
 from parity.models.kinds import by_formula
 from parity.models.kinds.kind import Kind, Static, Weights
 from parity.verdict.difference import STRUCTURE_LINE, difference
@@ -50,7 +51,7 @@ class Evidence:
     off right outputs may be, where that is more than the line. elsewhere: other layers' tensors.
     calls: torch's that made the step's output where no layer did; edited: it with changes of them. others: of an
     input that other steps feed in Keras than in torch, what torch's steps around it gave; behind: those of them that
-    torch computes from it.
+    torch computes from it. given: what could be joined to a layer's input, by path.
     """
 
     path: str
@@ -66,6 +67,7 @@ class Evidence:
     lost: Array | None = None
     others: dict[str, Array] = field(default_factory=dict)
     behind: frozenset[str] = frozenset()
+    given: dict[str, Array] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     edited: Callable[[tuple[Edit, ...]], Array | None] = lambda edits: None
     elsewhere: Elsewhere = lambda side, name, shape: iter(())
@@ -89,7 +91,8 @@ class Evidence:
         return difference(self.keras, self.torch).error
 
 
-Guess = tuple[str, Array, str]
+# The cause, the output that it predicts, what was done, and perhaps what undoes it.
+Guess = tuple[str, Array, str] | tuple[str, Array, str, Mend]
 Changes = Iterator[tuple[dict[str, Any], str]]
 
 

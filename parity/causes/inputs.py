@@ -7,7 +7,8 @@ import numpy as np
 from parity.models.arrays import Array
 
 from .casts import cast_guesses
-from .evidence import Evidence, Guess
+from .evidence import Config, Evidence, Guess
+from .rerun import run
 
 
 def input_guesses(evidence: Evidence) -> Iterator[Guess]:
@@ -16,6 +17,26 @@ def input_guesses(evidence: Evidence) -> Iterator[Guess]:
         yield from misread(x)
         for name, made, told in cast_guesses(x):
             yield name, made, f"computes on an input that was {told}"
+
+
+def input_sum_guesses(evidence: Evidence, config: Config, other: Config) -> Iterator[Guess]:
+    """The layer on an input to which one side alone adds, or by which it multiplies, what another step gave."""
+    if not evidence.inputs:
+        return
+    x, rest = evidence.inputs[0], evidence.inputs[1:]
+    for name, array in evidence.given.items():
+        if array.shape != x.shape or np.array_equal(array, x):
+            continue
+        ways = (
+            ("shortcut missing", x + array, f"Keras adds the shortcut {name} to what goes in, the other side does not"),
+            ("shortcut missing", x - array, f"torch adds the shortcut {name} to what goes in, the other side does not"),
+            ("gate missing or extra", x * array, f"Keras multiplies what goes in by {name}, the other side does not"),
+            ("fed from another tensor", array, f"Keras takes the output of {name} here, and torch another tensor"),
+        )
+        for cause, taken, what in ways:
+            made = run(config, (taken, *rest))
+            if made is not None:
+                yield cause, made, what
 
 
 def misread(x: Array) -> Iterator[Guess]:

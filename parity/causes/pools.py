@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.edits import Mend
 from parity.models.kinds import Kind
 from parity.models.kinds.formulas import Pads, pool
 
@@ -115,6 +116,22 @@ def padded_before_guesses(evidence: Evidence) -> Iterator[Guess]:
                 told = f"{SIDES[1 - pads_itself]} pads with 0 ({margins.settings[MARGINS]}) in front of its max pool"
                 what = f"{told}, and {SIDES[pads_itself]}'s pads itself, with minus infinity"
                 yield POOL.causes[VALUE], margins.made if pads_itself == 0 else x, what
+
+
+def mode_before_guesses(evidence: Evidence) -> Iterator[Guess]:
+    """What a convolution takes as padded otherwise than with zeros by one side, where the other's pads itself."""
+    user, outputs = evidence.user, (evidence.torch, evidence.keras)
+    if user is None or not all(config.kind.padded == 0.0 for config in user.configs):
+        return
+    for x, padded, pads_itself in ((*outputs, 0), (*outputs[::-1], 1)):
+        stated = user.configs[pads_itself].static.get("padding")
+        own = [[p, p] if isinstance(p, int) else list(p) for p in stated] if isinstance(stated, list) else None
+        for margins in read(evidence, PAD, (x,), padded):
+            if margins.settings[MODE] != ZEROS and margins.settings[MARGINS] == own:
+                told = f"{SIDES[1 - pads_itself]} pads by {margins.settings[MODE]} ({own})"
+                what = f"{told} in front of its convolution, and {SIDES[pads_itself]}'s pads itself, with zeros"
+                mode = margins.settings[MODE] if pads_itself == 1 else "constant"
+                yield PAD.causes[MODE], margins.made if pads_itself == 0 else x, what, Mend("padding mode", mode)
 
 
 def _takes_most(kind: Kind) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.attempts import attempt
+from parity.models.edits import Mend
 
 from .evidence import Evidence, Guess
 
@@ -35,7 +36,8 @@ class Family:
 
     name: in a sentence. causes: by setting, the name of the cause if the two sides differ in it; the first that they
     differ in names it. candidates: settings and functions of the inputs that may give an output. cut: the part
-    of the inputs that a part of the output is made from alone. idle: the settings of what returns its input.
+    of the inputs that a part of the output is made from alone. idle: the settings of what returns its input. mend: what
+    undoes any difference of it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Family:
     candidates: Callable[[Evidence, Inputs, Array], Iterator[Candidate]]
     cut: tuple[slice, ...] = ()
     idle: Settings | None = None
+    mend: Callable[[Evidence], Mend | None] = lambda evidence: None
 
     def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
         """The name of the cause, where two readings differ in these settings."""
@@ -72,7 +75,9 @@ def reading_guesses(evidence: Evidence, families: tuple[Family, ...]) -> Iterato
         differing = [(pair, _differing(*pair)) for pair in alike]
         for (one, other), settings in sorted(differing, key=lambda entry: len(entry[1])):
             if settings:
-                yield one.family.cause(one.settings, other.settings, settings), other.made, _told(one, other, settings)
+                told = one.family.cause(one.settings, other.settings, settings), other.made, _told(one, other, settings)
+                mend = one.family.mend(evidence)
+                yield told if mend is None else (*told, mend)
         first = next(chain(*ours), None), next(chain(*theirs), None)
         if first[0] is not None and first[1] is not None and first[0].family is not first[1].family:
             what = f"torch's output is {_words(first[0])} of what goes in, and Keras's {_words(first[1])}"

@@ -6,10 +6,11 @@ torch's calls are run again by torch itself with an edit: another argument, a ca
 import math
 import re
 from collections.abc import Iterator
-from itertools import combinations, islice, permutations
+from itertools import combinations, islice, permutations, product
 from typing import Any
 
 from parity.models.calls import Call, Edit
+from parity.models.edits import Mend
 from parity.models.kinds import KINDS
 
 from .evidence import Evidence, Guess
@@ -21,6 +22,8 @@ NUMBERS = 20_000_000  # of all their outputs together so many at most
 AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
 CAUSES = dict.fromkeys(AXES, "another axis") | {
     "eps": "BN eps",
+    "correction": "biased variance",
+    "unbiased": "biased variance",
     "idx": "another place of a slice",
     "num_heads": "number of heads",
     "num_head": "number of heads",
@@ -50,12 +53,16 @@ def region_guesses(evidence: Evidence) -> Iterator[Guess]:
     for name, edit, what in tried:
         made = evidence.edited((edit,))
         if made is not None:
-            yield name, made, f"torch's calls with {what}"
+            yield name, made, f"torch's calls with {what}", _mend(evidence, edit)
     both = ((a, b) for a, b in combinations(tried, 2) if a[1].call != b[1].call)
     for (name, one, what), (_, other, more) in islice(both, min(PAIRS, NUMBERS // max(1, evidence.torch.size))):
         made = evidence.edited((one, other))
         if made is not None:
-            yield name, made, f"torch's calls with {what} and {more}"
+            yield name, made, f"torch's calls with {what} and {more}", _mend(evidence, one, other)
+
+
+def _mend(evidence: Evidence, *edits: Edit) -> Mend:
+    return Mend("call", value=tuple((evidence.calls[edit.call], edit) for edit in edits))
 
 
 def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
@@ -64,7 +71,7 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
         for name, value in call.arguments:
             for other in _others(name, value):
                 own = "constant factor" if SCALED.fullmatch(call.name) else f"{name} of {call.name}"
-                cause = CAUSES.get(name, own)
+                cause = CAUSES["eps"] if _is_small(value) else CAUSES.get(name, own)
                 yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
     for number, call in enumerate(calls):
         for tensor in range(min(call.tensors, 2)):
@@ -75,6 +82,11 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
             for reduce in REDUCED if call.name == "getitem" else ():
                 what = f"the {reduce} over axis {axis} in the place of {name} {index}"
                 yield "a slice against a pool", Edit(number, "reduce", reduce, axis), what
+        for axis in (value for name, value in call.arguments if name in AXES and call.name in REDUCED):
+            axes = [axis] if isinstance(axis, int) else list(axis) if len(axis or ()) == 1 else []
+            for one, place in product(axes, (-1, 0)):
+                what = f"the place {place} of axis {one} in the place of its {call.name}"
+                yield "a slice against a pool", Edit(number, "take", str(one), place), what
         if call.tensors > 1 and call.name in ORDERED:
             yield "order of what is joined", Edit(number, "swap"), f"the two tensors of {call.name} exchanged"
     for number, call in enumerate(calls):
@@ -86,6 +98,11 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
     for number, call in enumerate(calls):
         for name in ACTIVATIONS if number < len(calls) - 1 else ():
             yield "missing or extra activation", Edit(number, "then", name), f"{name} behind {call.name}"
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a number is what people keep from dividing by zero with."""
+    return isinstance(value, float) and 0 < value < 1e-2
 
 
 def _left_out(call: Call) -> str:
@@ -108,6 +125,8 @@ def _others(name: str, value: Any) -> Iterator[Any]:
         yield from (eps for eps in EPSILONS if eps != value)
     elif isinstance(value, int):
         yield from (value - 1, value + 1, -value, 2 * value, value // 2)
+    elif _is_small(value):
+        yield from (eps for eps in (*EPSILONS, value**2, math.sqrt(value)) if eps != value)
     elif isinstance(value, float) and value:
         yield from (value / 2, 2 * value, -value, 1 / value, math.sqrt(abs(value)), value**2, 0.0, 1.0)
     elif isinstance(value, tuple | list) and any(isinstance(one, slice) for one in value):

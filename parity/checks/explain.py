@@ -92,7 +92,7 @@ class _Scene:
     x: Inputs
 
     def cause(self, layer: LayerResult) -> Cause:
-        return diagnose(self._evidence(layer, _nearby(layer.step, self.wiring)))
+        return replace(diagnose(self._evidence(layer, _nearby(layer.step, self.wiring))), key=layer.step.key)
 
     def of_setting(self, entry: StaticDifference, rows: dict[str, LayerResult]) -> Cause:
         """The cause of a setting that differs, proven on what the layer was fed."""
@@ -122,9 +122,28 @@ class _Scene:
         outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
         wide, lost = seen.wide.get(key), seen.lost(key)
         others, behind = self._around(key) if key in self.wiring.watch else ({}, frozenset[str]())
-        more: dict[str, Any] = {"others": others, "behind": behind, "calls": self.torch.calls(key).result()}
+        given = self._given(key) if seen.steps[key].inputs else {}
+        more: dict[str, Any] = {
+            "given": given,
+            "others": others,
+            "behind": behind,
+            "calls": self.torch.calls(key).result(),
+        }
         found = Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, **more)
         return replace(found, edited=partial(self._edited, key), elsewhere=partial(self._elsewhere, path))
+
+    def _given(self, key: str) -> dict[str, Array]:
+        """What torch's steps before one gave that is as large as its input, and the model's inputs."""
+        keys, shape = list(self.wiring.steps), self.seen.steps[key].inputs[0].shape
+        before = keys[max(0, keys.index(key) - NEARBY) : keys.index(key)]
+        alike = [other for other in before if self.wiring.steps[other].shape == shape]
+        found = {self.wiring.steps[other].path: _wide(self.seen.output(other)) for other in alike}
+        return self._inputs() | found
+
+    def _inputs(self) -> dict[str, Array]:
+        """The model's inputs that are numbers."""
+        floats = {name: array for name, array in self.x.arrays.items() if array.dtype.kind == "f"}
+        return {name: array.astype(np.float64) for name, array in floats.items()}
 
     def _edited(self, key: str, edits: tuple[Edit, ...]) -> Array | None:
         """A step's output with other calls, in torch's process."""
@@ -132,7 +151,7 @@ class _Scene:
 
     def _around(self, key: str) -> tuple[dict[str, Array], frozenset[str]]:
         """What torch's steps before and behind an input gave, of its shape, by path; and which of them need it."""
-        keys, size = list(self.wiring.steps), prod(self.wiring.steps[key].shape)
+        keys, size = list(self.wiring.steps), self.seen.output(key).size
         at = keys.index(key)
         near = [other for other in keys[max(0, at - NEARBY) : at + NEARBY] if "<" not in other and not is_output(other)]
         alike = [other for other in near if prod(self.wiring.steps[other].shape) == size]
@@ -185,9 +204,8 @@ class _Scene:
         given = {} if own is None else {f"{own.path}<{i}": _wide(x) for i, x in enumerate(own.inputs)}
         keys = list(self.wiring.steps)
         near = keys[: keys.index(layer.step.key)][: -BEFORE - 1 : -1]
-        inputs = {name: array for name, array in self.x.arrays.items() if array.dtype.kind == "f"}
         steps = {other: _wide(self.seen.output(other)) for other in near}
-        return given | steps | {n: a.astype(np.float64) for n, a in inputs.items()}
+        return given | steps | self._inputs()
 
 
 @dataclass(frozen=True)

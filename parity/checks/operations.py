@@ -17,12 +17,10 @@ ABOUT = ("activation", "softmax", "function", "kind of")  # in the names of the 
 def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Iterator[tuple[Mend, Written]]:
     """What may be done to one side, and at which lines, the likeliest first."""
     other = SIDES[1 - SIDES.index(side)]
-    wanted, has = programs.layer(other, cause.path), programs.layer(side, cause.path)
-    if wanted is not None and has is not None and wanted.kind != has.kind and _is_one(named(wanted.kind)):
-        written = (cause.source or {}).get(side)
-        if written is not None:
-            yield Mend("replace", wanted.kind, wanted.static), written
+    wanted, has = programs.kind(other, cause.key or cause.path), programs.kind(side, cause.key or cause.path)
     source = cause.source or {}
+    if wanted is not None and has is not None and wanted[0] != has[0] and _is_one(named(wanted[0])) and side in source:
+        yield Mend("replace", *wanted), source[side]
     if "mode" in cause.name and source.get(side):
         yield Mend("mode"), source[side]
     if source.get(side) and source.get(other):

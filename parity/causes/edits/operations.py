@@ -12,10 +12,12 @@ from parity.models.kinds import Kind
 from parity.models.source import Written
 
 from .arguments import Changes, Read, call_of, called
-from .around import beside, listed_after
+from .around import beside, listed_after, not_listed
 from .code import Code
+from .naming import operation, spelled
 from .settings import SPELLED
 
+REDUCTIONS = {"global_avg_pool": "mean", "global_max_pool": "amax"}
 FUNCTIONS = {"torch": "torch.nn.functional", "keras": "keras.ops"}
 KEPT = ("name", "dtype")  # arguments of any Keras layer
 
@@ -58,7 +60,7 @@ def replaced(written: Written, side: str, wanted: Operation, read: Read) -> Chan
     if new is not None:
         return code, [_renamed(code, call, new)]
     if not wanted.kind.activation:
-        return None
+        return _other_reduction(code, call, wanted.kind, side)
     fused = next((keyword.value for keyword in call.keywords if keyword.arg == "activation"), None)
     if side == "keras" and fused is not None and name != "Activation":
         text = _word(wanted)
@@ -69,13 +71,26 @@ def replaced(written: Written, side: str, wanted: Operation, read: Read) -> Chan
     return _other_function(code, call, side, wanted)
 
 
+def _other_reduction(code: Code, call: ast.Call, kind: Kind, side: str) -> Changes | None:
+    """A mean over places for the greatest of them, or the other way round, called as a function or a method."""
+    wanted, has = REDUCTIONS.get(kind.name), operation(call)
+    if wanted is None or has not in REDUCTIONS.values() or not isinstance(call.func, ast.Attribute):
+        return None
+    end = code.end(call.func)
+    return code, [Change(end - len(call.func.attr.encode()), end, spelled(wanted, side))]
+
+
 def _of_pool(name: str, kind: Kind, side: str) -> str | None:
     """A pool's class of the same rank, which takes the same arguments as another pool's."""
     names = kind.torch if side == "torch" else kind.keras
     rank = next((part for part in name if part.isdigit()), None)
-    if "Pool" not in name or rank is None or kind.weights:
+    if "pool" not in name.lower() or rank is None or kind.weights:
         return None
-    return next((other for other in names if rank in other and "Pool" in other and "Adaptive" not in other), None)
+    if name.islower():
+        names = kind.functions
+    adaptive = name.lower().startswith("adaptive")
+    alike = (other for other in names if rank in other and "pool" in other.lower())
+    return next((other for other in alike if other.lower().startswith("adaptive") == adaptive), None)
 
 
 def _renamed(code: Code, call: ast.Call, name: str) -> Change:
@@ -142,7 +157,19 @@ def _axis(kind: Kind, side: str) -> str:
 
 
 def without(written: Written, read: Read) -> Changes | None:
-    """The changes that leave out the call at these lines: what it is done to stays."""
+    """The changes that leave out the call at these lines: what it is done to stays.
+
+    An activation that a layer is told is not told, and a layer in a list is none.
+    """
+    made = call_of(written.made, read)
+    if made is not None:
+        code, call = made
+        fused = next((keyword.value for keyword in call.keywords if keyword.arg == "activation"), None)
+        if fused is not None and called(code, call) != "Activation":
+            return code, [Change(code.start(fused), code.end(fused), "None")]
+        listed = not_listed(code, call)
+        if listed is not None:
+            return code, listed
     found = call_of(written.called, read)
     if found is None:
         return None
