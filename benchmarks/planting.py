@@ -88,9 +88,10 @@ def _report(planted: Planted, path: str, options: Any) -> Any:
     from parity.runners.recording import Shelf
 
     torch_side, module, x = pair(dict(options.copy.texts).get(path, planted.text), path)
-    keras_side = KerasSide(module.keras_model())
+    model = module.keras_model()
     if planted.carried and options.weights == "keep":
-        _carry(planted, torch_side, keras_side, x)
+        _carry(planted, torch_side, model, x)
+    keras_side = KerasSide(model)
     shelf = Shelf()
     sides = (LocalRunner(side, shelf, type(side.model).__name__) for side in (torch_side, keras_side))
     return compare_sides("net", inputs_of(x), *sides, options, lambda text, done, total: None)
@@ -127,12 +128,14 @@ def layers_of(side: Any) -> Layers:
     return layers
 
 
-def _carry(planted: Planted, torch_side: Any, keras_side: Any, x: Any) -> None:
+def _carry(planted: Planted, torch_side: Any, model: Any, x: Any) -> None:
     """Copy torch's weights, and then plant what a script would have carried wrongly."""
     import parity
+    from parity.frameworks.keras.side import KerasSide
     from parity.models.inputs import inputs_of
 
-    parity.copy_weights(torch_side.model, keras_side.model, x)
+    parity.copy_weights(torch_side.model, model, x)
+    keras_side = KerasSide(model)
     keras_side.meet(inputs_of(x))
     sides = {"torch": torch_side, "keras": keras_side}
     for one in planted.carried:

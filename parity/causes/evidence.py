@@ -91,8 +91,8 @@ class Evidence:
         return difference(self.keras, self.torch).error
 
 
-# The cause, the output that it predicts, what was done, and perhaps what undoes it.
-Guess = tuple[str, Array, str] | tuple[str, Array, str, Mend]
+Plain = tuple[str, Array, str]  # the cause, the output that it predicts, what was done
+Guess = Plain | tuple[str, Array, str, Mend]  # and perhaps what undoes it
 Changes = Iterator[tuple[dict[str, Any], str]]
 
 

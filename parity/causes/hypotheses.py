@@ -18,7 +18,7 @@ from .evidence import Config, Evidence, Guess
 from .functions import AFFINE, OF_ONE, OF_TWO
 from .inputs import input_guesses, input_sum_guesses
 from .kernels import KERNELS
-from .margins import CROP, PAD
+from .margins import CHANNEL_PAD, CROP, PAD
 from .norms import NORMS, one_pass_guesses
 from .orders import MOVE, SHUFFLE, output_order_guesses, weight_order_guesses
 from .outputs import activation_guesses, output_guesses
@@ -34,7 +34,22 @@ from .windows import WINDOWS
 from .wiring import exchanged_guesses, wiring_guesses
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
-FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FAMILIES = (
+    CAST,
+    POOL,
+    PAD,
+    CHANNEL_PAD,
+    CROP,
+    RESIZE,
+    OF_ONE,
+    OF_TWO,
+    ALONG_AXIS,
+    NORM,
+    REDUCTION,
+    JOIN,
+    SHUFFLE,
+    MOVE,
+)
 # Guesses that are made of both outputs come near to any: what they leave says nothing.
 FROM_NUMBERS = {"order of the output", "constant factor", *AFFINE.causes.values()}
 FITTED = (AFFINE,)  # to the numbers: where nothing is found that a program says

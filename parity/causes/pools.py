@@ -19,7 +19,7 @@ from parity.models.kinds.formulas import Pads, pool
 
 from .evidence import Evidence, Guess, User
 from .margins import MARGINS, MODE, PAD, ZEROS
-from .readings import ONE_CHANNEL, Candidate, Family, Inputs, read
+from .readings import ONE_CHANNEL, Candidate, Family, Inputs, Settings, read
 
 SIDES = ("torch", "Keras")
 WIDTHS = range(2, 8)  # pixels of a window's side
@@ -52,6 +52,8 @@ def _stated(evidence: Evidence, rank: int) -> Iterator[tuple[tuple[int, ...], tu
 def _square(rank: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     for size, stride in product(WIDTHS, range(1, max(WIDTHS) + 1)):
         yield (size,) * rank, (stride,) * rank
+    for stride in range(2, max(WIDTHS) + 1):
+        yield (1,) * rank, (stride,) * rank  # a slice, which takes one pixel of so many
 
 
 def _splits(before: int, after: int, size: int, stride: int) -> list[tuple[int, int]]:
@@ -90,7 +92,15 @@ def _of_existing(size: Any, stride: Any, pads: Pads, x: Array) -> Array:
     return _pooled(MEAN, 0.0, size, stride, pads, x) / share
 
 
-POOL = Family(
+class _Pool(Family):
+    """Pools; one over a single pixel is a slice."""
+
+    def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
+        widths = [set(settings["window"]) == {1} for settings in (one, other)]
+        return "a slice against a pool" if widths[0] != widths[1] else super().cause(one, other, differing)
+
+
+POOL = _Pool(
     "a pool",
     {
         "function": "another kind of pool",

@@ -37,7 +37,7 @@ class Family:
     name: in a sentence. causes: by setting, the name of the cause if the two sides differ in it; the first that they
     differ in names it. candidates: settings and functions of the inputs that may give an output. cut: the part
     of the inputs that a part of the output is made from alone. idle: the settings of what returns its input. mend: what
-    undoes any difference of it.
+    undoes any difference of it. last: what it reads is a simpler one's where that reads it too.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Family:
     candidates: Callable[[Evidence, Inputs, Array], Iterator[Candidate]]
     cut: tuple[slice, ...] = ()
     idle: Settings | None = None
+    last: bool = False
     mend: Callable[[Evidence], Mend | None] = lambda evidence: None
 
     def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
@@ -73,7 +74,7 @@ def reading_guesses(evidence: Evidence, families: tuple[Family, ...]) -> Iterato
         )
         alike = [pair for a, b in zip(ours, theirs, strict=True) for pair in product(a, b)]
         differing = [(pair, _differing(*pair)) for pair in alike]
-        for (one, other), settings in sorted(differing, key=lambda entry: len(entry[1])):
+        for (one, other), settings in sorted(differing, key=lambda entry: (entry[0][0].family.last, len(entry[1]))):
             if settings:
                 told = one.family.cause(one.settings, other.settings, settings), other.made, _told(one, other, settings)
                 mend = one.family.mend(evidence)

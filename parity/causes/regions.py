@@ -43,7 +43,7 @@ ALIKE = (
     ACTIVATIONS,
 )
 REDUCED = ("mean", "amax", "sum")
-ORDERED = ("sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
+ORDERED = ("cat", "concat", "concatenate", "stack", "sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
 DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in kind.functions)
 
 
@@ -95,6 +95,9 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
                 if name != call.name and (family is not ALIKE[0] or call.tensors == 2):
                     cause = "another activation" if family is ACTIVATIONS else "another operation"
                     yield cause, Edit(number, "function", name, call.tensors), f"{name} in the place of {call.name}"
+    for number, call in enumerate(calls):
+        for tensor, name in product(range(min(call.tensors, 4)), ACTIVATIONS):
+            yield "missing or extra activation", Edit(number, "given", name, tensor), f"{name} before {call.name}"
     for number, call in enumerate(calls):
         for name in ACTIVATIONS if number < len(calls) - 1 else ():
             yield "missing or extra activation", Edit(number, "then", name), f"{name} behind {call.name}"

@@ -140,4 +140,5 @@ RESIZE = _Resize(
     },
     candidates,
     ONE_CHANNEL,
+    last=True,
 )

@@ -43,8 +43,13 @@ Steps = tuple[dict[str, StepInfo], dict[str, StepInfo]]
 def _reasons(cause: Cause, before: list[Cause], report: Report, steps: Steps) -> Iterator[str]:
     """Of which fault this is a consequence, in a sentence."""
     call = _left_out(cause)
-    for other in before:
-        if call is not None and call.step and call.step in report.unmatched[0] and call.step == other.path:
+    for other in (one for one in before if one.key in steps[0]):
+        if (
+            call is not None
+            and call.called
+            and call.called == steps[0][other.key].called
+            and _last(call) == _last(other)
+        ):
             yield f"{other.path} is left out here too: it is the fault at {other.path}, seen again"
         if call is not None and call.name == "flip" and other.name == DIRECTION and other.path in call.fed:
             yield f"what {other.path} gives in the other direction: the fault at {other.path}, seen again"
@@ -58,6 +63,11 @@ def _left_out(cause: Cause) -> Call | None:
         return None
     ((call, edit),) = cause.mend.value
     return call if edit.what == "skip" and isinstance(call, Call) else None
+
+
+def _last(named: Call | Cause) -> str:
+    """What an operation is called, without where it stands."""
+    return named.name if isinstance(named, Call) else named.path.rpartition(".")[2].partition("#")[0].strip("()")
 
 
 def _user(key: str) -> str:

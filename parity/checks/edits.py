@@ -58,7 +58,8 @@ def _with_edit(cause: Cause, report: Report, programs: Programs, copy: Copy, rea
         edit_of([mend], Site(copy.side, place, read)) for mend, place in mends_at(cause, report, programs, copy.side)
     ]
     if cause.mend is not None and cause.mend.action == "exchange":
-        found.append(exchange_of(*(programs.written(copy.side, key) for key in (_user(cause), cause.mend.name)), read))
+        one, other = (programs.written(copy.side, key) for key in (_user(cause), cause.mend.name))
+        found.append(exchange_of(one, other, read))
     sure = list(dict.fromkeys(edit for edit in found if edit is not None))
     places = Places(tuple(_places(cause, programs, copy.side, read)), _theirs(cause, programs, copy.side, read))
     more = dict.fromkeys([*sure[1:], *trials_of(cause, site, places)])

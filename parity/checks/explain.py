@@ -127,7 +127,7 @@ class _Scene:
             "given": given,
             "others": others,
             "behind": behind,
-            "calls": self.torch.calls(key).result(),
+            "calls": self.torch.calls(self._made_by(key)).result(),
         }
         found = Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, **more)
         return replace(found, edited=partial(self._edited, key), elsewhere=partial(self._elsewhere, path))
@@ -147,7 +147,14 @@ class _Scene:
 
     def _edited(self, key: str, edits: tuple[Edit, ...]) -> Array | None:
         """A step's output with other calls, in torch's process."""
-        return self.torch.edited(key, edits).result()
+        return self.torch.edited(self._made_by(key), edits).result()
+
+    def _made_by(self, key: str) -> str:
+        """The step of torch's whose calls made what goes in, where torch alone has that step."""
+        user, less, number = key.partition("<")
+        sources = self.wiring.steps[user].sources if less and user in self.wiring.steps else ()
+        source = sources[int(number)] if less and int(number) < len(sources) else ""
+        return source if source in self.loose[0] else key
 
     def _around(self, key: str) -> tuple[dict[str, Array], frozenset[str]]:
         """What torch's steps before and behind an input gave, of its shape, by path; and which of them need it."""

@@ -22,7 +22,7 @@ WIDE = np.linspace(-40.0, 40.0, 401).reshape(1, 1, -1)
 
 
 def unreached(found: Compared, programs: Programs, torch: Runner) -> Iterator[tuple[StaticDifference, Cause]]:
-    """Of the steps that agree, those of two kinds of activations that do not on all numbers, and what to say of them."""
+    """Of the steps that agree, those of two kinds of activations that do not on all numbers, and what to say of it."""
     theirs = {step.key: step for step in found.keras_steps}
     for step in found.steps:
         other = theirs.get(step.key)
@@ -33,7 +33,7 @@ def unreached(found: Compared, programs: Programs, torch: Runner) -> Iterator[tu
             continue
         at = np.unravel_index(int(np.abs(made - ours).argmax()), ours.shape)
         values = f"at {WIDE[at]:g} the one gives {ours[at]:.6g} and the other {made[at]:.6g}"
-        told = f"it is {step.kind} in torch and {other.kind} in Keras, which no number of this run has told apart: {values}"
+        told = f"{step.kind} in torch and {other.kind} in Keras, which no number of this run tells apart: {values}"
         entry = StaticDifference(step.path, "activation", step.kind, other.kind)
         yield entry, Cause("another activation", step.path, told, key=step.key)
 

@@ -40,6 +40,8 @@ class Programs:
         """What one side has there, a layer or a function, and its settings, which a function does not state."""
         layer = self.layer(side, key.partition("#")[0])
         step = next((step for step in self.steps[SIDES.index(side)] if step.key == key), None)
+        if step is None and "<" in key:  # an input that other steps feed on the two sides
+            return next((self.kind(side, source) for source in self.sources(side, key)), None)
         if layer is not None:
             return layer.kind, layer.static
         return None if step is None else (step.kind, {})

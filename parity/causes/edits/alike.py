@@ -5,13 +5,15 @@ What a cause says narrows them; that one mends is proven by a check.
 
 import ast
 from collections.abc import Callable, Iterator
+from itertools import product
 
 from parity.models.edits import Change
 
 from .arguments import Changes
-from .calls import HOMES, around
+from .calls import HOMES, around, renamed
 from .flow import Spot, flow, is_constant, is_layer, is_leaf, names_before, operands
-from .naming import ARGUMENTS, SIGNS, operation, spelled
+from .naming import SIGNS, operation, spelled
+from .wording import as_written, is_known
 
 CASTS = (
     "half",
@@ -31,6 +33,12 @@ CASTS = (
 FLIPS = ("flip", "getitem", "index_select", "flipud", "fliplr", "reverse", "gather", "take")
 FLIPPED = {"torch": "{}.flip(1)", "keras": "{}[..., ::-1]"}
 AXES = ("dim", "axis")
+FAMILIES = (
+    ("mean", "amax", "amin", "sum"),
+    ("relu", "gelu", "silu", "tanh", "sigmoid", "elu", "softplus", "relu6", "hardswish", "hardsigmoid", "leaky_relu"),
+    ("softmax", "log_softmax"),
+    ("add", "sub", "mul", "maximum", "minimum"),
+)
 FUNCTIONAL = ("normalize", "relu6", "silu", "gelu", "elu", "hardswish", "hardsigmoid", "softplus", "log_softmax")
 BOTH = (
     *FUNCTIONAL,
@@ -48,7 +56,6 @@ BOTH = (
     "expm1",
 )
 TINY = 1e-12  # an offset that is rounding
-FIRST, LAST = (0, 2, 3, 1), (0, 3, 1, 2)  # of torch's axes those of Keras's, and back
 
 
 def likely(about: str, mine: Spot | None, theirs: Spot | None, side: str) -> Iterator[Changes]:
@@ -63,16 +70,20 @@ def likely(about: str, mine: Spot | None, theirs: Spot | None, side: str) -> Ite
         yield from _without(mine, lambda node: operation(node) in CASTS)
         return
     if theirs is not None:
-        yield from _as_written(mine, theirs, side)
+        yield from as_written(mine, theirs, side)
         yield from _other_operators(mine, theirs)
+        yield from _other_functions(mine, theirs, side)
+    if "axis" in about:
+        yield from _other_axes(mine)
     if "padding mode" in about:
         yield from _other_mode(mine, theirs)
     if "order" in about or "shortcut" in about:
         yield from _sum_elsewhere(mine)
     more, less = _alone(mine, theirs), [] if theirs is None else _alone(theirs, mine)
     yield from _without(mine, lambda node: any(node is one for one in more))
-    for node in less if theirs is not None else ():
-        yield from _with_operator(mine, theirs, node, side)
+    if theirs is not None:
+        for node in less:
+            yield from _with_operator(mine, theirs, node, side)
 
 
 def _fed(spot: Spot) -> ast.expr:
@@ -109,76 +120,19 @@ def _without(spot: Spot, chosen: Callable[[ast.expr], bool]) -> Iterator[Changes
             yield code, [Change(code.start(node), code.end(node), code.of_node(other))]
 
 
-def _as_written(mine: Spot, theirs: Spot, side: str) -> Iterator[Changes]:
-    """The constants that the other program writes in the same operation: all of one operation at a time."""
-    rest = [node for node in flow(theirs) if operation(node)]
+def _other_axes(mine: Spot) -> Iterator[Changes]:
+    """The axis of the last function that has one, any other."""
     for node in flow(mine):
-        twin = next((other for other in rest if operation(other) == operation(node)), None)
-        if twin is None:
-            continue
-        rest.remove(twin)
-        changes = [*_constants(mine, node, theirs, twin, side)]
-        if changes:
-            yield mine.code, changes
-
-
-def _constants(mine: Spot, node: ast.expr, theirs: Spot, twin: ast.expr, side: str) -> Iterator[Change]:
-    code = mine.code
-    if isinstance(node, ast.Subscript) and isinstance(twin, ast.Subscript):
-        ours, other = _index(mine, node.slice), _index(theirs, twin.slice)
-        if len(ours) == len(other) == 4:
-            other = [other[axis] for axis in (FIRST if side == "keras" else LAST)]
-        if len(ours) == len(other) and ours != other:
-            yield Change(code.start(node.slice), code.end(node.slice), ", ".join(other))
-        return
-    for own, new in _pairs(node, twin):
-        texts = code.of_node(own), theirs.code.of_node(new)
-        if texts[0] != texts[1] and _known(mine, theirs, new) and _known(mine, mine, own):
-            yield Change(code.start(own), code.end(own), texts[1])
-
-
-def _index(spot: Spot, node: ast.expr) -> list[str]:
-    return [spot.code.of_node(one) for one in (node.elts if isinstance(node, ast.Tuple) else [node])]
-
-
-def _pairs(node: ast.expr, twin: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """What both are told that is no tensor."""
-    if isinstance(node, ast.BinOp) and isinstance(twin, ast.BinOp):
-        yield from ((node.left, twin.left), (node.right, twin.right))
-    elif isinstance(node, ast.Compare) and isinstance(twin, ast.Compare):
-        yield from zip((node.left, *node.comparators), (twin.left, *twin.comparators), strict=False)
-    elif isinstance(node, ast.Call) and isinstance(twin, ast.Call):
-        named = {ARGUMENTS.get(k.arg or "", k.arg or ""): k.value for k in twin.keywords}
-        for keyword in node.keywords:
-            new = named.get(ARGUMENTS.get(keyword.arg or "", keyword.arg or ""))
-            if new is not None:
-                yield keyword.value, new
-
-
-def _known(mine: Spot, theirs: Spot, node: ast.expr) -> bool:
-    """Whether an expression is made of numbers, and of constants that the edited file has."""
-    if is_constant(node):
-        return True
-    bound = {
-        t.id for x in mine.code.tree.body if isinstance(x, ast.Assign) for t in ast.walk(x) if isinstance(t, ast.Name)
-    }
-    bound |= {"math", "np", "sqrt"} & mine.code.imports.keys()
-    names = {x.id for x in ast.walk(node) if isinstance(x, ast.Name)}
-    return names <= bound and all(
-        isinstance(
-            x,
-            ast.Name
-            | ast.expr_context
-            | ast.Constant
-            | ast.BinOp
-            | ast.operator
-            | ast.Call
-            | ast.Attribute
-            | ast.UnaryOp
-            | ast.unaryop,
-        )
-        for x in ast.walk(node)
-    )
+        call = node.func if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) else node
+        own = next((k.value for k in getattr(call, "keywords", ()) if k.arg in AXES), None)
+        if own is None and isinstance(node, ast.Call) and len(node.args) > 1:
+            own = node.args[1]
+        if own is not None and is_constant(own) and not isinstance(own, ast.Tuple | ast.List):
+            has = mine.code.of_node(own)
+            for axis in ("-1", "1", "2", "-2", "3"):
+                if axis != has:
+                    yield mine.code, [Change(mine.code.start(own), mine.code.end(own), axis)]
+            return
 
 
 def _other_mode(mine: Spot, theirs: Spot | None) -> Iterator[Changes]:
@@ -230,20 +184,38 @@ def _other_operators(mine: Spot, theirs: Spot) -> Iterator[Changes]:
             yield mine.code, [Change(at, at + len(has), wanted)]
 
 
+def _other_functions(mine: Spot, theirs: Spot, side: str) -> Iterator[Changes]:
+    """A function for another that is done to as many tensors."""
+    for node in _alone(mine, theirs):
+        for twin in _alone(theirs, mine):
+            family = next((names for names in FAMILIES if operation(node) in names and operation(twin) in names), None)
+            if family is not None:
+                yield from renamed(mine, node, operation(twin), side)
+
+
 def _with_operator(mine: Spot, theirs: Spot, node: ast.expr, side: str) -> Iterator[Changes]:
     """An operator that the other program has more: with a number, or with a tensor of a name that this one has."""
     if isinstance(node, ast.Call) and operation(node) in BOTH:
         yield from around(mine, mine.node, _function(theirs, node, side), side)
-    if not isinstance(node, ast.BinOp) or operation(node) not in SIGNS:
+    if operation(node) not in SIGNS or not isinstance(node, ast.BinOp | ast.Call):
         return
+    each = [node.left, node.right] if isinstance(node, ast.BinOp) else operands(node)
     sign, known = SIGNS[operation(node)], set(names_before(mine.code, mine.node)) | {"self"}
-    for number, operand in enumerate((node.left, node.right)):
+    has = {mine.code.of_node(x) for one in flow(mine) for x in operands(one)}
+    targets = [mine.node, *operands(mine.node)]
+    for target, (number, operand) in product(targets, enumerate(each[:2])):
         names = {x.id for x in ast.walk(operand) if isinstance(x, ast.Name)}
-        here = _known(mine, theirs, operand) or (names <= known and not is_layer(operand))
-        if here:
-            text = theirs.code.of_node(operand)
-            whole = f"{text} {sign} {{}}" if number == 0 else f"{{}} {sign} {text}"
-            yield from around(mine, mine.node, whole, side)
+        text = _turned(theirs.code.of_node(operand), side)
+        here = is_known(mine, theirs, operand) or (names <= known and not is_layer(operand) and text not in has)
+        if here and target is not operand:
+            whole = f"{text} {sign} {{}}" if number == 0 and target is mine.node else f"{{}} {sign} {text}"
+            yield from around(mine, target, whole, side)
+
+
+def _turned(text: str, side: str) -> str:
+    """An index that gives a vector of channels the axes of an image, which Keras has last."""
+    first, last = "[:, :, None, None]", "[:, None, None, :]"
+    return text.replace(first, last) if side == "keras" else text.replace(last, first).replace("[:, None, None]", first)
 
 
 def _function(theirs: Spot, node: ast.Call, side: str) -> str:

@@ -76,7 +76,7 @@ def listed_after(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
 
 
 def layer_after(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
-    """The changes that put a layer behind one, where that stands in a list, is added to one, or is called on the spot."""
+    """The changes that put a layer behind one that stands in a list, is added to one, or is called on the spot."""
     listed = listed_after(code, call, layer)
     named = beside(code, call, layer)
     parent = code.up(call)

@@ -67,9 +67,11 @@ def _in_torch(call: Call, edit: Edit, written: Written, read: Read) -> Iterator[
     elif edit.what == "swap" and len(given) > 1:
         yield code, _exchanged(spot, given[0], given[1])
     elif edit.what == "function":
-        yield from _renamed(spot, node, edit.name, "torch")
+        yield from renamed(spot, node, edit.name, "torch")
     elif edit.what == "reduce" and given:
         yield code, _put(spot, node, f"{_tight(code.of_node(given[0]), given[0])}.{edit.name}({edit.value})")
+    elif edit.what == "given" and edit.value < len(given):
+        yield from around(spot, given[edit.value], f"torch.{edit.name}({{}})", "torch")
     elif edit.what == "take" and given:
         yield code, _put(spot, node, f"{_tight(code.of_node(given[0]), given[0])}.select({edit.name}, {edit.value})")
     elif edit.what == "then":
@@ -95,7 +97,14 @@ def _in_keras(call: Call, edit: Edit, written: Written, read: Read) -> Iterator[
         elif edit.what == "swap" and len(given) > 1:
             yield code, _exchanged(at, given[0], given[1])
         elif edit.what == "function":
-            yield from _renamed(at, node, canonical(call.name), "keras")
+            yield from renamed(at, node, canonical(call.name), "keras")
+        elif edit.what == "given" and edit.value < len(given):
+            inner = given[edit.value]
+            if isinstance(inner, ast.Name):
+                bound = bound_before(code, inner)
+                inner = inner if bound is None else bound
+            if operation(inner) == canonical(edit.name) and operands(inner):
+                yield code, _put(at, inner, code.of_node(operands(inner)[0]))
         elif edit.what == "then" and given:
             yield code, _put(at, node, code.of_node(given[0]))
         elif edit.what == "reduce" and given:
@@ -201,7 +210,7 @@ def _argument(spot: Spot, call: Call, name: str) -> ast.expr | None:
     return node.args[place] if 0 <= place < len(node.args) else None
 
 
-def _renamed(spot: Spot, node: ast.expr, name: str, side: str) -> Iterator[Changes]:
+def renamed(spot: Spot, node: ast.expr, name: str, side: str) -> Iterator[Changes]:
     """Another operator, or another function of the same arguments."""
     code, new = spot.code, canonical(name)
     if isinstance(node, ast.BinOp):

@@ -124,7 +124,8 @@ def trials_of(cause: Cause, site: Site, places: Places) -> Iterator[Edit]:
     if cause.mend is not None and cause.mend.action == "call":
         made.append(as_called(cause.mend.value, site.written, site.side, site.read))
     if cause.mend is not None and cause.mend.action == "affine":
-        made += [scaled(*cause.mend.value, mine, site.side) for mine in places.mine[:1]]
+        scale, offset = cause.mend.value
+        made += [scaled(scale, offset, mine, site.side) for mine in places.mine[:1]]
     made += [likely(cause.name, mine, places.theirs, site.side) for mine in places.mine]
     for changes in chain(*made):
         edit = _as_edit(changes)

@@ -40,6 +40,7 @@ SAME = {
     "swapaxes": "transpose",
     "view": "reshape",
     "masked_fill": "where",
+    "interpolate": "resize",
     "power": "pow",
     "negative": "neg",
     "globalaveragepooling1d": "mean",

@@ -84,13 +84,20 @@ def _of_pool(name: str, kind: Kind, side: str) -> str | None:
     """A pool's class of the same rank, which takes the same arguments as another pool's."""
     names = kind.torch if side == "torch" else kind.keras
     rank = next((part for part in name if part.isdigit()), None)
-    if "pool" not in name.lower() or rank is None or kind.weights:
+    if "pool" not in name.lower() or kind.weights or (rank is None and not name.islower()):
         return None
     if name.islower():
-        names = kind.functions
+        return _of_function(name, kind, side)
     adaptive = name.lower().startswith("adaptive")
-    alike = (other for other in names if rank in other and "pool" in other.lower())
+    alike = (other for other in names if str(rank) in other and "pool" in other.lower())
     return next((other for other in alike if other.lower().startswith("adaptive") == adaptive), None)
+
+
+def _of_function(name: str, kind: Kind, side: str) -> str | None:
+    """A pool's function of the same arguments: what it takes of a window is in its name."""
+    wanted = "max" if "max" in kind.name else "avg" if side == "torch" else "average"
+    has = next((word for word in ("max", "average", "avg") if word in name), None)
+    return None if has is None else name.replace(has, wanted)
 
 
 def _renamed(code: Code, call: ast.Call, name: str) -> Change:

@@ -101,6 +101,10 @@ def _edited(made: Made, edit: Edit) -> Any:
         return function_named(edit.name)(_called(made))
     if edit.what == "reduce":
         return function_named(edit.name)(tensors[0], edit.value)
+    if edit.what == "given":
+        new = {id(tensors[edit.value]): function_named(edit.name)(tensors[edit.value])}
+        args, kwargs = (pytree.tree_map(lambda y: new.get(id(y), y), a) for a in (made.args, made.kwargs))
+        return _called(made._replace(args=args, kwargs=kwargs))
     if edit.what == "take":
         return tensors[0].select(int(edit.name), edit.value)
     if edit.what == "function":
