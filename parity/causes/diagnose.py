@@ -62,7 +62,7 @@ def _diagnose(evidence: Evidence) -> Cause:
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
         for name, predicted, target, what, mend in predictions(evidence):
             left = attempt(partial(evidence.left, predicted, target), lambda _: np.inf)
-            if left <= STRUCTURE_LINE:
+            if left <= evidence.line and (left <= STRUCTURE_LINE or left * CLOSES <= gap):
                 before = "other shapes" if np.isinf(gap) else f"{gap:.1e}"
                 return Cause(name, evidence.path, f"{what}: the gap closes from {before} to {left:.1e}", mend=mend)
             if left < most[0] and name not in FROM_NUMBERS:

@@ -92,17 +92,17 @@ def read(evidence: Evidence, family: Family, inputs: Inputs, out: Array) -> Iter
     few, wanted = tuple(x[family.cut[: x.ndim]] for x in inputs), out[family.cut[: out.ndim]]
     for settings, function in family.candidates(evidence, inputs, out):
         first = attempt(partial(function, *few), lambda _: None)
-        if first is None or not _near(first, wanted):
+        if first is None or not _near(first, wanted, max(NEAR, evidence.line)):
             continue
         made = function(*inputs) if family.cut else first
         if evidence.same(made, out):
             yield Reading(family, settings, made)
 
 
-def _near(found: Array, wanted: Array) -> bool:
+def _near(found: Array, wanted: Array, near: float) -> bool:
     if found.shape != wanted.shape or not found.size:
         return False
-    return float(np.abs(found - wanted).max()) <= NEAR * float(np.abs(wanted).max())
+    return float(np.abs(found - wanted).max()) <= near * float(np.abs(wanted).max())
 
 
 def _inputs(evidence: Evidence) -> Iterator[Inputs]:

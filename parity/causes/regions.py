@@ -18,7 +18,8 @@ from .norms import EPSILONS
 
 Tried = tuple[str, Edit, str]  # the cause's name, the edit, what was done
 PAIRS = 600  # pairs of edits that are tried where none alone closes the gap,
-NUMBERS = 20_000_000  # of all their outputs together so many at most
+NUMBERS = 20_000_000  # of all outputs that are tried together so many at most,
+FEWEST = 100  # but so many edits
 AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
 CAUSES = dict.fromkeys(AXES, "another axis") | {
     "eps": "BN eps",
@@ -49,16 +50,33 @@ DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in k
 
 def region_guesses(evidence: Evidence) -> Iterator[Guess]:
     """Keras's output as what torch's own calls make with an edit, or with two."""
-    tried = list(_edits(evidence.calls))
+    most = max(FEWEST, NUMBERS // max(1, evidence.torch.size))
+    tried = list(islice(_edits(evidence.calls), most))
     for name, edit, what in tried:
         made = evidence.edited((edit,))
         if made is not None:
             yield name, made, f"torch's calls with {what}", _mend(evidence, edit)
+    for (name, _, what), edits in _everywhere(evidence.calls, tried):
+        made = evidence.edited(edits)
+        if made is not None:
+            yield name, made, f"torch's calls with {what}, in all {len(edits)} such calls", _mend(evidence, *edits)
     both = ((a, b) for a, b in combinations(tried, 2) if a[1].call != b[1].call)
-    for (name, one, what), (_, other, more) in islice(both, min(PAIRS, NUMBERS // max(1, evidence.torch.size))):
+    for (name, one, what), (_, other, more) in islice(both, min(PAIRS, most)):
         made = evidence.edited((one, other))
         if made is not None:
             yield name, made, f"torch's calls with {what} and {more}", _mend(evidence, one, other)
+
+
+def _everywhere(calls: tuple[Call, ...], tried: list[Tried]) -> Iterator[tuple[Tried, tuple[Edit, ...]]]:
+    """The same edit of all calls of a function: a program that has it otherwise has it so wherever it is used."""
+    alike: dict[tuple[str, ...], list[Tried]] = {}
+    for one in tried:
+        edit = one[1]
+        alike.setdefault((calls[edit.call].name, edit.what, edit.name, repr(edit.value)), []).append(one)
+    for (name, *_), each in alike.items():
+        count = sum(call.name == name for call in calls)
+        if len(each) == count > 1:
+            yield each[0], tuple(edit for _, edit, _ in each)
 
 
 def _mend(evidence: Evidence, *edits: Edit) -> Mend:
@@ -122,6 +140,8 @@ def _others(name: str, value: Any) -> Iterator[Any]:
         yield from _axes(value)
     elif isinstance(value, bool):
         yield not value
+    elif name == "approximate":
+        yield "tanh" if value == "none" else "none"
     elif name in ("num_heads", "num_head"):
         yield from (heads for heads in (1, 2, 3, 4, 6, 8, 12, 16) if heads != value)
     elif name == "eps":

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from parity.models.calls import Call
+from parity.models.source import Sources
 from parity.models.steps import StepInfo
 from parity.verdict.cause import Cause
 
 from .comparing import Compared
 from .report import Report
 
+EXCHANGED = ("shortcut missing", "missing or extra activation")
 ORDER, DIRECTION = "order of operations", "direction of the sequence"
 
 
@@ -21,6 +23,7 @@ def without_consequences(report: Report, found: Compared) -> Report:
     """The report, with a fault that another one's cause explains no fault, and no cause, of its own."""
     gone: dict[str, str] = {}
     steps = {step.key: step for step in found.steps}, {step.key: step for step in found.keras_steps}
+    report = replace(report, causes=tuple(_exchanges(report.causes, steps[0], gone)))
     for number, cause in enumerate(report.causes):
         before = [other for other in report.causes[:number] if other.key not in gone]
         reason = next(_reasons(cause, before, report, steps), None)
@@ -40,14 +43,54 @@ def without_consequences(report: Report, found: Compared) -> Report:
 Steps = tuple[dict[str, StepInfo], dict[str, StepInfo]]
 
 
+def _exchanges(causes: tuple[Cause, ...], steps: dict[str, StepInfo], gone: dict[str, str]) -> Iterator[Cause]:
+    """The causes, those of what one side does before a step and the other behind it as one; `gone` gets the second."""
+    for number, cause in enumerate(causes):
+        other = next((later for later in causes[number + 1 :] if _is_behind(cause, later, steps)), None)
+        if other is None:
+            yield cause
+            continue
+        side, rest = cause.evidence.split(" ", 1)
+        what, user = rest.partition(", the other side")[0], _user(cause.key)
+        sides = (side, other.evidence.partition(" ")[0])
+        gone[other.key] = (
+            f"{user} and what {sides[1]} does behind it are exchanged: the fault at {cause.path}, seen again"
+        )
+        gap = cause.evidence.rpartition(": ")[2]
+        yield replace(cause, name=ORDER, evidence=f"{side} {what} before {user}, and {sides[1]} behind it: {gap}")
+
+
+def _is_behind(cause: Cause, later: Cause, steps: dict[str, StepInfo]) -> bool:
+    """Whether one side does before a step what the other does to what that step gives."""
+    if cause.name != later.name or cause.name not in EXCHANGED or "<" not in cause.key:
+        return False
+    one, other = (each.evidence.partition(", the other side")[0].split(" ", 1) for each in (cause, later))
+    return one[0] != other[0] and one[1:] == other[1:] and _user(cause.key) in _given(later.key, steps)
+
+
+def _given(key: str, steps: dict[str, StepInfo]) -> tuple[str, ...]:
+    """The steps that torch made something of: a glue's, or what goes into an input that other steps feed in Keras."""
+    if key in steps:
+        return steps[key].origins or steps[key].sources
+    user, less, number = key.partition("<")
+    return steps[user].sources[int(number) :][:1] if less and user in steps else ()
+
+
+def _called(key: str, steps: dict[str, StepInfo]) -> Sources:
+    """The lines of torch's that make what goes in."""
+    if key in steps:
+        return steps[key].called
+    return next((steps[source].called for source in _given(key, steps) if source in steps), ())
+
+
 def _reasons(cause: Cause, before: list[Cause], report: Report, steps: Steps) -> Iterator[str]:
     """Of which fault this is a consequence, in a sentence."""
     call = _left_out(cause)
-    for other in (one for one in before if one.key in steps[0]):
+    for other in before:
         if (
             call is not None
             and call.called
-            and call.called == steps[0][other.key].called
+            and call.called == _called(other.key, steps[0])
             and _last(call) == _last(other)
         ):
             yield f"{other.path} is left out here too: it is the fault at {other.path}, seen again"

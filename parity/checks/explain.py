@@ -1,6 +1,6 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -44,8 +44,11 @@ def explain(
     wiring: Wiring,
     layers: tuple[list[LayerInfo], list[LayerInfo]],
     x: Inputs,
+    narrow: Collection[str] = (),
 ) -> list[Cause]:
     """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers.
+
+    narrow: the steps a part of which is in float32.
 
     The verdict stands without them: where the search fails, the cause is unknown, and why it is.
     """
@@ -62,7 +65,7 @@ def explain(
         found = [unsought(layer.path, error) for layer in faulty]
         return found + [_uncopied(entry) for entry in hidden[:EXPLAINED]]
     infos = ({layer.path: layer for layer in layers[0]}, {layer.path: layer for layer in layers[1]})
-    scene = _Scene(torch, keras, wiring, loose, infos, seen, x)
+    scene = _Scene(torch, keras, wiring, loose, infos, seen, x, frozenset(narrow))
     causes = [attempt(partial(scene.cause, layer), partial(unsought, layer.path)) for layer in faulty]
     causes += [_uncopied(entry) for entry in hidden[:EXPLAINED]]
     for entry in settings:
@@ -90,6 +93,7 @@ class _Scene:
     infos: tuple[dict[str, LayerInfo], dict[str, LayerInfo]]
     seen: "_Seen"
     x: Inputs
+    narrow: frozenset[str]
 
     def cause(self, layer: LayerResult) -> Cause:
         return replace(diagnose(self._evidence(layer, _nearby(layer.step, self.wiring))), key=layer.step.key)
@@ -127,6 +131,7 @@ class _Scene:
             "given": given,
             "others": others,
             "behind": behind,
+            "narrow": key in self.narrow,
             "calls": self.torch.calls(self._made_by(key)).result(),
         }
         found = Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, **more)

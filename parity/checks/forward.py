@@ -68,7 +68,7 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     if report.ok:
         found.raise_on_loose()
     else:
-        causes = explain(report, torch, keras, found.wiring, layers, slices[0])
+        causes = explain(report, torch, keras, found.wiring, layers, slices[0], found.narrow)
         report = replace(report, causes=(*causes, *(cause for _, cause in apart)))
         report = without_consequences(report, found)
     if options.gradients:
@@ -129,7 +129,7 @@ def _with_gradients(
         show_for_gradients(torch, keras, ready.pairing, found.steps)
     padded = frozenset(path for margins in ready.pairing.margins for path in margins)
     merged = frozenset(found.notes) | found.unlike if found.by_value else padded or None
-    narrow = [key for key, entry in found.sums.items() if entry.narrow]
+    narrow = list(found.narrow)
     aim = None if options.loss is None else aimed(options.loss, torch, keras, x, layers[0])
     return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged, narrow, aim)
 

@@ -24,6 +24,8 @@ def as_called(pairs: tuple[tuple[Call, Edit], ...], written: Written, side: str,
     """What the edits of torch's calls say of one side's program, the likeliest first."""
     each = [list((_in_torch if side == "torch" else _in_keras)(call, edit, written, read)) for call, edit in pairs]
     heads = next((pair for pair in pairs if pair[1].name in HEADS and pair[1].what == "argument"), None)
+    if len(pairs) > 2:
+        return  # one line, or several: which is not known
     if heads is not None:
         yield from _heads(*heads, written, side, read)
     elif len(each) == 1:

@@ -17,7 +17,7 @@ from parity.models.source import Sources
 
 PLAIN = (bool, int, float, str, slice, type(Ellipsis), type(None))
 IN_PLACE = re.compile(r"__i(?!nvert|ndex|nt)\w+__")
-MOST = 24  # calls of one step
+MOST = 160  # calls of one step: a few blocks of a network that the other side has as one
 
 
 class Made(NamedTuple):
