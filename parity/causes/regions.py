@@ -69,14 +69,14 @@ def region_guesses(evidence: Evidence) -> Iterator[Guess]:
 
 def _everywhere(calls: tuple[Call, ...], tried: list[Tried]) -> Iterator[tuple[Tried, tuple[Edit, ...]]]:
     """The same edit of all calls of a function: a program that has it otherwise has it so wherever it is used."""
-    alike: dict[tuple[str, ...], list[Tried]] = {}
+    alike: dict[tuple[str, ...], dict[int, Tried]] = {}
     for one in tried:
         edit = one[1]
-        alike.setdefault((calls[edit.call].name, edit.what, edit.name, repr(edit.value)), []).append(one)
+        alike.setdefault((calls[edit.call].name, edit.what, edit.name, repr(edit.value)), {})[edit.call] = one
     for (name, *_), each in alike.items():
         count = sum(call.name == name for call in calls)
         if len(each) == count > 1:
-            yield each[0], tuple(edit for _, edit, _ in each)
+            yield next(iter(each.values())), tuple(edit for _, edit, _ in each.values())
 
 
 def _mend(evidence: Evidence, *edits: Edit) -> Mend:

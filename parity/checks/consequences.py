@@ -65,7 +65,9 @@ def _is_behind(cause: Cause, later: Cause, steps: dict[str, StepInfo]) -> bool:
     if cause.name != later.name or cause.name not in EXCHANGED or "<" not in cause.key:
         return False
     one, other = (each.evidence.partition(", the other side")[0].split(" ", 1) for each in (cause, later))
-    return one[0] != other[0] and one[1:] == other[1:] and _user(cause.key) in _given(later.key, steps)
+    given = _given(later.key, steps)
+    given += tuple(source for key in given if key in steps for source in steps[key].sources)
+    return one[0] != other[0] and one[1:] == other[1:] and _user(cause.key) in given
 
 
 def _given(key: str, steps: dict[str, StepInfo]) -> tuple[str, ...]:

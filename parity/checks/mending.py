@@ -45,6 +45,11 @@ class Mended:
         return self.report.ok
 
     @property
+    def proposed(self) -> tuple[tuple[Edit, Cause], ...]:
+        """Of what was refused, what a report proposes: other edits were only tried."""
+        return tuple((edit, cause) for edit, cause in self.refused if edit == cause.edit)
+
+    @property
     def patch(self) -> str:
         """All edits as one unified diff."""
         return patch({self.names[path]: (self.before[path], text) for path, text in self.texts})
@@ -53,7 +58,7 @@ class Mended:
         """The last check's document, with what led there; "patch" is of all edits that are proven."""
         return self.report.to_json() | {
             "mended": [_told(*one) for one in self.edits],
-            "refused": [_told(*one) for one in self.refused],
+            "refused": [_told(*one) for one in self.proposed],
             "carried": list(self.carried),
             "patch": self.patch,
         }
