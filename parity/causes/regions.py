@@ -17,7 +17,7 @@ from .evidence import Evidence, Guess
 from .norms import EPSILONS
 
 Tried = tuple[str, Edit, str]  # the cause's name, the edit, what was done
-PAIRS = 600  # pairs of edits that are tried where none alone closes the gap,
+PAIRS = 600  # edits that are tried, and pairs of them where none alone closes the gap,
 NUMBERS = 20_000_000  # of all outputs that are tried together so many at most,
 FEWEST = 100  # but so many edits
 AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
@@ -50,7 +50,7 @@ DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in k
 
 def region_guesses(evidence: Evidence) -> Iterator[Guess]:
     """Keras's output as what torch's own calls make with an edit, or with two."""
-    most = max(FEWEST, NUMBERS // max(1, evidence.torch.size))
+    most = min(PAIRS, max(FEWEST, NUMBERS // max(1, evidence.torch.size)))
     tried = list(islice(_edits(evidence.calls), most))
     for name, edit, what in tried:
         made = evidence.edited((edit,))
@@ -61,7 +61,7 @@ def region_guesses(evidence: Evidence) -> Iterator[Guess]:
         if made is not None:
             yield name, made, f"torch's calls with {what}, in all {len(edits)} such calls", _mend(evidence, *edits)
     both = ((a, b) for a, b in combinations(tried, 2) if a[1].call != b[1].call)
-    for (name, one, what), (_, other, more) in islice(both, min(PAIRS, most)):
+    for (name, one, what), (_, other, more) in islice(both, most):
         made = evidence.edited((one, other))
         if made is not None:
             yield name, made, f"torch's calls with {what} and {more}", _mend(evidence, one, other)
@@ -113,8 +113,8 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
                 if name != call.name and (family is not ALIKE[0] or call.tensors == 2):
                     cause = "another activation" if family is ACTIVATIONS else "another operation"
                     yield cause, Edit(number, "function", name, call.tensors), f"{name} in the place of {call.name}"
-    for number, call in enumerate(calls):
-        for tensor, name in product(range(min(call.tensors, 4)), ACTIVATIONS):
+    for number, call in reversed([*enumerate(calls)]):
+        for tensor, name in product(range(call.tensors if 1 < call.tensors < 5 else 0), ACTIVATIONS):
             yield "missing or extra activation", Edit(number, "given", name, tensor), f"{name} before {call.name}"
     for number, call in enumerate(calls):
         for name in ACTIVATIONS if number < len(calls) - 1 else ():
