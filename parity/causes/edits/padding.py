@@ -64,7 +64,7 @@ def cut(want: Any, info: LayerInfo | None, written: Written, read: Read) -> Chan
     if info is None:
         return None
     axes = len(want)
-    for word, extra in product(("same", "valid"), (None, 0, 1, 2)):
+    for extra, word in product((None, 0, 1, 2), ("same", "valid")):
         layer = SimpleNamespace(
             kernel_size=info.static["kernel_size"],
             dilation_rate=info.static["dilation"],
