@@ -1,4 +1,4 @@
-"""The table of faults, and how one is planted: a network's source or weights changed at one place -> what a check says.
+"""The table of faults: a network's source or weights changed at one place, by the name of the fault.
 
 A row of EDITS is a change of a line of source, on one side; a row of WEIGHTS one of a layer's tensors, on either. Each
 says which cause must be named (a regex of its name or evidence).
@@ -6,19 +6,17 @@ says which cause must be named (a regex of its name or evidence).
 
 # ruff: noqa: E501 - one row a line
 
-import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .planting import Carried, Layers, Planted, layers_of, pair
+
 NETWORKS = Path(__file__).parent / "networks"
 PREFIX = "import torch\nfrom keras import ops\nfrom torch.nn import functional as F\n"
-LAST = ("tanh", "head", "fc", "fc3")  # of a layer that is left out behind all others, the output is at fault
 LAYER = (r"# at: (\w+)", r"self\.(\w+) = ", r'name="(\w+)"')
 
 
@@ -246,48 +244,20 @@ def _blamed(edit: Edit, source: str, match: re.Match[str]) -> str:
     return match.expand(edit.at) if edit.at and edit.at != "LAYER" else own
 
 
-_MADE: dict[str, Any] = {}
+_MADE: dict[str, Layers] = {}
 
 
 def _fitting(network: str, weight: Weight) -> list[str]:
     if network not in _MADE:
-        _MADE[network] = _layers(_pair(network, (NETWORKS / f"{network}.py").read_text())[0])
+        text = PREFIX + (NETWORKS / f"{network}.py").read_text()
+        _MADE[network] = layers_of(pair(text, network)[0])
     layers = _MADE[network]
     return [name for name, own in layers.items() if "." not in name and weight.change(own, layers) is not None]
 
 
-def _layers(side: Any) -> dict[str, dict[str, Any]]:
-    layers: dict[str, dict[str, Any]] = {}
-    for name, array in side.weights():
-        path, _, own = name.rpartition(".")
-        layers.setdefault(path, {})[own] = np.array(array)
-    return layers
-
-
-def _pair(network: str, source: str) -> Any:
-    """torch's side with random statistics, and the module."""
-    import torch
-
-    from parity.frameworks.torch.side import TorchSide
-
-    torch.manual_seed(0)
-    module: dict[str, Any] = {"__name__": network}
-    exec(compile(PREFIX + source, network, "exec"), module)
-    side = TorchSide(module["Torch"]())
-    x = np.random.default_rng(0).standard_normal((3, *module["SHAPE"])).astype(np.float32)
-    side.randomize(x.astype(np.float64), 0)
-    for name, array in side.weights():  # biases of zero, as recurrent layers' may be, would hide what is done to them
-        if "bias" in name and not array.any():
-            side.load(name, np.random.default_rng(1).standard_normal(array.shape) * 0.1)
-    return side, SimpleNamespace(**module), x
-
-
-def check(faults: list[str]) -> dict[str, Any]:
-    """Plant and check: what was right of what was told. others: that no innocent layer was accused."""
-    import parity
-    from parity.errors import ParityError
-
-    network, *_ = faults[0].split(".")
+def planted(faults: list[str]) -> Planted:
+    """Faults of one network, together."""
+    network, first, *_ = faults[0].split(".")
     source = original = (NETWORKS / f"{network}.py").read_text()
     expected, weights, changes = [], [], []
     for fault in faults:
@@ -295,7 +265,7 @@ def check(faults: list[str]) -> dict[str, Any]:
         edit = next((e for e in EDITS if (e.name, e.side) == (name, side)), None)
         if edit is None:
             weight = next(w for w in WEIGHTS if w.name == name)
-            weights.append((side, layer, weight))
+            weights.append(Carried(side, layer, weight.change))
             expected.append((layer, weight.cause))
             continue
         match = _matches(edit, original, _split(original))[int(number)]
@@ -305,57 +275,4 @@ def check(faults: list[str]) -> dict[str, Any]:
         expected.append((layer.replace("-", "."), edit.cause))
     for start, end, put in sorted(changes, reverse=True):
         source = source[:start] + put + source[end:]
-    told: dict[str, Any] = {"faults": faults, "caught": False, "first": False, "cause": False, "others": False}
-    torch_side, module, x = _pair(network, source)
-    keras_model = module.keras_model()
-    try:
-        if weights:
-            from parity.frameworks.keras.side import KerasSide
-
-            parity.copy_weights(torch_side.model, keras_model, x)
-            sides = {"torch": torch_side, "keras": KerasSide(keras_model)}
-            sides["keras"].meet(__import__("parity.models.inputs").models.inputs.inputs_of(x))
-            for side, layer, weight in weights:
-                layers = _layers(sides[side])
-                changed = weight.change(layers[layer], layers)
-                if changed is None:
-                    return told | {"told": "broken: this side has no such tensors"}
-                for name, array in (changed or {}).items():
-                    sides[side].load(f"{layer}.{name}", array)
-        report = parity.check(torch_side.model, keras_model, x, weights="keep" if weights else "copy")
-    except (ParityError, KeyError) as error:
-        return told | {"told": f"refused: {str(error)[:200]}"}
-    causes = [(cause.path, f"{cause.name}: {cause.evidence}") for cause in report.causes if cause.name != "unknown"]
-    feeds = {
-        layer.path: layer.step.key.partition("<")[0]
-        for layer in report.layers
-        if "<" in layer.step.key and layer.faults
-    }
-    accused = {layer.path for layer in report.layers if layer.faults}
-
-    def _is(layer: str, path: str) -> bool:
-        if path == "output" and layer in LAST:
-            return True
-        return _named(layer, path) or _named(layer, feeds.get(path, ""))  # an operation that feeds it
-
-    right = [any(_is(layer, path) and re.search(cause, text) for path, text in causes) for layer, cause in expected]
-    return told | {
-        "caught": not report.ok,
-        "first": any(_is(layer, report.first or "") for layer, _ in expected),
-        "cause": all(right),
-        "others": all(any(_is(layer, path) for layer, _ in expected) for path in accused),
-        "told": f"{report.first}; {', '.join(sorted(accused))}; {' | '.join(f'{c.name} at {c.path}: {c.evidence[:160]}' for c in report.causes[:2])}",
-    }
-
-
-def _named(layer: str, path: str) -> bool:
-    return bool(re.fullmatch(rf"(.*\.)?({layer})(\.\d)?(\(\))?(#\d)?(<\d)?", path))
-
-
-if __name__ == "__main__":
-    for fault in json.loads(sys.argv[1]):
-        try:
-            row = check(fault)
-        except Exception as error:  # noqa: BLE001 - the others are planted all the same
-            row = dict.fromkeys(("caught", "first", "cause", "others"), False) | {"told": f"broken: {error!r}"}
-        print(json.dumps({"faults": fault} | row), flush=True)
+    return Planted(tuple(faults), PREFIX + source, first, tuple(expected), tuple(weights))

@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 
-from .evidence import Evidence, Guess
+from .evidence import Evidence, Plain
 from .readings import FEW_PLACES, Candidate, Family, Inputs
 from .rerun import rounded
 
@@ -23,7 +23,7 @@ CASTS: dict[str, tuple[str, str, Callable[[Array], Any]]] = {  # by what was don
 }
 
 
-def cast_guesses(x: Array) -> Iterator[Guess]:
+def cast_guesses(x: Array) -> Iterator[Plain]:
     """What a cast makes of x, where it changes it."""
     for how, (name, setting, function) in CASTS.items():
         made = function(x)

@@ -13,6 +13,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.attempts import attempt, words
+from parity.models.edits import Mend
 from parity.verdict.cause import CLOSES, Cause
 from parity.verdict.difference import STRUCTURE_LINE, difference, structure_ok
 
@@ -56,18 +57,20 @@ def _diagnose(evidence: Evidence) -> Cause:
             what = f"float64 is finite; the run in the asked dtype has {counts}"
             return Cause("NaN or infinity", evidence.path, what)
         return precision_cause(evidence)
-    gap, most = evidence.gap, (np.inf, "", "")
+    gap = evidence.gap
+    most: tuple[float, str, str, Mend | None] = (np.inf, "", "", None)
     with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
-        for name, predicted, target, what in predictions(evidence):
+        for name, predicted, target, what, mend in predictions(evidence):
             left = attempt(partial(evidence.left, predicted, target), lambda _: np.inf)
-            if left <= STRUCTURE_LINE:
+            if left <= evidence.line and (left <= STRUCTURE_LINE or left * CLOSES <= gap):
                 before = "other shapes" if np.isinf(gap) else f"{gap:.1e}"
-                return Cause(name, evidence.path, f"{what}: the gap closes from {before} to {left:.1e}")
-            most = most if name in FROM_NUMBERS else min(most, (left, name, what))
-    left, name, what = most
+                return Cause(name, evidence.path, f"{what}: the gap closes from {before} to {left:.1e}", mend=mend)
+            if left < most[0] and name not in FROM_NUMBERS:
+                most = left, name, what, mend
+    left, name, what, mend = most
     if left * MOST <= gap < np.inf:
         told = f"{what}: most of it, the gap shrinks from {gap:.1e} to {left:.1e}, and nothing tried explains that rest"
-        return Cause(name, evidence.path, told)
+        return Cause(name, evidence.path, told, mend=mend)
     return _stated(evidence) or Cause("unknown", evidence.path, _unexplained(evidence))
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
+from parity.models.edits import Mend
 from parity.models.kinds import by_formula
 from parity.models.kinds.kind import Kind, Static, Weights
-from parity.verdict.difference import STRUCTURE_LINE, difference
+from parity.verdict.difference import FLOAT32_LINE, STRUCTURE_LINE, difference
 from parity.verdict.rounding import within
 
 Rerun = Callable[[str, tuple[Array, ...], Weights, Static], Array | None]  # a kind's name, its data -> its output
@@ -50,7 +51,8 @@ class Evidence:
     off right outputs may be, where that is more than the line. elsewhere: other layers' tensors.
     calls: torch's that made the step's output where no layer did; edited: it with changes of them. others: of an
     input that other steps feed in Keras than in torch, what torch's steps around it gave; behind: those of them that
-    torch computes from it.
+    torch computes from it. given: what could be joined to a layer's input, by path. narrow:
+    whether a part of it was computed in float32.
     """
 
     path: str
@@ -66,6 +68,8 @@ class Evidence:
     lost: Array | None = None
     others: dict[str, Array] = field(default_factory=dict)
     behind: frozenset[str] = frozenset()
+    given: dict[str, Array] = field(default_factory=dict)
+    narrow: bool = False
     calls: tuple[Call, ...] = ()
     edited: Callable[[tuple[Edit, ...]], Array | None] = lambda edits: None
     elsewhere: Elsewhere = lambda side, name, shape: iter(())
@@ -82,14 +86,20 @@ class Evidence:
 
     def same(self, predicted: Array, target: Array) -> bool:
         """Whether two float64 outputs agree as the results of equal programs do."""
-        return self.left(predicted, target) <= STRUCTURE_LINE  # NaN does not
+        return self.left(predicted, target) <= self.line  # NaN does not
+
+    @property
+    def line(self) -> float:
+        """How far equal programs may be apart: where they compute in float32, as far as that rounds."""
+        return FLOAT32_LINE if self.narrow else STRUCTURE_LINE
 
     @property
     def gap(self) -> float:
         return difference(self.keras, self.torch).error
 
 
-Guess = tuple[str, Array, str]
+Plain = tuple[str, Array, str]  # the cause, the output that it predicts, what was done
+Guess = Plain | tuple[str, Array, str, Mend]  # and perhaps what undoes it
 Changes = Iterator[tuple[dict[str, Any], str]]
 
 

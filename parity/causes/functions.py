@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.edits import Mend
 from parity.models.kinds import KINDS, Kind
 
 from .evidence import Evidence, Rerun
@@ -114,6 +115,17 @@ def _scaled(scale: Array, offset: Array, x: Array) -> Array:
     return np.asarray(scale * x + offset)
 
 
+def affine_mend(evidence: Evidence) -> Mend | None:
+    """By what Keras's output is torch's multiplied, and what is added, if that is the same for all."""
+    x, y = (side.reshape(-1) for side in (evidence.torch, evidence.keras))
+    if x.size != y.size or x.size < FITTED or not np.ptp(x):
+        return None
+    scale = float(np.dot(x - x.mean(), y - y.mean()) / np.square(x - x.mean()).sum())
+    offset = float(y.mean() - scale * x.mean())
+    made = scale * evidence.torch + offset
+    return Mend("affine", value=(scale, offset)) if scale and evidence.same(made, evidence.keras) else None
+
+
 def _few(numbers: Array) -> str:
     """So many digits that rounding makes no difference of them."""
     found = [f"{0.0 if abs(number) < 1e-9 else number:.6g}" for number in numbers.reshape(-1)]
@@ -154,6 +166,7 @@ AFFINE = Family(
     },
     affine,
     FEW_PLACES,
+    mend=affine_mend,
 )
 
 

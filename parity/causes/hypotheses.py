@@ -10,18 +10,19 @@ from typing import Any
 
 from parity.models.arrays import Array
 from parity.models.attempts import attempt, attempts
+from parity.models.edits import Mend
 
 from .axes import ALONG_AXIS, JOIN, NORM, REDUCTION
 from .casts import CAST
 from .evidence import Config, Evidence, Guess
 from .functions import AFFINE, OF_ONE, OF_TWO
-from .inputs import input_guesses
+from .inputs import input_guesses, input_sum_guesses
 from .kernels import KERNELS
-from .margins import CROP, PAD
+from .margins import CHANNEL_PAD, CROP, PAD
 from .norms import NORMS, one_pass_guesses
 from .orders import MOVE, SHUFFLE, output_order_guesses, weight_order_guesses
 from .outputs import activation_guesses, output_guesses
-from .pools import POOL, padded_before_guesses
+from .pools import POOL, mode_before_guesses, padded_before_guesses
 from .readings import reading_guesses
 from .recurrent import RECURRENT
 from .regions import region_guesses
@@ -33,16 +34,31 @@ from .windows import WINDOWS
 from .wiring import exchanged_guesses, wiring_guesses
 
 ROWS = (*KERNELS, *NORMS, *WINDOWS, *RECURRENT)
-FAMILIES = (CAST, POOL, PAD, CROP, RESIZE, OF_ONE, OF_TWO, ALONG_AXIS, NORM, REDUCTION, JOIN, SHUFFLE, MOVE)
+FAMILIES = (
+    CAST,
+    POOL,
+    PAD,
+    CHANNEL_PAD,
+    CROP,
+    RESIZE,
+    OF_ONE,
+    OF_TWO,
+    ALONG_AXIS,
+    NORM,
+    REDUCTION,
+    JOIN,
+    SHUFFLE,
+    MOVE,
+)
 # Guesses that are made of both outputs come near to any: what they leave says nothing.
 FROM_NUMBERS = {"order of the output", "constant factor", *AFFINE.causes.values()}
 FITTED = (AFFINE,)  # to the numbers: where nothing is found that a program says
 
-Prediction = tuple[str, Array, Array, str]
+Prediction = tuple[str, Array, Array, str, Mend | None]
 
 
 def predictions(evidence: Evidence) -> Iterator[Prediction]:
-    """(name, prediction, what it should equal, what was done), the likeliest first, from both sides' point of view.
+    """(name, prediction, what it should equal, what was done, what undoes it), the likeliest first, from both sides.
 
     A family of hypotheses that raises is left where it does: they are guesses, and the next one may hold.
     """
@@ -62,20 +78,24 @@ def predictions(evidence: Evidence) -> Iterator[Prediction]:
         yield from _of(target, side, activation_guesses, evidence, target)
     for base, (target, side) in ((evidence.torch, keras), (evidence.keras, torch)):
         yield from _of(target, side, output_guesses, evidence, base, target)
-    yield from _of(evidence.keras, "", wiring_guesses, evidence)
+    if not evidence.calls:  # torch takes a step's output as it is
+        yield from _of(evidence.keras, "", wiring_guesses, evidence)
     yield from _of(evidence.keras, "", padded_before_guesses, evidence)
+    yield from _of(evidence.keras, "", mode_before_guesses, evidence)
     if not ours.weights and not theirs.weights:
         yield from _of(evidence.keras, "", reading_guesses, evidence, FAMILIES)
         yield from _of(evidence.keras, "", region_guesses, evidence)
+        yield from _of(evidence.keras, "", wiring_guesses, evidence)
         yield from _of(evidence.keras, "", reading_guesses, evidence, FITTED)
+    yield from _of(evidence.keras, "", input_sum_guesses, evidence, ours, theirs)
     yield from _of(evidence.keras, "", _factor, evidence)
     yield from _of(evidence.keras, "", output_order_guesses, evidence)
 
 
 def _of(target: Array, side: str, family: Callable[..., Iterable[Guess]], *args: Any) -> Iterator[Prediction]:
     """A family's guesses as predictions of a side's output."""
-    for name, predicted, what in attempts(partial(family, *args)):
-        yield name, predicted, target, f"{side} {what}" if side else what
+    for name, predicted, what, *mend in attempts(partial(family, *args)):
+        yield name, predicted, target, f"{side} {what}" if side else what, mend[0] if mend else None
 
 
 def _declared(evidence: Evidence, config: Config, target: Array) -> bool:
@@ -87,7 +107,8 @@ def _declared(evidence: Evidence, config: Config, target: Array) -> bool:
 def _factor(evidence: Evidence) -> Iterator[Guess]:
     times = factor(evidence.torch, evidence.keras)
     if times is not None:
-        yield "constant factor", times * evidence.torch, f"Keras's output is {times:.6g} times torch's"
+        told = f"Keras's output is {times:.6g} times torch's"
+        yield "constant factor", times * evidence.torch, told, Mend("affine", value=(times, 0.0))
 
 
 def _transforms(evidence: Evidence, config: Config, known: dict[str, Any]) -> Iterator[Guess]:

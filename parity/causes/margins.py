@@ -11,7 +11,7 @@ from parity.models.arrays import Array
 from parity.models.kinds.formulas import MODES, Pads, pad
 
 from .evidence import Evidence
-from .readings import ONE_CHANNEL, Candidate, Family, Inputs
+from .readings import ONE_CHANNEL, ONE_SAMPLE, Candidate, Family, Inputs
 
 TRIED = 4096  # ways to split the pixels of all axes; of more, those that are alike on all
 SHIFT = 2  # pixels that an image may be moved by
@@ -62,5 +62,24 @@ def _listed(margins: Pads) -> list[list[int]]:
     return [list(pair) for pair in margins]
 
 
+def channel_pads(evidence: Evidence, inputs: Inputs, out: Array) -> Iterator[Candidate]:
+    """Channels of zeros, before and behind: what a shortcut has more (He et al. 2016, option A)."""
+    x = inputs[0]
+    if (
+        len(inputs) > 1
+        or x.ndim < 2
+        or x.ndim != out.ndim
+        or x.shape[:1] + x.shape[2:] != out.shape[:1] + out.shape[2:]
+    ):
+        return
+    more = out.shape[1] - x.shape[1]
+    for before in range(more + 1) if more > 0 else ():
+        widths = [(0, 0), (before, more - before), *[(0, 0)] * (x.ndim - 2)]
+        yield {MARGINS: [before, more - before]}, partial(np.pad, pad_width=widths)
+
+
+CHANNEL_PAD = Family(
+    "a pad of channels", {MARGINS: "zeros padded on other sides of the channels"}, channel_pads, ONE_SAMPLE
+)
 PAD = Family("a pad", {MODE: "padding mode", MARGINS: "asymmetric padding"}, pads, ONE_CHANNEL)
 CROP = Family("a crop", {OFFSET: "crop at another offset"}, crops, ONE_CHANNEL)

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from parity.models.arrays import Array
+from parity.models.edits import Mend
 from parity.models.kinds import Kind
 from parity.models.kinds.formulas import Pads, pool
 
 from .evidence import Evidence, Guess, User
 from .margins import MARGINS, MODE, PAD, ZEROS
-from .readings import ONE_CHANNEL, Candidate, Family, Inputs, read
+from .readings import ONE_CHANNEL, Candidate, Family, Inputs, Settings, read
 
 SIDES = ("torch", "Keras")
 WIDTHS = range(2, 8)  # pixels of a window's side
@@ -51,6 +52,8 @@ def _stated(evidence: Evidence, rank: int) -> Iterator[tuple[tuple[int, ...], tu
 def _square(rank: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     for size, stride in product(WIDTHS, range(1, max(WIDTHS) + 1)):
         yield (size,) * rank, (stride,) * rank
+    for stride in range(2, max(WIDTHS) + 1):
+        yield (1,) * rank, (stride,) * rank  # a slice, which takes one pixel of so many
 
 
 def _splits(before: int, after: int, size: int, stride: int) -> list[tuple[int, int]]:
@@ -89,7 +92,15 @@ def _of_existing(size: Any, stride: Any, pads: Pads, x: Array) -> Array:
     return _pooled(MEAN, 0.0, size, stride, pads, x) / share
 
 
-POOL = Family(
+class _Pool(Family):
+    """Pools; one over a single pixel is a slice."""
+
+    def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
+        widths = [set(settings["window"]) == {1} for settings in (one, other)]
+        return "a slice against a pool" if widths[0] != widths[1] else super().cause(one, other, differing)
+
+
+POOL = _Pool(
     "a pool",
     {
         "function": "another kind of pool",
@@ -115,6 +126,22 @@ def padded_before_guesses(evidence: Evidence) -> Iterator[Guess]:
                 told = f"{SIDES[1 - pads_itself]} pads with 0 ({margins.settings[MARGINS]}) in front of its max pool"
                 what = f"{told}, and {SIDES[pads_itself]}'s pads itself, with minus infinity"
                 yield POOL.causes[VALUE], margins.made if pads_itself == 0 else x, what
+
+
+def mode_before_guesses(evidence: Evidence) -> Iterator[Guess]:
+    """What a convolution takes as padded otherwise than with zeros by one side, where the other's pads itself."""
+    user, outputs = evidence.user, (evidence.torch, evidence.keras)
+    if user is None or not all(config.kind.padded == 0.0 for config in user.configs):
+        return
+    for x, padded, pads_itself in ((*outputs, 0), (*outputs[::-1], 1)):
+        stated = user.configs[pads_itself].static.get("padding")
+        own = [[p, p] if isinstance(p, int) else list(p) for p in stated] if isinstance(stated, list) else None
+        for margins in read(evidence, PAD, (x,), padded):
+            if margins.settings[MODE] != ZEROS and margins.settings[MARGINS] == own:
+                told = f"{SIDES[1 - pads_itself]} pads by {margins.settings[MODE]} ({own})"
+                what = f"{told} in front of its convolution, and {SIDES[pads_itself]}'s pads itself, with zeros"
+                mode = margins.settings[MODE] if pads_itself == 1 else "constant"
+                yield PAD.causes[MODE], margins.made if pads_itself == 0 else x, what, Mend("padding mode", mode)
 
 
 def _takes_most(kind: Kind) -> bool:

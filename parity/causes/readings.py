@@ -15,6 +15,7 @@ import numpy as np
 
 from parity.models.arrays import Array
 from parity.models.attempts import attempt
+from parity.models.edits import Mend
 
 from .evidence import Evidence, Guess
 
@@ -35,7 +36,8 @@ class Family:
 
     name: in a sentence. causes: by setting, the name of the cause if the two sides differ in it; the first that they
     differ in names it. candidates: settings and functions of the inputs that may give an output. cut: the part
-    of the inputs that a part of the output is made from alone. idle: the settings of what returns its input.
+    of the inputs that a part of the output is made from alone. idle: the settings of what returns its input. mend: what
+    undoes any difference of it. last: what it reads is a simpler one's where that reads it too.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Family:
     candidates: Callable[[Evidence, Inputs, Array], Iterator[Candidate]]
     cut: tuple[slice, ...] = ()
     idle: Settings | None = None
+    last: bool = False
+    mend: Callable[[Evidence], Mend | None] = lambda evidence: None
 
     def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
         """The name of the cause, where two readings differ in these settings."""
@@ -70,9 +74,11 @@ def reading_guesses(evidence: Evidence, families: tuple[Family, ...]) -> Iterato
         )
         alike = [pair for a, b in zip(ours, theirs, strict=True) for pair in product(a, b)]
         differing = [(pair, _differing(*pair)) for pair in alike]
-        for (one, other), settings in sorted(differing, key=lambda entry: len(entry[1])):
+        for (one, other), settings in sorted(differing, key=lambda entry: (entry[0][0].family.last, len(entry[1]))):
             if settings:
-                yield one.family.cause(one.settings, other.settings, settings), other.made, _told(one, other, settings)
+                told = one.family.cause(one.settings, other.settings, settings), other.made, _told(one, other, settings)
+                mend = one.family.mend(evidence)
+                yield told if mend is None else (*told, mend)
         first = next(chain(*ours), None), next(chain(*theirs), None)
         if first[0] is not None and first[1] is not None and first[0].family is not first[1].family:
             what = f"torch's output is {_words(first[0])} of what goes in, and Keras's {_words(first[1])}"
@@ -86,17 +92,17 @@ def read(evidence: Evidence, family: Family, inputs: Inputs, out: Array) -> Iter
     few, wanted = tuple(x[family.cut[: x.ndim]] for x in inputs), out[family.cut[: out.ndim]]
     for settings, function in family.candidates(evidence, inputs, out):
         first = attempt(partial(function, *few), lambda _: None)
-        if first is None or not _near(first, wanted):
+        if first is None or not _near(first, wanted, max(NEAR, evidence.line)):
             continue
         made = function(*inputs) if family.cut else first
         if evidence.same(made, out):
             yield Reading(family, settings, made)
 
 
-def _near(found: Array, wanted: Array) -> bool:
+def _near(found: Array, wanted: Array, near: float) -> bool:
     if found.shape != wanted.shape or not found.size:
         return False
-    return float(np.abs(found - wanted).max()) <= NEAR * float(np.abs(wanted).max())
+    return float(np.abs(found - wanted).max()) <= near * float(np.abs(wanted).max())
 
 
 def _inputs(evidence: Evidence) -> Iterator[Inputs]:

@@ -6,21 +6,25 @@ torch's calls are run again by torch itself with an edit: another argument, a ca
 import math
 import re
 from collections.abc import Iterator
-from itertools import combinations, islice, permutations
+from itertools import combinations, islice, permutations, product
 from typing import Any
 
 from parity.models.calls import Call, Edit
+from parity.models.edits import Mend
 from parity.models.kinds import KINDS
 
 from .evidence import Evidence, Guess
 from .norms import EPSILONS
 
 Tried = tuple[str, Edit, str]  # the cause's name, the edit, what was done
-PAIRS = 600  # pairs of edits that are tried where none alone closes the gap,
-NUMBERS = 20_000_000  # of all their outputs together so many at most
+PAIRS = 600  # edits that are tried, and pairs of them where none alone closes the gap,
+NUMBERS = 20_000_000  # of all outputs that are tried together so many at most,
+FEWEST = 100  # but so many edits
 AXES = ("dim", "axis", "dims", "dim0", "dim1", "axes")
 CAUSES = dict.fromkeys(AXES, "another axis") | {
     "eps": "BN eps",
+    "correction": "biased variance",
+    "unbiased": "biased variance",
     "idx": "another place of a slice",
     "num_heads": "number of heads",
     "num_head": "number of heads",
@@ -40,22 +44,43 @@ ALIKE = (
     ACTIVATIONS,
 )
 REDUCED = ("mean", "amax", "sum")
-ORDERED = ("sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
+ORDERED = ("cat", "concat", "concatenate", "stack", "sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
 DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in kind.functions)
 
 
 def region_guesses(evidence: Evidence) -> Iterator[Guess]:
     """Keras's output as what torch's own calls make with an edit, or with two."""
-    tried = list(_edits(evidence.calls))
+    most = min(PAIRS, max(FEWEST, NUMBERS // max(1, evidence.torch.size)))
+    tried = list(islice(_edits(evidence.calls), most))
     for name, edit, what in tried:
         made = evidence.edited((edit,))
         if made is not None:
-            yield name, made, f"torch's calls with {what}"
+            yield name, made, f"torch's calls with {what}", _mend(evidence, edit)
+    for (name, _, what), edits in _everywhere(evidence.calls, tried):
+        made = evidence.edited(edits)
+        if made is not None:
+            yield name, made, f"torch's calls with {what}, in all {len(edits)} such calls", _mend(evidence, *edits)
     both = ((a, b) for a, b in combinations(tried, 2) if a[1].call != b[1].call)
-    for (name, one, what), (_, other, more) in islice(both, min(PAIRS, NUMBERS // max(1, evidence.torch.size))):
+    for (name, one, what), (_, other, more) in islice(both, most):
         made = evidence.edited((one, other))
         if made is not None:
-            yield name, made, f"torch's calls with {what} and {more}"
+            yield name, made, f"torch's calls with {what} and {more}", _mend(evidence, one, other)
+
+
+def _everywhere(calls: tuple[Call, ...], tried: list[Tried]) -> Iterator[tuple[Tried, tuple[Edit, ...]]]:
+    """The same edit of all calls of a function: a program that has it otherwise has it so wherever it is used."""
+    alike: dict[tuple[str, ...], dict[int, Tried]] = {}
+    for one in tried:
+        edit = one[1]
+        alike.setdefault((calls[edit.call].name, edit.what, edit.name, repr(edit.value)), {})[edit.call] = one
+    for (name, *_), each in alike.items():
+        count = sum(call.name == name for call in calls)
+        if len(each) == count > 1:
+            yield next(iter(each.values())), tuple(edit for _, edit, _ in each.values())
+
+
+def _mend(evidence: Evidence, *edits: Edit) -> Mend:
+    return Mend("call", value=tuple((evidence.calls[edit.call], edit) for edit in edits))
 
 
 def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
@@ -64,7 +89,7 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
         for name, value in call.arguments:
             for other in _others(name, value):
                 own = "constant factor" if SCALED.fullmatch(call.name) else f"{name} of {call.name}"
-                cause = CAUSES.get(name, own)
+                cause = CAUSES["eps"] if _is_small(value) else CAUSES.get(name, own)
                 yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
     for number, call in enumerate(calls):
         for tensor in range(min(call.tensors, 2)):
@@ -75,6 +100,11 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
             for reduce in REDUCED if call.name == "getitem" else ():
                 what = f"the {reduce} over axis {axis} in the place of {name} {index}"
                 yield "a slice against a pool", Edit(number, "reduce", reduce, axis), what
+        for axis in (value for name, value in call.arguments if name in AXES and call.name in REDUCED):
+            axes = [axis] if isinstance(axis, int) else list(axis) if len(axis or ()) == 1 else []
+            for one, place in product(axes, (-1, 0)):
+                what = f"the place {place} of axis {one} in the place of its {call.name}"
+                yield "a slice against a pool", Edit(number, "take", str(one), place), what
         if call.tensors > 1 and call.name in ORDERED:
             yield "order of what is joined", Edit(number, "swap"), f"the two tensors of {call.name} exchanged"
     for number, call in enumerate(calls):
@@ -83,9 +113,17 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
                 if name != call.name and (family is not ALIKE[0] or call.tensors == 2):
                     cause = "another activation" if family is ACTIVATIONS else "another operation"
                     yield cause, Edit(number, "function", name, call.tensors), f"{name} in the place of {call.name}"
+    for number, call in reversed([*enumerate(calls)]):
+        for tensor, name in product(range(call.tensors if 1 < call.tensors < 5 else 0), ACTIVATIONS):
+            yield "missing or extra activation", Edit(number, "given", name, tensor), f"{name} before {call.name}"
     for number, call in enumerate(calls):
         for name in ACTIVATIONS if number < len(calls) - 1 else ():
             yield "missing or extra activation", Edit(number, "then", name), f"{name} behind {call.name}"
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a number is what people keep from dividing by zero with."""
+    return isinstance(value, float) and 0 < value < 1e-2
 
 
 def _left_out(call: Call) -> str:
@@ -102,12 +140,16 @@ def _others(name: str, value: Any) -> Iterator[Any]:
         yield from _axes(value)
     elif isinstance(value, bool):
         yield not value
+    elif name == "approximate":
+        yield "tanh" if value == "none" else "none"
     elif name in ("num_heads", "num_head"):
         yield from (heads for heads in (1, 2, 3, 4, 6, 8, 12, 16) if heads != value)
     elif name == "eps":
         yield from (eps for eps in EPSILONS if eps != value)
     elif isinstance(value, int):
         yield from (value - 1, value + 1, -value, 2 * value, value // 2)
+    elif _is_small(value):
+        yield from (eps for eps in (*EPSILONS, value**2, math.sqrt(value)) if eps != value)
     elif isinstance(value, float) and value:
         yield from (value / 2, 2 * value, -value, 1 / value, math.sqrt(abs(value)), value**2, 0.0, 1.0)
     elif isinstance(value, tuple | list) and any(isinstance(one, slice) for one in value):

@@ -12,7 +12,7 @@ import numpy as np
 from parity.models.arrays import Array
 
 from .evidence import Evidence
-from .readings import ONE_CHANNEL, Candidate, Family, Inputs
+from .readings import ONE_CHANNEL, Candidate, Family, Inputs, Settings
 
 METHOD, PLACES, FILTER, ROUNDS = "method", "pixel centres", "antialias filter", "rounding"
 HALF, CORNERS, CORNER = "half a pixel in (align_corners=False)", "corners aligned (align_corners=True)", "asymmetric"
@@ -121,15 +121,24 @@ def _resized(matrix: Callable[[int, int], Array], size: tuple[int, ...], x: Arra
     return x
 
 
-RESIZE = Family(
+class _Resize(Family):
+    """Resizes; where both take the nearest pixel, which one that is is a matter of rounding alone."""
+
+    def cause(self, one: Settings, other: Settings, differing: tuple[str, ...]) -> str:
+        nearest = one[METHOD] == other[METHOD] == "nearest"
+        return self.causes[ROUNDS] if nearest else super().cause(one, other, differing)
+
+
+RESIZE = _Resize(
     "a resize",
     {
         METHOD: "interpolation of the resize",
         FILTER: "antialias filter of the resize",
         PLACES: "pixel centres of the resize (align_corners)",
-        ROUNDS: "rounding of the nearest pixel",
+        ROUNDS: "rounding of the nearest pixel (nearest against nearest-exact)",
         "beyond the border": "border of the resize",
     },
     candidates,
     ONE_CHANNEL,
+    last=True,
 )

@@ -11,6 +11,7 @@ SETTING_CAUSES = {
     "eps": "BN eps",
     "stride": "stride on the wrong convolution",
     "padding": "asymmetric padding",
+    "padding_mode": "padding mode",
     "transposed_padding": CUT,
     "dilation": "wrong dilation",
     "slope": "activation slope",

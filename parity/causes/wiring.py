@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from parity.models.edits import Mend
+
 from .evidence import Evidence, Guess
 
 
@@ -9,7 +11,7 @@ def exchanged_guesses(evidence: Evidence) -> Iterator[Guess]:
     """Keras takes what torch computes behind it: two operations have changed places."""
     for name in evidence.behind & evidence.others.keys():
         what = f"Keras runs {name} before this, and torch behind it: two operations are exchanged"
-        yield "order of operations", evidence.others[name], what
+        yield "order of operations", evidence.others[name], what, Mend("exchange", name)
 
 
 def wiring_guesses(evidence: Evidence) -> Iterator[Guess]:

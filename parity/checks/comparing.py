@@ -46,6 +46,11 @@ class Compared:
         return same and all(structure_ok(entry.inherited) and structure_ok(entry.added) for entry in self.sums.values())
 
     @property
+    def narrow(self) -> frozenset[str]:
+        """The steps of which a part was computed in float32."""
+        return frozenset(key for key, entry in self.sums.items() if entry.narrow)
+
+    @property
     def faults(self) -> list[str]:
         """The steps that add an error, or, where none does, the first that has one."""
         added = [key for key, entry in self.sums.items() if not structure_ok(entry.added)]

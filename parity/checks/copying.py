@@ -43,7 +43,7 @@ def copy_weights(
     found = rewritten(ours, theirs, read.__getitem__, recording.steps)
     shapes = shapes_of(ours)
     kept = {name: shape for name, shape in shapes.items() if name not in found.left}
-    places, lone = shapes_of(theirs), _lone_statistics(ours, theirs)
+    places, lone = shapes_of(theirs), _lone(ours, theirs)
     kept, places = ({name: s for name, s in side.items() if name not in lone} for side in (kept, places))
     check_shapes(kept | {name: array.shape for name, array in found.arrays.items()}, places, NAMES)
     keras.load(
@@ -87,8 +87,11 @@ def _not_held(keras: Runner, arrays: Arrays) -> set[str]:
     return wrong
 
 
-def _lone_statistics(ours: list[LayerInfo], theirs: list[LayerInfo]) -> set[str]:
-    """Running statistics that one of two partners does not keep: it normalises by its batch, or the two differ."""
+def _lone(ours: list[LayerInfo], theirs: list[LayerInfo]) -> set[str]:
+    """What one of two partners does without: running statistics, as it normalises by its batch, or a bias.
+
+    Where nothing could take its place the two layers differ, which the comparison shows.
+    """
     partners = {layer.path: layer for layer in theirs}
     both = ((layer, partners[layer.path]) for layer in ours if layer.path in partners)
     return {
@@ -96,7 +99,7 @@ def _lone_statistics(ours: list[LayerInfo], theirs: list[LayerInfo]) -> set[str]
         for layer, partner in both
         if layer.kind == partner.kind
         for name in layer.weights.keys() ^ partner.weights.keys()
-        if is_statistic(name)
+        if is_statistic(name) or name in dict(named(layer.kind).neutral)
     }
 
 

@@ -1,6 +1,6 @@
 """From a report with faults to their causes: one more run keeps the faulty layers' numbers, and diagnose reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -44,8 +44,11 @@ def explain(
     wiring: Wiring,
     layers: tuple[list[LayerInfo], list[LayerInfo]],
     x: Inputs,
+    narrow: Collection[str] = (),
 ) -> list[Cause]:
     """The cause of every fault, in order of execution, from one more run that keeps the faulty layers' numbers.
+
+    narrow: the steps a part of which is in float32.
 
     The verdict stands without them: where the search fails, the cause is unknown, and why it is.
     """
@@ -62,7 +65,7 @@ def explain(
         found = [unsought(layer.path, error) for layer in faulty]
         return found + [_uncopied(entry) for entry in hidden[:EXPLAINED]]
     infos = ({layer.path: layer for layer in layers[0]}, {layer.path: layer for layer in layers[1]})
-    scene = _Scene(torch, keras, wiring, loose, infos, seen, x)
+    scene = _Scene(torch, keras, wiring, loose, infos, seen, x, frozenset(narrow))
     causes = [attempt(partial(scene.cause, layer), partial(unsought, layer.path)) for layer in faulty]
     causes += [_uncopied(entry) for entry in hidden[:EXPLAINED]]
     for entry in settings:
@@ -90,9 +93,10 @@ class _Scene:
     infos: tuple[dict[str, LayerInfo], dict[str, LayerInfo]]
     seen: "_Seen"
     x: Inputs
+    narrow: frozenset[str]
 
     def cause(self, layer: LayerResult) -> Cause:
-        return diagnose(self._evidence(layer, _nearby(layer.step, self.wiring)))
+        return replace(diagnose(self._evidence(layer, _nearby(layer.step, self.wiring))), key=layer.step.key)
 
     def of_setting(self, entry: StaticDifference, rows: dict[str, LayerResult]) -> Cause:
         """The cause of a setting that differs, proven on what the layer was fed."""
@@ -122,17 +126,44 @@ class _Scene:
         outputs = _wide(seen.output(key)), _wide(seen.keras[key]), tuple(map(_wide, seen.steps[key].inputs))
         wide, lost = seen.wide.get(key), seen.lost(key)
         others, behind = self._around(key) if key in self.wiring.watch else ({}, frozenset[str]())
-        more: dict[str, Any] = {"others": others, "behind": behind, "calls": self.torch.calls(key).result()}
+        given = self._given(key) if seen.steps[key].inputs else {}
+        more: dict[str, Any] = {
+            "given": given,
+            "others": others,
+            "behind": behind,
+            "narrow": key in self.narrow,
+            "calls": self.torch.calls(self._made_by(key)).result(),
+        }
         found = Evidence(layer.path, *outputs, configs, nearby, before, user, low, wide, lost, **more)
         return replace(found, edited=partial(self._edited, key), elsewhere=partial(self._elsewhere, path))
 
+    def _given(self, key: str) -> dict[str, Array]:
+        """What torch's steps before one gave that is as large as its input, and the model's inputs."""
+        keys, shape = list(self.wiring.steps), self.seen.steps[key].inputs[0].shape
+        before = keys[max(0, keys.index(key) - NEARBY) : keys.index(key)]
+        alike = [other for other in before if self.wiring.steps[other].shape == shape]
+        found = {self.wiring.steps[other].path: _wide(self.seen.output(other)) for other in alike}
+        return self._inputs() | found
+
+    def _inputs(self) -> dict[str, Array]:
+        """The model's inputs that are numbers."""
+        floats = {name: array for name, array in self.x.arrays.items() if array.dtype.kind == "f"}
+        return {name: array.astype(np.float64) for name, array in floats.items()}
+
     def _edited(self, key: str, edits: tuple[Edit, ...]) -> Array | None:
         """A step's output with other calls, in torch's process."""
-        return self.torch.edited(key, edits).result()
+        return self.torch.edited(self._made_by(key), edits).result()
+
+    def _made_by(self, key: str) -> str:
+        """The step of torch's whose calls made what goes in, where torch alone has that step."""
+        user, less, number = key.partition("<")
+        sources = self.wiring.steps[user].sources if less and user in self.wiring.steps else ()
+        source = sources[int(number)] if less and int(number) < len(sources) else ""
+        return source if source in self.loose[0] else key
 
     def _around(self, key: str) -> tuple[dict[str, Array], frozenset[str]]:
         """What torch's steps before and behind an input gave, of its shape, by path; and which of them need it."""
-        keys, size = list(self.wiring.steps), prod(self.wiring.steps[key].shape)
+        keys, size = list(self.wiring.steps), self.seen.output(key).size
         at = keys.index(key)
         near = [other for other in keys[max(0, at - NEARBY) : at + NEARBY] if "<" not in other and not is_output(other)]
         alike = [other for other in near if prod(self.wiring.steps[other].shape) == size]
@@ -185,9 +216,8 @@ class _Scene:
         given = {} if own is None else {f"{own.path}<{i}": _wide(x) for i, x in enumerate(own.inputs)}
         keys = list(self.wiring.steps)
         near = keys[: keys.index(layer.step.key)][: -BEFORE - 1 : -1]
-        inputs = {name: array for name, array in self.x.arrays.items() if array.dtype.kind == "f"}
         steps = {other: _wide(self.seen.output(other)) for other in near}
-        return given | steps | {n: a.astype(np.float64) for n, a in inputs.items()}
+        return given | steps | self._inputs()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from parity.verdict import in_training
 from parity.verdict.forward import different_weights
 
 from .comparing import Compared, Comparing
+from .consequences import without_consequences
 from .copying import Rewritten, copy_weights, held_weights
 from .edits import with_edits
 from .explain import explain
@@ -25,6 +26,7 @@ from .only import on_one
 from .options import Options, Progress
 from .outputs import described, introduced
 from .prepare import Prepared, prepared, with_notes, with_pairing
+from .ranges import unreached
 from .report import Report, make_report
 from .sizes import at_sizes, other_parity
 from .sources import Programs, with_sources
@@ -56,20 +58,24 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     )
     report = replace(report, static=(*static, *trained, *different_weights(weights)))
     report = with_notes(with_pairing(report, ready.pairing), found.notes)
+    shapes = {key: whole.batch_first(name).shape[1:] for name, key in whole.keys.items()}
+    programs = Programs(layers, (found.steps, found.keras_steps), shapes)
+    apart = list(unreached(found, programs, torch)) if found.live else []
+    report = replace(report, static=(*report.static, *(entry for entry, _ in apart)))
     report = on_one(report, options.only)
     replayed = in_training.replayed(ready.replayed) if options.gradients else ()
     report = replace(report, copied=(*ready.rewritten.notes, *told_of(idle, options.gradients), *replayed))
     if report.ok:
         found.raise_on_loose()
     else:
-        report = replace(report, causes=tuple(explain(report, torch, keras, found.wiring, layers, slices[0])))
+        causes = explain(report, torch, keras, found.wiring, layers, slices[0], found.narrow)
+        report = replace(report, causes=(*causes, *(cause for _, cause in apart)))
+        report = without_consequences(report, found)
     if options.gradients:
         report = _with_gradients(report, torch, keras, ready, found, bool(idle), whole, options, progress)
     report = with_sizes(report, torch, keras, ready.pairing, whole, options)
     if report.ok:
         return report
-    shapes = {key: whole.batch_first(name).shape[1:] for name, key in whole.keys.items()}
-    programs = Programs(layers, (found.steps, found.keras_steps), shapes)
     return with_edits(with_sources(report, programs), programs, options.copy)
 
 
@@ -123,7 +129,7 @@ def _with_gradients(
         show_for_gradients(torch, keras, ready.pairing, found.steps)
     padded = frozenset(path for margins in ready.pairing.margins for path in margins)
     merged = frozenset(found.notes) | found.unlike if found.by_value else padded or None
-    narrow = [key for key, entry in found.sums.items() if entry.narrow]
+    narrow = list(found.narrow)
     aim = None if options.loss is None else aimed(options.loss, torch, keras, x, layers[0])
     return add_gradients(report, torch, keras, wiring, layers, x, look, progress, merged, narrow, aim)
 

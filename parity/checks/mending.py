@@ -14,7 +14,7 @@ from parity.models.edits import Edit, patch
 from parity.models.targets import Target
 from parity.verdict.cause import Cause
 
-from .edits import edited, edits_of, text_of
+from .edits import edited, edits_of, said, text_of
 from .options import Options, Progress
 from .report import Report
 from .target import check_target
@@ -45,6 +45,11 @@ class Mended:
         return self.report.ok
 
     @property
+    def proposed(self) -> tuple[tuple[Edit, Cause], ...]:
+        """Of what was refused, what a report proposes: other edits were only tried."""
+        return tuple((edit, cause) for edit, cause in self.refused if edit == cause.edit)
+
+    @property
     def patch(self) -> str:
         """All edits as one unified diff."""
         return patch({self.names[path]: (self.before[path], text) for path, text in self.texts})
@@ -53,7 +58,7 @@ class Mended:
         """The last check's document, with what led there; "patch" is of all edits that are proven."""
         return self.report.to_json() | {
             "mended": [_told(*one) for one in self.edits],
-            "refused": [_told(*one) for one in self.refused],
+            "refused": [_told(*one) for one in self.proposed],
             "carried": list(self.carried),
             "patch": self.patch,
         }
@@ -87,8 +92,8 @@ class _Loop:
 
     def goes_on(self) -> bool:
         """Try the edits that the last report proposes, all at once and then one by one; whether there were any."""
-        refused = {_said(edit) for edit, _ in self.found.refused}
-        edits = [edit for edit in edits_of(self.found.report) if _said(edit) not in refused]
+        refused = frozenset(said(edit) for edit, _ in self.found.refused)
+        edits = edits_of(self.found.report, refused)
         if not edits:
             return False
         if not self._try(edits) and len(edits) > 1:
@@ -100,7 +105,7 @@ class _Loop:
     def _try(self, edits: list[Edit]) -> bool:
         """Whether a check with these edits made is without their causes, and nothing that was right is wrong."""
         before = self.found
-        causes = [(edit, cause) for cause in before.report.causes for edit in edits if cause.edit == edit]
+        causes = [(edit, c) for c in before.report.causes for edit in edits if edit in (c.edit, *c.trials)]
         texts = dict(before.texts) | edited(edits, before.texts)
         options = replace(self.options, copy=replace(self.options.copy, texts=tuple(texts.items())))
         self.checks += 1
@@ -108,7 +113,11 @@ class _Loop:
             report = self.check(options)
         except ParityError:
             report = None
-        if report is None or any(_is_left(cause, report) for _, cause in causes) or _breaks(before.report, report):
+        if (
+            report is None
+            or any(_is_left(*one, before.report, report) for one in causes)
+            or _breaks(before.report, report)
+        ):
             if len(edits) == 1:
                 self.found = replace(before, refused=(*before.refused, *causes[:1]))
             return False
@@ -139,11 +148,6 @@ def _told(edit: Edit, cause: Cause) -> dict[str, Any]:
     return {"cause": cause.name, "path": cause.path, "edit": edit.to_json()}
 
 
-def _said(edit: Edit) -> tuple[str, ...]:
-    """An edit, wherever its lines have come to lie."""
-    return edit.file, edit.before, edit.after
-
-
 def _tensors(report: Report) -> Iterator[str]:
     """The tensors that are not equal on both sides."""
     for entry in report.static:
@@ -151,8 +155,13 @@ def _tensors(report: Report) -> Iterator[str]:
             yield f"{entry.path}.{entry.field}" if entry.path else entry.field
 
 
-def _is_left(cause: Cause, report: Report) -> bool:
-    """Whether a layer is as wrong as before: for the same reason, or for none that is known."""
+def _is_left(edit: Edit, cause: Cause, before: Report, report: Report) -> bool:
+    """Whether a layer is as wrong as before: for the same reason, or for none that is known.
+
+    After an edit that is only tried less must be wrong than before.
+    """
+    if edit != cause.edit and len(_wrong(report)) >= len(_wrong(before)):
+        return True
     here = [other for other in report.causes if other.path == cause.path]
     return any(other.name in (cause.name, "unknown") for other in here)
 

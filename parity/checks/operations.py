@@ -18,12 +18,12 @@ ABOUT = (*ALONE, "activation", "function", "kind of")  # in the names of the cau
 def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Iterator[tuple[Mend, Written]]:
     """What may be done to one side, and at which lines, the likeliest first."""
     other = SIDES[1 - SIDES.index(side)]
-    wanted, has = programs.layer(other, cause.path), programs.layer(side, cause.path)
-    if wanted is not None and has is not None and wanted.kind != has.kind and _is_one(named(wanted.kind)):
-        written = (cause.source or {}).get(side)
-        if written is not None:
-            yield Mend("replace", wanted.kind, wanted.static), written
-    source = cause.source or {}
+    key, source = cause.key or cause.path, cause.source or {}
+    wanted, has = programs.kind(other, key), programs.kind(side, key)
+    maker = next(iter(programs.sources(side, key)), "") if "<" in key and not programs.has(side, key) else ""
+    place = programs.written(side, maker) if maker else source.get(side)
+    if wanted is not None and has is not None and wanted[0] != has[0] and _is_one(named(wanted[0])) and place:
+        yield Mend("replace", *wanted), place
     if "mode" in cause.name and source.get(side):
         yield Mend("mode"), source[side]
     if source.get(side) and source.get(other):
@@ -39,7 +39,7 @@ def mends_at(cause: Cause, report: Report, programs: Programs, side: str) -> Ite
 
 def _is_one(kind: Kind) -> bool:
     """Whether it may stand in another's place: it has no weights."""
-    return kind.activation or (bool(kind.torch and kind.keras) and "Pool" in kind.torch[0])
+    return kind.activation or kind.squeezed or (bool(kind.torch and kind.keras) and "Pool" in kind.torch[0])
 
 
 Loose = tuple[str, list[StepInfo]]  # a side, and the activations that it alone has

@@ -36,6 +36,28 @@ class Programs:
         called = known.get(key) or known.get(key.partition("<")[0], ())
         return Written(() if layer is None else layer.made, called)
 
+    def kind(self, side: str, key: str) -> tuple[str, dict[str, Any]] | None:
+        """What one side has there, a layer or a function, and its settings, which a function does not state."""
+        layer = self.layer(side, key.partition("#")[0])
+        step = next((step for step in self.steps[SIDES.index(side)] if step.key == key), None)
+        if step is None and "<" in key:  # an input that other steps feed on the two sides
+            return next((self.kind(side, source) for source in self.sources(side, key)), None)
+        if layer is not None:
+            return layer.kind, layer.static
+        return None if step is None else (step.kind, {})
+
+    def has(self, side: str, key: str) -> bool:
+        """Whether one side has a step of that key."""
+        return any(step.key == key for step in self.steps[SIDES.index(side)])
+
+    def sources(self, side: str, key: str) -> tuple[str, ...]:
+        """The steps that give what goes into one."""
+        user, less, number = key.partition("<")
+        steps = {step.key: step for step in self.steps[SIDES.index(side)]}
+        step = steps.get(user)
+        found = () if step is None else step.sources[int(number) :][:1] if less else step.sources
+        return tuple(source for source in found if source in steps)
+
     def static(self, side: str, step: StepInfo) -> dict[str, Any]:
         """The settings of a step that is a layer; of a function none are known."""
         layer = self.layer(side, step.key.partition("#")[0])

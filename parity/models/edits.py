@@ -14,7 +14,10 @@ class Mend:
     that the other side has. "channels first" gives a flattened image's axes torch's order first, `value`. "replace"
     puts the kind `name`, with the settings `value`, in its place, "after" behind it; "without" leaves it out.
     "mode" lets it run in the model's own; "as the other" writes the expression as the other program does, whose lines
-    are the `value` and the cause the `name`.
+    are the `value` and the cause the `name`. "call": torch's calls and the edits (models/calls.py) that make them as
+    Keras's program does are the `value`. "padding mode": what pads before it
+    does so by the mode `name`. "affine": Keras's is torch's times the first
+    number of the `value` and the second more. "exchange": the step `name` and this one have changed places.
     """
 
     action: str

@@ -12,7 +12,7 @@ from math import prod
 
 from parity.models.arrays import View
 from parity.models.kinds import named
-from parity.models.steps import Names, is_output
+from parity.models.steps import Names, StepInfo, is_output
 
 from .graph import Graph
 from .pairing import Pair, Pairing
@@ -180,6 +180,15 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     users = {k: t for t, k in pairs.items()}
     glue = {t: k for k in theirs if (t := _fed(k, users)) is not None and t in ours and t not in pairs}
     pairs |= glue
+    back, ends_too = {k: t for t, k in pairs.items()}, {pairs[end] for end in ends}
+    gone = {
+        t: k
+        for t, k in pairs.items()
+        if (_feeds(t, ends) and _is_elsewhere(t, k, pairs, keras))
+        or (_feeds(k, ends_too) and _is_elsewhere(k, t, back, torch))
+    }
+    pairs = {t: k for t, k in pairs.items() if t not in gone}
+    ours, theirs = ours | gone.keys(), theirs | set(gone.values())
     shown = (
         frozenset(key for key in ours if key not in pairs),
         frozenset(key for key in theirs if key not in pairs.values()),
@@ -188,6 +197,27 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     fed = {feeds: view for t in ends for feeds, view in _inputs_lying(torch, keras, t, pairs[t])}
     views = fed | cuts.views | {t: view for t, view in new if view is not None}
     return replace(cuts, pairs=pairs, views=views, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
+
+
+def _is_elsewhere(t: str, k: str, pairs: Matched, keras: Graph) -> bool:
+    """Whether an input of a step of torch's is equal to a tensor that is not that input of its partner in Keras.
+
+    Under the input's name it would hide what Keras's partner is fed in its place.
+    """
+    user, less, number = t.partition("<")
+    partner = keras.steps.get(pairs.get(user, ""))
+    return bool(less) and partner is not None and k != _given(partner, int(number), k)
+
+
+def _feeds(key: str, users: Iterable[str]) -> bool:
+    """Whether it is an input of one of these steps."""
+    return key.partition("<")[0] in users
+
+
+def _given(user: StepInfo, number: int, default: str) -> str:
+    """The key of what goes into a step."""
+    source = user.sources[number] if number < len(user.sources) else default
+    return f"{user.key}<{number}" if source == "glue" else source
 
 
 def _alike(key: str, torch: Graph, keras: Graph) -> bool:

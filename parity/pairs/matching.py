@@ -106,7 +106,8 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
                 makers = (theirs, other) if only_theirs else (ours, source)
                 glue = ours.get(feeds) or theirs.get(feeds)
                 alone = [side[key] for side, key in (makers, (theirs, other)) if key in side and key not in steps]
-                steps[feeds] = _watched(feeds, glue, alone, step)
+                shape = ours[source].shape if source in ours else step.shape
+                steps[feeds] = _watched(feeds, glue, alone, step, shape)
         steps[key] = step
     if not steps:
         raise ParityError(
@@ -116,9 +117,11 @@ def match_steps(torch: list[StepInfo], keras: list[StepInfo], doubtful: frozense
     return Wiring(steps, frozenset(watch), loose)
 
 
-def _watched(feeds: str, glue: StepInfo | None, alone: list[StepInfo], user: StepInfo) -> StepInfo:
+def _watched(
+    feeds: str, glue: StepInfo | None, alone: list[StepInfo], user: StepInfo, shape: tuple[int, ...]
+) -> StepInfo:
     """A name for an input that is made differently: that of the operation, or the layer, that only one side has."""
     maker = glue or next(iter(alone), None)
     if maker is None or maker.key == "input":
-        return StepInfo(feeds, f"{user.path} (input)", "glue", user.shape)
+        return StepInfo(feeds, f"{user.path} (input)", "glue", shape)
     return StepInfo(feeds, maker.path, maker.kind, maker.shape)

@@ -131,7 +131,9 @@ FAULTS = {
     ),
     "pixel shuffle": fault("channel order of the shuffle", "r1, r2, C", to_pixels, [True], [False], WIDE),
     "flatten": fault("order of the axes", "H, W, C", flattened, [(0, 1, 2, 3)], [(0, 2, 3, 1)], X),
-    "another layer": Fault((X,), pooled(MOST, X, (0, 0), 2), X[:, :, ::2, ::2], "another kind of layer", "a resize"),
+    "a slice for a pool": Fault(
+        (X,), pooled(MOST, X, (0, 0), 2), X[:, :, ::2, ::2], "a slice against a pool", "[1, 1]"
+    ),
     "permuted": Fault((), X, X[:, [2, 0, 3, 1]], "order of the output", "along axis 1"),
     "reversed": Fault((), X, X[:, :, ::-1], "order of the output", "axis 2"),
     "rows and columns": Fault((), SQUARE, SQUARE.swapaxes(2, 3), "order of the output", "exchanged"),

@@ -48,6 +48,7 @@ def test_every_argument_is_one_of_some_row() -> None:
     value: dict[str, Any] = {
         "interpolation": "linear",
         "margins": [[1, 1]],
+        "transposed_padding": [[1, 0]],
         "stride": [1],
         "dilation": [1],
         "scale": [2],

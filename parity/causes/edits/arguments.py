@@ -13,6 +13,7 @@ from parity.models.source import Source, Sources
 
 from .code import Code
 
+WRAPPERS = ("Bidirectional", "TimeDistributed")
 Read = Callable[[Source], Code | None]  # the file that a line is in
 Changes = tuple[Code, list[Change]]
 
@@ -50,6 +51,9 @@ def call_of(lines: Sources, read: Read) -> tuple[Code, ast.Call] | None:
     """The call at the first of these lines."""
     code = read(lines[0]) if lines else None
     call = None if code is None or not code.still_has(lines[0]) else code.call_at(lines[0].span)
+    while code is not None and call is not None and called(code, call) in WRAPPERS and call.args:
+        inner = call.args[0]  # the wrapper makes its layer anew, of the settings of the one that it is given
+        call = inner if isinstance(inner, ast.Call) else None
     return None if code is None or call is None else (code, call)
 
 

@@ -12,8 +12,10 @@ from parity.models.source import Written
 
 from .arguments import Changes, Read, call_of
 from .code import Code
+from .naming import operation
 
 LISTS = ("Sequential",)
+NO_TENSOR = ast.Starred | ast.GeneratorExp | ast.List | ast.Tuple | ast.Dict | ast.Constant
 
 
 class Before(NamedTuple):
@@ -72,6 +74,37 @@ def listed_after(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
     return [*named[1], Change(code.end(call), code.end(call), f"{_parted(code, call)}{named[0]}")]
 
 
+def layer_after(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
+    """The changes that put a layer behind one that stands in a list, is added to one, or is called on the spot."""
+    listed = listed_after(code, call, layer)
+    named = beside(code, call, layer)
+    parent = code.up(call)
+    if listed is not None or named is None or not isinstance(parent, ast.Call):
+        return listed
+    text, imports = named
+    if parent.func is call:
+        return [*imports, Change(code.start(parent), code.start(parent), f"{text}("), _closing(code, parent)]
+    statement = code.up(parent)
+    if isinstance(parent.func, ast.Attribute) and parent.func.attr == "add" and isinstance(statement, ast.Expr):
+        at, margin = code.end(statement), " " * statement.col_offset
+        return [*imports, Change(at, at, f"\n{margin}{code.of_node(parent.func)}({text})")]
+    return None
+
+
+def not_listed(code: Code, call: ast.Call) -> list[Change] | None:
+    """The changes that take a layer out of a list of layers; None where it stands in none, or alone."""
+    parent = code.up(call)
+    each = (
+        parent.elts if isinstance(parent, ast.List | ast.Tuple) else parent.args if isinstance(parent, ast.Call) else []
+    )
+    if not _is_listed(code, call) or len(each) < 2:
+        return None
+    place = [node is call for node in each].index(True)
+    if place + 1 < len(each):
+        return [Change(code.start(call), code.start(each[place + 1]), "")]
+    return [Change(code.end(each[place - 1]), code.end(call), "")]
+
+
 def _parted(code: Code, call: ast.Call) -> str:
     """What stands between two layers of a list: a line's end, if each has a line of its own."""
     alone = not code.data[code.starts[call.lineno - 1] : code.start(call)].strip()
@@ -83,8 +116,18 @@ def _is_listed(code: Code, call: ast.Call) -> bool:
     parent = code.up(call)
     listed = parent.elts if isinstance(parent, ast.List | ast.Tuple) else None
     if isinstance(parent, ast.Call) and call in parent.args:
-        listed = parent.args if code.of_node(parent.func).rpartition(".")[2] in LISTS else None
+        listed = parent.args if _makes_layers(code, parent) else None
     return listed is not None and _in_layers(code, parent)
+
+
+def _makes_layers(code: Code, call: ast.Call) -> bool:
+    """Whether a call makes layers that run one after another, or is how a class of such makes itself."""
+    func = call.func
+    if code.of_node(func).rpartition(".")[2] in LISTS:
+        return True
+    owner = code.up(code.function_of(call)) if code.of_node(func) == "super().__init__" else None
+    bases = owner.bases if isinstance(owner, ast.ClassDef) else []
+    return any(code.of_node(base).rpartition(".")[2] in LISTS for base in bases)
 
 
 def _closing(code: Code, node: ast.expr) -> Change:
@@ -94,7 +137,7 @@ def _closing(code: Code, node: ast.expr) -> Change:
 def _in_layers(code: Code, node: ast.AST | None) -> bool:
     """Whether a list, or a call, is one of layers that run one after another."""
     while node is not None and not isinstance(node, ast.stmt):
-        if isinstance(node, ast.Call) and code.of_node(node.func).rpartition(".")[2] in LISTS:
+        if isinstance(node, ast.Call) and _makes_layers(code, node):
             return True
         node = code.up(node)
     return False
@@ -117,12 +160,19 @@ def beside(code: Code, call: ast.Call, layer: str) -> tuple[str, list[Change]] |
     return None if added is None else (layer, [added])
 
 
-def _operation_before(code: Code, _: ast.Call, call: ast.AST | None, operation: tuple[str, str]) -> Changes | None:
-    module, text = operation
-    if not isinstance(call, ast.Call) or not call.args or isinstance(call.args[0], ast.Starred | ast.GeneratorExp):
+def _operation_before(code: Code, _: ast.Call, call: ast.AST | None, done: tuple[str, str]) -> Changes | None:
+    module, text = done
+    if not isinstance(call, ast.Call) or not call.args or isinstance(call.args[0], NO_TENSOR):
         return None
     name, given = code.bound(module), call.args[0]
     imports = [] if name else [code.imported(module.partition(".")[0])]
     start, end = text.format(name or module, "\0").split("\0")
     at = code.start(given), code.end(given)
+    if isinstance(given, ast.Call) and operation(given) == "pad" and ".pad(" in text and given.args:
+        inner = given.args[0]  # what pads already pads otherwise then
+        return code, [
+            *imports,
+            Change(at[0], code.start(inner), start),
+            Change(code.end(inner), at[1], end),
+        ]
     return code, [*imports, Change(at[0], at[0], start), Change(at[1], at[1], end)]

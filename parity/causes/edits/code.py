@@ -48,8 +48,8 @@ class Code:
         """By id, what each node of the tree is in."""
         return {id(child): node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
-    def up(self, node: ast.AST) -> ast.AST | None:
-        return self.parents.get(id(node))
+    def up(self, node: ast.AST | None) -> ast.AST | None:
+        return None if node is None else self.parents.get(id(node))
 
     def still_has(self, source: Source) -> bool:
         """Whether the line is what it was when it ran: the file may have been changed since."""

@@ -63,7 +63,8 @@ def _other_axis(code: Code, mine: ast.Call, theirs: ast.Call) -> Changes | None:
 
 
 def _axis(call: ast.Call) -> ast.expr | None:
-    named = next((keyword.value for keyword in call.keywords if keyword.arg in AXES), None)
+    keywords = [*call.keywords, *(call.func.keywords if isinstance(call.func, ast.Call) else ())]
+    named = next((keyword.value for keyword in keywords if keyword.arg in AXES), None)
     return named if named is not None else call.args[1] if len(call.args) == 2 else None
 
 

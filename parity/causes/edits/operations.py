@@ -13,10 +13,12 @@ from parity.models.kinds.signatures import TORCH, signature
 from parity.models.source import Written
 
 from .arguments import Changes, Read, argument_of, call_of, called
-from .around import beside, listed_after
+from .around import beside, listed_after, not_listed
 from .code import Code
+from .naming import operation, spelled
 from .settings import SPELLED
 
+REDUCTIONS = {"global_avg_pool": "mean", "global_max_pool": "amax"}
 FUNCTIONS = {"torch": "torch.nn.functional", "keras": "keras.ops"}
 OWNERS = {name: kind.name for kind in reversed(KINDS) for name in kind.keras}  # the row that a class is of as it is
 WEIGHTLESS = {"Activation"} | {
@@ -66,7 +68,7 @@ def replaced(written: Written, side: str, wanted: Operation, read: Read) -> Chan
     if new is not None:
         return code, [_renamed(code, call, new)]
     if not wanted.kind.activation:
-        return None
+        return _other_reduction(code, call, wanted.kind, side)
     fused = argument_of(call, signature(name, side) or (), "activation")
     if side == "keras" and fused is not None and name != "Activation":
         text = _word(wanted)
@@ -79,13 +81,33 @@ def replaced(written: Written, side: str, wanted: Operation, read: Read) -> Chan
     return _other_function(code, call, side, wanted)
 
 
+def _other_reduction(code: Code, call: ast.Call, kind: Kind, side: str) -> Changes | None:
+    """A mean over places for the greatest of them, or the other way round, called as a function or a method."""
+    wanted, has = REDUCTIONS.get(kind.name), operation(call)
+    if wanted is None or has not in REDUCTIONS.values() or not isinstance(call.func, ast.Attribute):
+        return None
+    end = code.end(call.func)
+    return code, [Change(end - len(call.func.attr.encode()), end, spelled(wanted, side))]
+
+
 def _of_pool(name: str, kind: Kind, side: str) -> str | None:
     """A pool's class of the same rank, which takes the same arguments as another pool's."""
     names = kind.torch if side == "torch" else kind.keras
     rank = next((part for part in name if part.isdigit()), None)
-    if "Pool" not in name or rank is None or kind.weights:
+    if "pool" not in name.lower() or kind.weights or (rank is None and not name.islower()):
         return None
-    return next((other for other in names if rank in other and "Pool" in other and "Adaptive" not in other), None)
+    if name.islower():
+        return _of_function(name, kind, side)
+    adaptive = name.lower().startswith("adaptive")
+    alike = (other for other in names if str(rank) in other and "pool" in other.lower())
+    return next((other for other in alike if other.lower().startswith("adaptive") == adaptive), None)
+
+
+def _of_function(name: str, kind: Kind, side: str) -> str | None:
+    """A pool's function of the same arguments: what it takes of a window is in its name."""
+    wanted = "max" if "max" in kind.name else "avg" if side == "torch" else "average"
+    has = next((word for word in ("max", "average", "avg") if word in name), None)
+    return None if has is None else name.replace(has, wanted)
 
 
 def _renamed(code: Code, call: ast.Call, name: str) -> Change:
@@ -153,7 +175,19 @@ def _axis(function: str, side: str) -> str:
 
 
 def without(written: Written, read: Read) -> Changes | None:
-    """The changes that leave out the call at these lines: what it is done to stays."""
+    """The changes that leave out the call at these lines: what it is done to stays.
+
+    An activation that a layer is told is not told, and a layer in a list is none.
+    """
+    made = call_of(written.made, read)
+    if made is not None:
+        code, call = made
+        fused = next((keyword.value for keyword in call.keywords if keyword.arg == "activation"), None)
+        if fused is not None and called(code, call) != "Activation":
+            return code, [Change(code.start(fused), code.end(fused), "None")]
+        listed = not_listed(code, call)
+        if listed is not None:
+            return code, listed
     found = call_of(written.called, read)
     if found is None:
         return None

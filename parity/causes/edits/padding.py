@@ -6,16 +6,21 @@ the same on both sides. Anything else is padded before.
 
 import math
 from collections.abc import Sequence
+from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
-from parity.models.kinds.settings import same_padding
+from parity.models.edits import Change
+from parity.models.kinds.settings import TRANSPOSED_PADDING, same_padding
 from parity.models.kinds.signatures import signature
-from parity.models.source import Written
+from parity.models.layers import LayerInfo
+from parity.models.source import Sources, Written
 
 from .arguments import Changes, Read, call_of, called, literal_of, with_arguments
-from .around import Before, put_before
+from .around import Before, layer_after, put_before
 from .settings import margins, sizes
 
+PADS = {"constant": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad", "circular": "CircularPad"}
 Pairs = list[tuple[int, int]]  # before and after, for every spatial axis
 Static = dict[str, Any]
 
@@ -52,6 +57,45 @@ def with_padding(written: Written, side: str, want: Any, own: Static, fill: floa
     if kept and own.get("padding") != _nothing(own):
         return None  # it is padded by what stands elsewhere
     return around[0], [*(inner[1] if inner else []), *around[1]]
+
+
+def cut(want: Any, info: LayerInfo | None, written: Written, read: Read) -> Changes | None:
+    """The changes after which a transposed convolution of Keras's is cut as torch's, (before, after) on every axis."""
+    if info is None:
+        return None
+    axes = len(want)
+    for extra, word in product((None, 0, 1, 2), ("same", "valid")):
+        layer = SimpleNamespace(
+            kernel_size=info.static["kernel_size"],
+            dilation_rate=info.static["dilation"],
+            strides=info.static["stride"],
+            padding=word,
+            output_padding=None if extra is None else [extra] * axes,
+        )
+        if TRANSPOSED_PADDING.keras(layer) == want:
+            arguments = {"padding": f'"{word}"'} | ({} if extra is None else {"output_padding": repr(extra)})
+            return with_arguments(written.made, "keras", arguments, read)
+    if min(min(pair) for pair in want) < 0:
+        return None
+    made = with_arguments(written.made, "keras", {"padding": '"valid"'}, read)
+    found = call_of(written.made, read)
+    layer_text = f"Cropping{axes}D({margins(want)})"
+    behind = None if found is None else layer_after(*found, layer_text)
+    return None if made is None or behind is None else (made[0], [*made[1], *behind])
+
+
+def other_pad(made: Sources, mode: str, read: Read) -> Changes | None:
+    """A padding layer of torch's that pads by another mode, by as many pixels."""
+    found = call_of(made, read)
+    if found is None or mode not in PADS:
+        return None
+    code, call = found
+    name = called(code, call)
+    new = next((PADS[mode] + name.removeprefix(own) for own in PADS.values() if name.startswith(own)), None)
+    if new is None or not code.of_node(call.func).endswith(name):
+        return None
+    end = code.end(call.func)
+    return code, [Change(end - len(name), end, new)]
 
 
 def _nothing(own: Static) -> list[int]:

@@ -40,6 +40,25 @@ def quoted(value: Any) -> str:
     return f'"{value}"'
 
 
+def _torch_cuts(value: Any) -> Arguments | None:
+    """(cut before, cut after) on every axis of a transposed convolution's full output."""
+    if any(before < 0 or before < after for before, after in value):
+        return None
+    extra = [before - after for before, after in value]
+    padding = {"padding": sizes([before for before, _ in value])}
+    return padding | {"output_padding": sizes(extra)}
+
+
+def _dropout(argument: str) -> Spelled:
+    """Of a layer that drops single numbers: its rate; 0 where the other side drops none."""
+
+    def told(value: Any) -> Arguments | None:
+        form, _, rate = str(value).rpartition(" ")
+        return {argument: "0.0" if not form else rate} if form in ("", "dropout") else None
+
+    return told
+
+
 def _torch_margins(value: Any) -> Arguments:
     return {"padding": repr(tuple(size for pair in reversed(value) for size in pair))}
 
@@ -64,6 +83,9 @@ SPELLED: dict[str, dict[str, Spelled]] = {
         "dilation": _as("dilation", sizes),
         "kernel_size": _as("kernel_size", sizes),
         "groups": _as("groups"),
+        "padding_mode": _as("padding_mode", quoted),
+        "transposed_padding": _torch_cuts,
+        "dropout": _dropout("p"),
         "norm_groups": _as("num_groups"),
         "bias": _as("bias"),
         "slope": _as("negative_slope", number),
@@ -85,6 +107,7 @@ SPELLED: dict[str, dict[str, Spelled]] = {
         "dilation": _as("dilation_rate", sizes),
         "kernel_size": _as("kernel_size|pool_size", sizes),
         "groups": _as("groups"),
+        "dropout": _dropout("rate"),
         "norm_groups": _as("groups"),
         "bias": _as("use_bias"),
         "slope": _as("negative_slope", number),

@@ -18,6 +18,7 @@ from parity.frameworks.tracer import Trace
 from parity.models.arrays import Array, is_coarse
 from parity.models.kinds import SEQUENCE, Kind, is_global, runs_each_step
 from parity.models.layers import Found
+from parity.models.source import Sources
 from parity.models.steps import Look, Names, Visit
 
 from . import recurrent
@@ -25,6 +26,7 @@ from .drawing import noise_of_layer
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
 from .inputs import layout_of
 from .operations import listening, replaced
+from .operators import overhearing
 from .parts import is_of
 from .source import joined
 from .stages import STAGES
@@ -48,6 +50,7 @@ class KerasTrace(Trace):
         self.inexact = dtype == "float64" and keras.backend.backend() == "tensorflow"  # the others compute in it
         self.shapes: dict[tuple[int, ...], str] = {}  # the layout of the latest tensor of a shape
         self.containers = list(keras_scopes(model))
+        self.overheard: dict[int, tuple[Any, Sources]] = {}  # id -> (what recognises the tensor, what made it)
         self.known = False  # whether a layer of a known kind runs
         self.owners = {entry.path: owner_of(entry.layer) for entry in found}
         paths = {entry.path for entry in found} | {path for path, _ in self.containers}
@@ -68,6 +71,7 @@ class KerasTrace(Trace):
         for path, layer in self.containers:
             run = partial(self._at_once, path, layer, layer.call) if runs_each_step(layer) else layer.call
             self.stack.callback(patch(layer, "call", partial(self.enter, path, run)))
+        self.stack.enter_context(overhearing(self._overhear))
         self.stack.enter_context(listening(self._heard))
         self._weights = {id(variable._value) for variable in self.model.variables}
         self.stack.enter_context(telling(self._constant))
@@ -77,6 +81,11 @@ class KerasTrace(Trace):
 
     def joined(self, path: str) -> Places:
         return joined(self.owners.get(path), self.calls.get(path, 1) - 1)
+
+    def _overhear(self, output: Any) -> None:
+        """Note the lines that made a tensor, where no layer does."""
+        for x in () if self.running else self.tensors(output):
+            self.overheard[id(x)] = self.mark(x), self._where()
 
     def _listen_to(self, base: Any, layers: dict[int, list[Stage]]) -> None:
         """Run what a class's `call` does to these layers, by id, as their computations."""
@@ -207,8 +216,10 @@ class KerasTrace(Trace):
         made = super().of(x)
         if made.key is not None or made.origins is not None or made.path or made.since is not None:
             return made
-        # An operator that was not seen: its result lies as the latest tensor of that shape, or rank.
-        return Made(None, self.shapes.get(tuple(x.shape)) or self.shapes.get((len(x.shape),)) or self.layout)
+        # What is no step and no glue of a name: it lies as the latest tensor of that shape, or rank.
+        layout = self.shapes.get(tuple(x.shape)) or self.shapes.get((len(x.shape),)) or self.layout
+        mark, called = self.overheard.get(id(x), (None, ()))
+        return Made(None, layout, called=called if mark is not None and self.is_marked(mark, x) else ())
 
     def _remember(self, x: Any, made: Made) -> None:
         self.shapes[tuple(x.shape)] = self.shapes[(len(x.shape),)] = made.layout

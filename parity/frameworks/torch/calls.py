@@ -13,29 +13,37 @@ from torch.utils import _pytree as pytree
 
 from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
+from parity.models.source import Sources
 
 PLAIN = (bool, int, float, str, slice, type(Ellipsis), type(None))
 IN_PLACE = re.compile(r"__i(?!nvert|ndex|nt)\w+__")
-MOST = 24  # calls of one step
+MOST = 160  # calls of one step: a few blocks of a network that the other side has as one
 
 
 class Made(NamedTuple):
-    """How a tensor was made: a function and its arguments, tensors among them."""
+    """How a tensor was made: a function and its arguments, tensors among them; and the lines that called it."""
 
     function: Callable[..., Any]
     args: Any
     kwargs: Any
     output: Any
+    called: Sources = ()
 
 
 class Program:
     """The calls behind one tensor, back to what layers gave. made: how a tensor was made, None of what is a leaf.
 
-    array: a tensor as the step shows it.
+    array: a tensor as the step shows it. step: the key of the step that a tensor is, if it is one.
     """
 
-    def __init__(self, x: Any, made: Callable[[Any], Made | None], array: Callable[[Any], Array]) -> None:
-        self.last, self.array = x, array
+    def __init__(
+        self,
+        x: Any,
+        made: Callable[[Any], Made | None],
+        array: Callable[[Any], Array],
+        step: Callable[[Any], str | None] = lambda x: None,
+    ) -> None:
+        self.last, self.array, self.step = x, array, step
         self.order: list[tuple[Any, Made]] = []
         self._walk(x, made, set())
 
@@ -51,8 +59,16 @@ class Program:
     def calls(self) -> tuple[Call, ...]:
         """Every call, in order of execution."""
         return tuple(
-            Call(_name(made.function), tuple(_plain(made)), len(_tensors((made.args, made.kwargs))))
-            for _, made in self.order
+            Call(
+                _name(made.function),
+                tuple(_plain(made)),
+                len(_tensors((made.args, made.kwargs))),
+                made.called,
+                tuple(_names(made.function)),
+                self.step(x) or "",
+                tuple(filter(None, map(self.step, _tensors((made.args, made.kwargs))))),
+            )
+            for x, made in self.order
         )
 
     def run(self, edits: Sequence[Edit]) -> Array:
@@ -85,6 +101,12 @@ def _edited(made: Made, edit: Edit) -> Any:
         return function_named(edit.name)(_called(made))
     if edit.what == "reduce":
         return function_named(edit.name)(tensors[0], edit.value)
+    if edit.what == "given":
+        new = {id(tensors[edit.value]): function_named(edit.name)(tensors[edit.value])}
+        args, kwargs = (pytree.tree_map(lambda y: new.get(id(y), y), a) for a in (made.args, made.kwargs))
+        return _called(made._replace(args=args, kwargs=kwargs))
+    if edit.what == "take":
+        return tensors[0].select(int(edit.name), edit.value)
     if edit.what == "function":
         return function_named(edit.name)(*tensors[: edit.value], **_kept(made, edit.name))
     if edit.what == "swap":

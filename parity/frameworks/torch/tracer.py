@@ -231,11 +231,12 @@ class TorchTrace(Trace):
     def note_call(self, x: Any, run: Run, args: Any, kwargs: Any, output: Any) -> None:
         if self.look.want:
             number = next((i for i, each in enumerate(self.tensors(output)) if each is x), 0)
-            self.heard[id(x)] = self.mark(x), HeardCall(run, args, kwargs, number)
+            self.heard[id(x)] = self.mark(x), HeardCall(run, args, kwargs, number, self._where())
 
     def note_program(self, key: str, x: Any, made: Made, squeezed: bool = False) -> None:
         if key in self.look.want:
-            self.programs[key] = Program(x, self._how, lambda y: self._array(y, made, squeezed))
+            array = partial(self._array, made=made, squeezed=squeezed)
+            self.programs[key] = Program(x, self._how, array, lambda y: self.of(y).key)
 
     def _how(self, x: Any) -> HeardCall | None:
         mark, call = self.heard.get(id(x), (None, None))

@@ -62,6 +62,12 @@ def _pads(x: Array, static: Static) -> Pads:
     return [tuple(p) if isinstance(p, tuple | list) else (p, p) for p in static["padding"]]
 
 
+def mode_of(static: Static) -> str:
+    """What pads, as a convolution states it; torch calls a constant of zeros "zeros"."""
+    mode = str(static.get("padding_mode", "constant"))
+    return "constant" if mode == "zeros" else mode
+
+
 def convolution(x: Array, weights: Weights, static: Static) -> Array:
     """A (grouped) convolution of (N, C, ...) by (out, C / groups, ...).
 
@@ -69,7 +75,7 @@ def convolution(x: Array, weights: Weights, static: Static) -> Array:
     """
     kernel, bias, rank = weights["weight"], weights.get("bias"), x.ndim - 2
     groups = x.shape[1] // kernel.shape[1]
-    padded = pad(x, _pads(x, static), mode=static.get("padding_mode", "constant"))
+    padded = pad(x, _pads(x, static), mode=mode_of(static))
     cut = windows(padded, kernel.shape[2:], static["stride"], static["dilation"])
     spatial = [1, *range(2 + rank, 2 + 2 * rank)]
     parts = [

@@ -12,7 +12,7 @@ CONVOLUTION = Kind(
     ranked("Conv{}d"),
     ranked("Conv{}D"),
     (("weight", "kernel", kernel), BIAS),
-    (of.KERNEL_SIZE, of.STRIDE, of.PADDING, of.DILATION, of.GROUPS, of.BIAS),
+    (of.KERNEL_SIZE, of.STRIDE, of.PADDING, of.PADDING_MODE, of.DILATION, of.GROUPS, of.BIAS),
     "channels",
     computed=ranked("conv{}d"),
     rerun=reruns.conv,

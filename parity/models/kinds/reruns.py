@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .formulas import same_pads
+from .formulas import mode_of, same_pads
 from .kind import Kind, Rerun, Static
 
 T = Any  # a torch tensor
@@ -77,7 +77,7 @@ def _plus_bias(out: T, bias: T | None, axis: int = 1) -> T:
 def conv(torch: Any, inputs: tuple[T, ...], weights: Tensors, static: Static) -> T:
     """static: also "padding_mode", torch's; "bias_axis", along which the bias is added."""
     x, kernel = inputs[0], weights["weight"]
-    x = padded(torch, x, _pads(x, static), mode=static.get("padding_mode", "constant"))
+    x = padded(torch, x, _pads(x, static), mode=mode_of(static))
     groups = x.shape[1] // kernel.shape[1]
     out = _ranked(torch, "conv", x)(x, kernel, None, static["stride"], 0, static["dilation"], groups)
     return _plus_bias(out, weights.get("bias"), static.get("bias_axis", 1))

@@ -52,6 +52,11 @@ def _torch_padding(layer: Any) -> Any:
     return [0] * len(kernel) if layer.padding == "valid" else listed(layer.padding, len(kernel))
 
 
+def _pixels(layer: Any) -> list[Any]:
+    """torch's padding, a number an axis, or a word in place of all."""
+    return [layer.padding == "same"] if isinstance(layer.padding, str) else listed(layer.padding, 1)
+
+
 def _torch_transposed_padding(layer: Any) -> Any:
     """(cut before, cut after) on every axis of a transposed convolution's full output."""
     return [[p, p - extra] for p, extra in zip(layer.padding, layer.output_padding, strict=True)]
@@ -172,6 +177,10 @@ COUNTED = Setting(
     lambda layer: False if layer.padding == "same" else ABSENT,
 )
 CEILED = Setting("ceil_mode", lambda layer: bool(layer.ceil_mode), lambda layer: False)
+# Of a convolution: what it pads with, where it does.
+PADDING_MODE = Setting(
+    "padding_mode", lambda layer: layer.padding_mode if any(_pixels(layer)) else "zeros", lambda layer: "zeros"
+)
 MARGINS = Setting("margins", _torch_margins, _keras_margins)
 DILATION = Setting("dilation", _torch_list("dilation"), lambda layer: listed(layer.dilation_rate, len(_kernel(layer))))
 GROUPS = Setting("groups", lambda layer: layer.groups, _keras_groups)

@@ -37,6 +37,7 @@ TORCH: dict[str, Names] = {
         name: tuple(names.split())
         for name, names in {
             "Linear": "in_features out_features bias",
+            "Dropout": "p inplace",
             "GroupNorm": "num_groups num_channels eps affine",
             "LayerNorm": "normalized_shape eps elementwise_affine bias",
             "RMSNorm": "normalized_shape eps elementwise_affine",
@@ -78,6 +79,7 @@ KERAS: dict[str, Names] = {
         name: tuple(names.split())
         for name, names in {
             "Dense": "units activation use_bias",
+            "Dropout": "rate noise_shape seed",
             "BatchNormalization": "axis momentum epsilon center scale beta_initializer gamma_initializer "
             "moving_mean_initializer moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint "
             "gamma_constraint renorm",

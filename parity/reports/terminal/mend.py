@@ -11,7 +11,7 @@ def lines(found: Mended, in_place: bool, quiet: bool) -> Iterator[str]:
     if not quiet:
         for edit, cause in found.edits:
             yield f"mended: {cause.name} at {cause.path}, {edit.at}"
-        for edit, cause in found.refused:
+        for edit, cause in found.proposed:
             yield f"not mended: {cause.name} at {cause.path}: it is still there with {edit.at} edited"
         if found.carried:
             yield f"mended by copying torch's weights (parity.copy_weights, or --weights copy): {few(found.carried)}"
