@@ -13,6 +13,7 @@ from operator import mul
 from parity.models.pieces import Cut, Piece, Shape
 
 MOST_HEADS = 64
+MOST_UNREAD = 4  # rows that a table has more than the other model's, which no input reads
 Label = tuple[str, int]  # how a fused tensor is cut: in "rows" or by "heads", on how many
 ROWS: Label = ("rows", 0)
 Way = tuple[Label, tuple[Piece, ...]]
@@ -21,7 +22,7 @@ Way = tuple[Label, tuple[Piece, ...]]
 @dataclass(frozen=True)
 class Tensor:
     """A tensor of either model, in torch's layout of its own kind. first: what its first axis is, where known, "out" or
-    "in"; rows of a table are neither."""
+    "in"; rows of a table are neither. sure: whether that is known, or what its name has in most models."""
 
     name: str
     shape: Shape
@@ -29,6 +30,7 @@ class Tensor:
     role: str
     first: str = ""
     tied: str = ""
+    sure: bool = True
 
     @property
     def plain(self) -> Shape:
@@ -41,6 +43,26 @@ def one_to_one(torch: Tensor, keras: Tensor) -> list[Way]:
     cuts = Cut(torch.name, torch.plain), Cut(keras.name, keras.plain)
     found = _pieces(*cuts, _turned(torch, keras), 1)
     return [(("as it is", number), (piece,)) for number, piece in enumerate(found)]
+
+
+def shifted(torch: Tensor, keras: Tensor) -> list[Way]:
+    """The ways in which two tables can be one but for a few rows at the ends of the longer that no input reads.
+
+    Positions that are counted from behind that of the padding leave the first rows unread.
+    """
+    (ours, *width), (theirs, *other) = torch.plain, keras.plain
+    more = ours - theirs
+    tables = len(width) == 1 and {torch.first, keras.first} <= {"row", ""}
+    if width != other or not tables or not 0 < abs(more) <= MOST_UNREAD:
+        return []
+    fewer = min(ours, theirs)
+    longer, shorter = (torch.name, keras.name)[:: 1 if more > 0 else -1]
+    found: list[Way] = []
+    for start in range(abs(more), -1, -1):
+        part, whole = Cut(longer, (fewer + abs(more), *width), 0, start, start + fewer), Cut(shorter, (fewer, *width))
+        pair = (part, whole) if more > 0 else (whole, part)
+        found.append((("from row", start), (Piece(*pair, (0, 1)),)))
+    return found
 
 
 def one_to_many(torch: Tensor, keras: Sequence[Tensor]) -> list[Way]:
@@ -72,7 +94,10 @@ def _turned(torch: Tensor, keras: Tensor) -> tuple[bool, ...]:
     if len(torch.plain) < 2 and len(keras.plain) < 2:
         return (False,)
     known = {torch.first, keras.first}
-    return (known == {"out", "in"},) if "" not in known else (False, True)
+    if "" in known:
+        return False, True
+    likely = known == {"out", "in"}
+    return (likely,) if torch.sure else (likely, not likely)
 
 
 def _pieces(torch: Cut, keras: Cut, turns: tuple[bool, ...], outs: int) -> list[Piece]:
