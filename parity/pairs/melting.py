@@ -279,7 +279,7 @@ def _look(group: Group) -> object:
 
 def _told(group: Group, label: tuple[str, int]) -> str:
     names = [", ".join(_name(owner) for owner in side) for side in group]
-    how = f", by {label[1]} heads" if label[0] == "heads" else ""
+    how = f", by {label[1]} heads" if label[0].startswith("heads") else ""
     if label[0] == "from row":
         rows = [next(iter(side[0].values())).plain[0] for side in group]
         more, fewer = NAMES[rows[0] < rows[1]], NAMES[rows[0] > rows[1]]

@@ -5,7 +5,7 @@ torch layer and last in what a Keras layer multiplies by; where a name does not 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from math import prod
 from operator import mul
@@ -16,6 +16,7 @@ MOST_HEADS = 64
 MOST_UNREAD = 4  # rows that a table has more than the other model's, which no input reads
 Label = tuple[str, int]  # how a fused tensor is cut: in "rows" or by "heads", on how many
 ROWS: Label = ("rows", 0)
+TURNED = ", turned"  # of the second way in which the axes of a cut can lie
 Way = tuple[Label, tuple[Piece, ...]]
 
 
@@ -69,8 +70,12 @@ def one_to_many(torch: Tensor, keras: Sequence[Tensor]) -> list[Way]:
     """The ways in which a tensor of torch's can be several of Keras's."""
     found = []
     for label, cuts, outs in _cuts(torch, [prod(part.shape) for part in keras]):
+        # What is cut across its outputs says by that where these are.
+        own = (
+            torch if torch.sure or label[0] != ROWS[0] else replace(torch, first=("out", "in")[label[1] > 0], sure=True)
+        )
         pairs = [
-            next(iter(_pieces(cut, Cut(part.name, part.plain), _turned(torch, part), outs)), None)
+            next(iter(_pieces(cut, Cut(part.name, part.plain), _turned(own, part), outs)), None)
             for cut, part in zip(cuts, keras, strict=True)
         ]
         found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
@@ -81,11 +86,13 @@ def many_to_one(torch: Sequence[Tensor], keras: Tensor) -> list[Way]:
     """The ways in which several tensors of torch's can be one of Keras's."""
     found = []
     for label, cuts, _ in _cuts(keras, [prod(part.shape) for part in torch]):
-        pairs = [
-            next(iter(_pieces(Cut(part.name, part.plain), cut, _turned(part, keras), 1)), None)
-            for cut, part in zip(cuts, torch, strict=True)
-        ]
-        found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
+        for number, turned in enumerate(_turned(torch[0], keras)):
+            pairs = [
+                next(iter(_pieces(Cut(part.name, part.plain), cut, (turned,), 1)), None)
+                for cut, part in zip(cuts, torch, strict=True)
+            ]
+            how = (label[0] + TURNED * number, label[1])
+            found += [(how, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
     return found
 
 
