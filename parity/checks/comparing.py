@@ -11,6 +11,7 @@ from parity.pairs.matching import Wiring, match_steps
 from parity.runners.recording import Recording
 from parity.runners.runner import Runner
 from parity.verdict.difference import structure_ok
+from parity.verdict.narrow import Narrow
 from parity.verdict.results import Sums, add_up
 
 from .lost import judge_again
@@ -81,7 +82,7 @@ class Comparing:
         regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0])
         if regions is None:
             return ready, replace(found, live=False)
-        if not regions.agree and len(ready.pairing.trials) > 1:
+        if not regions.agree and len(ready.pairing.trials) > 1 and self.options.weights == "copy":
             ready = chosen(self.torch, self.keras, ready, self.slices[0])
             regions = find_regions(self.torch, self.keras, ready.pairing, self.slices[0]) or regions
         if not regions.agree and regions.orders != ready.pairing.orders:
@@ -174,10 +175,12 @@ def structure(recording: Recording, keras: Runner, wiring: Wiring, ticks: Ticks)
     """Both numbers of structure, and the rounding, of every step."""
     sums: dict[str, Sums] = {}
     common, look = recording.only(wiring.steps), Look(wiring.watch)
+    region = Narrow(wiring.steps.keys())
+    narrow = {step.key: region.of(step, recording.narrow.get(step.key)) for step in recording.steps}
     for found in keras.compare(common, look):
         entry = sums.setdefault(found.key, Sums(wiring.steps[found.key]))
         entry.add(recording.rounding.get(found.key), found)
-        entry.narrow = entry.narrow or recording.narrow.get(found.key)
+        entry.narrow = entry.narrow or narrow.get(found.key)
         ticks.tick(entry.step.path)
     for added in keras.forced(common, look):
         sums[added.key].added += added.added

@@ -29,14 +29,27 @@ def chosen(torch: Runner, keras: Runner, ready: Prepared, x: Inputs) -> Prepared
 
 
 def chosen_by_weights(torch: Runner, keras: Runner, ready: Prepared, x: Inputs, dtype: str) -> Prepared:
-    """Where weights are kept and branches could be exchanged: the way in which the weights are the same."""
-    if len(ready.pairing.others) < 2:
+    """Where weights are kept, and could be partners in several ways: the way in which the most are the same.
+
+    Of ways with as many, it is the likeliest.
+    """
+    if len(ready.pairing.trials) < 2 or not (fewest := _different(torch, keras)):
         return ready
-    for pairing in ready.pairing.others:
-        trial = ready.again(torch, keras, x, pairing)
-        if not keras.unequal(torch.put_weights().result()).result():
-            return trial.anew(torch, keras, x, dtype)
-    return ready.again(torch, keras, x, ready.pairing.others[0]).anew(torch, keras, x, dtype)
+    best, now = ready.pairing, ready.pairing
+    for now in ready.pairing.trials:
+        ready = ready.again(torch, keras, x, now)
+        different = _different(torch, keras)
+        if different < fewest:
+            fewest, best = different, now
+        if not different:
+            break
+    ready = ready if best is now else ready.again(torch, keras, x, best)
+    return ready.anew(torch, keras, x, dtype)
+
+
+def _different(torch: Runner, keras: Runner) -> int:
+    """How many tensors of the two sides are not the same as data."""
+    return len(keras.unequal(torch.put_weights().result()).result())
 
 
 def _equal(met: list[Met]) -> tuple[bool, int]:

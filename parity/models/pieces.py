@@ -4,7 +4,10 @@ A fused projection against three, a dense kernel against a convolution's of one 
 numbers are only moved, so every piece goes there and back bit for bit.
 """
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from .arrays import Array
 
@@ -72,3 +75,13 @@ class Held:
     def of(self, tensor: str) -> tuple[Piece, ...]:
         """The pieces of a tensor of torch's."""
         return tuple(piece for piece in self.pieces if piece.torch.tensor == tensor)
+
+    def read(self, tensor: str, array: Array) -> Array:
+        """What of a tensor of torch's has a place in Keras; what has none, as no input reads it, is zero."""
+        pieces = self.of(tensor)
+        if not pieces or sum(math.prod(piece.torch.shape) for piece in pieces) == array.size:
+            return array
+        found = np.zeros(array.shape, array.dtype)
+        for piece in pieces:
+            piece.torch.of(found)[...] = piece.torch.of(np.ascontiguousarray(array))
+        return found

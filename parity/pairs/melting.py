@@ -20,9 +20,11 @@ from parity.models.pieces import Held
 from parity.models.steps import StepInfo
 
 from .bare import like
+from .letters import letter
 from .model import Model
-from .shapes import Tensor, Way, many_to_one, one_to_many, one_to_one
+from .shapes import Tensor, Way, many_to_one, one_to_many, one_to_one, shifted
 
+NAMES = ("torch", "Keras")
 MOST_PARTS = 4
 MOST_WAYS = 24
 Owner = dict[str, Tensor]  # by role
@@ -36,7 +38,6 @@ ROLES = (
     ("running_var", r"running_var|moving_variance"),
 )
 NEUTRAL = {"bias": "lone offset", "weight": "lone scale"}  # the kind of a vector that torch lacks
-LETTERS = (("q", "q query queries wq"), ("k", "k key keys wk"), ("v", "v value values wv"))
 
 
 class Melted(NamedTuple):
@@ -105,7 +106,8 @@ def _tensors(layers: Iterable[LayerInfo], paths: Collection[str], side: int) -> 
                 owner, role = layer.path, "weight"
             taken.add((owner, role))
             first = kind.first if kind.sums else _first(layer.path, side) if kind.bare else "row"
-            yield Tensor(f"{layer.path}.{name}", shape, owner, role, first, layer.tied.get(name, ""))
+            sure = side == 1 or not kind.bare  # a module of torch's that is no layer may multiply with its weight
+            yield Tensor(f"{layer.path}.{name}", shape, owner, role, first, layer.tied.get(name, ""), sure)
 
 
 def _called(path: str) -> tuple[str, str]:
@@ -126,7 +128,7 @@ def _groups(torch: list[Tensor], keras: list[Tensor]) -> list[Group] | None:
     """Which owners hold the same numbers: matrices first, then what is a vector. None where one is over."""
     owners = [_owners(side) for side in (torch, keras)]
     large = [[owner for owner in side if _is_large(owner)] for side in owners]
-    found = _aligned(large[0], large[1])
+    found = _aligned(large[0], large[1]) or _aligned(large[0], large[1], shift=True)
     if found is None:
         return None
     lone = {_name(owner) for pair in found for n in (0, 1) if not _biased(pair[1 - n]) for owner in pair[n]}
@@ -155,22 +157,17 @@ def _owners(tensors: list[Tensor]) -> list[Owner]:
         found.setdefault(tensor.owner, {})[tensor.role] = tensor
     names = list(found)
     for parent in {name.rpartition(".")[0] for name in names}:
-        places = [n for n, name in enumerate(names) if name.rpartition(".")[0] == parent and _letter(name)]
-        for place, name in zip(places, sorted((names[n] for n in places), key=_letter), strict=True):
+        places = [n for n, name in enumerate(names) if name.rpartition(".")[0] == parent and letter(name)]
+        for place, name in zip(places, sorted((names[n] for n in places), key=letter), strict=True):
             names[place] = name
     return [found[name] for name in names]
-
-
-def _letter(owner: str) -> str:
-    tokens = set(re.split(r"[_\d]+", owner.rpartition(".")[2].lower()))
-    return next((f"{n}{letter}" for n, (letter, words) in enumerate(LETTERS) if tokens & set(words.split())), "")
 
 
 def _is_large(owner: Owner) -> bool:
     return "weight" in owner and len(owner["weight"].plain) > 1
 
 
-def _aligned(ours: list[Owner], theirs: list[Owner]) -> list[Group] | None:
+def _aligned(ours: list[Owner], theirs: list[Owner], shift: bool = False) -> list[Group] | None:
     """Both lists from first to last, one against one or several; at the least cost, and nothing over."""
 
     @cache
@@ -183,7 +180,7 @@ def _aligned(ours: list[Owner], theirs: list[Owner]) -> list[Group] | None:
             if i + a > len(ours) or j + b > len(theirs):
                 continue
             group = tuple(ours[i : i + a]), tuple(theirs[j : j + b])
-            rest = best(i + a, j + b) if ways_of(group) else None
+            rest = best(i + a, j + b) if ways_of(group, shift) else None
             if rest is not None:
                 found.append((rest[0] + _cost(group), (group, *rest[1])))
         return min(found, key=lambda each: each[0], default=None)
@@ -191,16 +188,16 @@ def _aligned(ours: list[Owner], theirs: list[Owner]) -> list[Group] | None:
     by_name = _by_name(ours, theirs)
     if by_name is not None:
         return by_name
-    alone = _alone(ours, theirs)
+    alone = _alone(ours, theirs, shift)
     taken = {id(owner) for pair in alone for side in pair for owner in side}
     ours, theirs = ([owner for owner in side if id(owner) not in taken] for side in (ours, theirs))
     result = best(0, 0)
     return None if result is None else [*alone, *result[1]]
 
 
-def _alone(ours: list[Owner], theirs: list[Owner]) -> list[Group]:
+def _alone(ours: list[Owner], theirs: list[Owner], shift: bool) -> list[Group]:
     """Those that can be but each other: in whatever order they are defined."""
-    fits = [[k for k, other in enumerate(theirs) if ways_of(((owner,), (other,)))] for owner in ours]
+    fits = [[k for k, other in enumerate(theirs) if ways_of(((owner,), (other,)), shift)] for owner in ours]
     users = Counter(k for each in fits for k in each)
     return [((ours[t],), (theirs[k[0]],)) for t, k in enumerate(fits) if len(k) == 1 == users[k[0]]]
 
@@ -219,13 +216,16 @@ def _name(owner: Owner) -> str:
 
 
 def _cost(group: Group) -> int:
-    names = [[_letter(_name(owner)) for owner in side] for side in group]
+    names = [[letter(_name(owner)) for owner in side] for side in group]
     apart = len(names[0]) == len(names[1]) and any(a != b and a and b for a, b in zip(*names, strict=True))
     return 10 * apart + len(group[0]) + len(group[1]) - 2
 
 
-def ways_of(group: Group) -> list[Way]:
-    """The ways in which the numbers of a group can lie, of weight and bias alike."""
+def ways_of(group: Group, shift: bool = True) -> list[Way]:
+    """The ways in which the numbers of a group can lie, of weight and bias alike.
+
+    shift: whether, where they lie in none, one of two tables may have rows that no input reads.
+    """
     ours, theirs = group
     found: list[Way] = []
     roles = dict.fromkeys(role for owner in ours for role in owner)
@@ -235,7 +235,7 @@ def ways_of(group: Group) -> list[Way]:
             continue
         if (len(parts[0]), len(parts[1])) != (len(ours), len(theirs)):
             return []
-        new = _ways(*parts)
+        new = _ways(*parts) or (shifted(parts[0][0], parts[1][0]) if shift and len(ours) == len(theirs) == 1 else [])
         if not new:
             return []
         found = [(label, pieces + dict(new).get(label, new[0][1])) for label, pieces in found] if found else new
@@ -279,7 +279,12 @@ def _look(group: Group) -> object:
 
 def _told(group: Group, label: tuple[str, int]) -> str:
     names = [", ".join(_name(owner) for owner in side) for side in group]
-    how = f", by {label[1]} heads" if label[0] == "heads" else ""
+    how = f", by {label[1]} heads" if label[0].startswith("heads") else ""
+    if label[0] == "from row":
+        rows = [next(iter(side[0].values())).plain[0] for side in group]
+        more, fewer = NAMES[rows[0] < rows[1]], NAMES[rows[0] > rows[1]]
+        what = f"rows from {label[1]} on of {max(rows)} in {more} that are the {min(rows)} in {fewer}"
+        return f"{what}, as inputs read no others: {names[0]}"
     if len(group[0]) == len(group[1]) == 1:
         return f"weights that Keras has in another shape or place{how}: {names[0]}"
     return f"weights that are {len(group[0])} in torch and {len(group[1])} in Keras{how}: {names[0]}"

@@ -45,6 +45,10 @@ class Model:
     def _counts(self, layer: LayerInfo) -> bool:
         return bool(layer.weights) and layer.kind not in self._lean
 
+    def sources(self, key: str) -> tuple[str, ...]:
+        """What goes into a step, by key: what operators made, as the input that it was first."""
+        return tuple(f"{key}<{n}" if source == "glue" else source for n, source in enumerate(self.steps[key].sources))
+
     def lean(self, key: str) -> bool:
         """Whether a step has weights that are not looked at."""
         layer = self.layers.get(path_of(key))

@@ -52,7 +52,11 @@ def columns_of(ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], fou
     lie otherwise for it. Known where both images are of one shape and made of the outputs of partners.
     """
     images = [
-        {step.order[0]: step for step in side.values() if named(step.kind).ends == "image" and step.order is not None}
+        {
+            step.order[0]: step
+            for step in side.values()
+            if named(step.kind).ends == "image" and step.order is not None and not _is_matrix(step, side)
+        }
         for side in (ours, theirs)
     ]
     columns: Orders = {}
@@ -66,6 +70,13 @@ def columns_of(ours: Mapping[str, StepInfo], theirs: Mapping[str, StepInfo], fou
         numbers = tuple(order[place] for place in sorted(order))
         columns |= dict.fromkeys(map(path_of, [k, *(step.path for step in behind)]), numbers)
     return columns
+
+
+def _is_matrix(image: StepInfo, steps: Mapping[str, StepInfo]) -> bool:
+    """Whether what a vector became is square, and nothing that works on it has channels: its axes may be any."""
+    square = len(image.shape) == 3 and image.shape[1] == image.shape[2]
+    users = (step for step in steps.values() if image.key in step.sources)
+    return square and not any(named(user.kind).layout == "channels" for user in users)
 
 
 def renumbered(steps: Mapping[str, StepInfo], columns: Orders) -> dict[str, StepInfo]:

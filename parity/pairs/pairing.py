@@ -23,7 +23,7 @@ from .model import Lists, Matched, Model, Steps, counts_once
 from .name_map import NameMap
 from .orders import Orders, columns_of, orders_of, renumbered
 from .partners import by_place, by_weights, dispensable, raise_on_other_layers, raise_on_unpaired
-from .ties import TiedError
+from .ties import TiedError, siblings
 
 Margins = dict[str, list[list[int]]]  # (before, after) on every axis, by the path of the layer that it goes into
 
@@ -46,7 +46,8 @@ class Pairing:
     the padding that a layer before them does, which the other model has in the layer itself. found: Keras's steps by
     torch's, by each side's own names; anchors: those of layers with weights; apart: those
     whose outputs need not be equal. ways: those in which weights can be held that have no partner as they are.
-    others: this one and those with equal branches exchanged, where nothing but values tells them apart.
+    others: this one and those with layers exchanged, where nothing but values tells them apart; exchanged: the
+    partners of those that could be, in each other way.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -60,6 +61,7 @@ class Pairing:
     apart: Matched = field(default_factory=dict)
     ways: tuple[Held, ...] = ()
     others: tuple["Pairing", ...] = ()
+    exchanged: tuple[Matched, ...] = ()
 
     def without(self, paths: Collection[str]) -> "Pairing":
         """The same without the steps of these layers of torch's, whose outputs need not be equal."""
@@ -91,7 +93,8 @@ class Pairing:
     @property
     def trials(self) -> tuple["Pairing", ...]:
         """What values choose from, the likeliest first."""
-        return self.others or tuple(map(self.held, self.ways))
+        others = self.others or ((self,) if self.ways else ())
+        return tuple(each.held(way) for each in others for way in self.ways) or others
 
     @property
     def changes(self) -> bool:
@@ -132,21 +135,34 @@ def pair(
     in_pieces: whether weights may be held in pieces of layers of other kinds. by_values: whether values are to choose
     between branches that could be exchanged.
     """
+    given = torch_layers, torch_steps, keras_layers, keras_steps, name_map
     try:
-        return _pair(torch_layers, torch_steps, keras_layers, keras_steps, name_map)
-    except TiedError as tied:
-        if not by_values or not tied.ways:
-            raise
-        given = (torch_layers, torch_steps, keras_layers, keras_steps, name_map)
-        first, *rest = (_pair(*given, chosen=way) for way in tied.ways)
-        return replace(first, others=(first, *rest))
+        return _with_others(given, (), by_values)
+    except TiedError:
+        raise
     except UnmatchedError:
         found = melted(torch_layers, keras_layers, (torch_steps, keras_steps)) if in_pieces else None
         if found is None:
             raise
-        partners = found.ways[0].steps
-        paired = _pair(found.torch, torch_steps, found.keras, keras_steps, name_map, partners)
-        return replace(paired, ways=found.ways).held(found.ways[0])
+    given = found.torch, torch_steps, found.keras, keras_steps, name_map
+    return replace(_with_others(given, found.ways[0].steps, by_values), ways=found.ways).held(found.ways[0])
+
+
+Given = tuple[list[LayerInfo], Steps, list[LayerInfo], Steps, NameMap | None]
+
+
+def _with_others(given: Given, partners: tuple[tuple[str, str], ...], by_values: bool) -> Pairing:
+    """The pairing with those that values may choose in its place."""
+    try:
+        first = _pair(*given, partners)
+        ways = first.exchanged if by_values else ()
+        others = tuple(_pair(*given, partners, way) for way in ways)
+    except TiedError as tied:
+        if not by_values or not tied.ways:
+            raise
+        first, *rest = (_pair(*given, partners, way) for way in tied.ways)
+        others = tuple(rest)
+    return replace(first, others=(first, *others) if others else ())
 
 
 def _pair(
@@ -177,7 +193,9 @@ def _pair(
     found = by_place(ours, theirs, found | mapped | alike, order, agree)
     raise_on_unpaired(ours, theirs, found)
     paired = _pairing(ours, theirs, found, set(mapped)).with_bare(bare, shapes)
-    return replace(paired, anchors=paired.anchors | alike)
+    weighted = {t: k for t, k in paired.anchors.items() if t not in mapped and not (agree and t == k)}
+    ways = () if chosen else tuple(siblings(ours, theirs, weighted))
+    return replace(paired, anchors=paired.anchors | alike, exchanged=ways)
 
 
 def _calls(ours: Model, theirs: Model, partners: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:

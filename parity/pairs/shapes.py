@@ -5,7 +5,7 @@ torch layer and last in what a Keras layer multiplies by; where a name does not 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from math import prod
 from operator import mul
@@ -13,15 +13,17 @@ from operator import mul
 from parity.models.pieces import Cut, Piece, Shape
 
 MOST_HEADS = 64
+MOST_UNREAD = 4  # rows that a table has more than the other model's, which no input reads
 Label = tuple[str, int]  # how a fused tensor is cut: in "rows" or by "heads", on how many
 ROWS: Label = ("rows", 0)
+TURNED = ", turned"  # of the second way in which the axes of a cut can lie
 Way = tuple[Label, tuple[Piece, ...]]
 
 
 @dataclass(frozen=True)
 class Tensor:
     """A tensor of either model, in torch's layout of its own kind. first: what its first axis is, where known, "out" or
-    "in"; rows of a table are neither."""
+    "in"; rows of a table are neither. sure: whether that is known, or what its name has in most models."""
 
     name: str
     shape: Shape
@@ -29,6 +31,7 @@ class Tensor:
     role: str
     first: str = ""
     tied: str = ""
+    sure: bool = True
 
     @property
     def plain(self) -> Shape:
@@ -43,12 +46,36 @@ def one_to_one(torch: Tensor, keras: Tensor) -> list[Way]:
     return [(("as it is", number), (piece,)) for number, piece in enumerate(found)]
 
 
+def shifted(torch: Tensor, keras: Tensor) -> list[Way]:
+    """The ways in which two tables can be one but for a few rows at the ends of the longer that no input reads.
+
+    Positions that are counted from behind that of the padding leave the first rows unread.
+    """
+    (ours, *width), (theirs, *other) = torch.plain, keras.plain
+    more = ours - theirs
+    tables = len(width) == 1 and {torch.first, keras.first} <= {"row", ""}
+    if width != other or not tables or not 0 < abs(more) <= MOST_UNREAD:
+        return []
+    fewer = min(ours, theirs)
+    longer, shorter = (torch.name, keras.name)[:: 1 if more > 0 else -1]
+    found: list[Way] = []
+    for start in range(abs(more), -1, -1):
+        part, whole = Cut(longer, (fewer + abs(more), *width), 0, start, start + fewer), Cut(shorter, (fewer, *width))
+        pair = (part, whole) if more > 0 else (whole, part)
+        found.append((("from row", start), (Piece(*pair, (0, 1)),)))
+    return found
+
+
 def one_to_many(torch: Tensor, keras: Sequence[Tensor]) -> list[Way]:
     """The ways in which a tensor of torch's can be several of Keras's."""
     found = []
     for label, cuts, outs in _cuts(torch, [prod(part.shape) for part in keras]):
+        # What is cut across its outputs says by that where these are.
+        own = (
+            torch if torch.sure or label[0] != ROWS[0] else replace(torch, first=("out", "in")[label[1] > 0], sure=True)
+        )
         pairs = [
-            next(iter(_pieces(cut, Cut(part.name, part.plain), _turned(torch, part), outs)), None)
+            next(iter(_pieces(cut, Cut(part.name, part.plain), _turned(own, part), outs)), None)
             for cut, part in zip(cuts, keras, strict=True)
         ]
         found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
@@ -59,11 +86,13 @@ def many_to_one(torch: Sequence[Tensor], keras: Tensor) -> list[Way]:
     """The ways in which several tensors of torch's can be one of Keras's."""
     found = []
     for label, cuts, _ in _cuts(keras, [prod(part.shape) for part in torch]):
-        pairs = [
-            next(iter(_pieces(Cut(part.name, part.plain), cut, _turned(part, keras), 1)), None)
-            for cut, part in zip(cuts, torch, strict=True)
-        ]
-        found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
+        for number, turned in enumerate(_turned(torch[0], keras)):
+            pairs = [
+                next(iter(_pieces(Cut(part.name, part.plain), cut, (turned,), 1)), None)
+                for cut, part in zip(cuts, torch, strict=True)
+            ]
+            how = (label[0] + TURNED * number, label[1])
+            found += [(how, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
     return found
 
 
@@ -72,7 +101,10 @@ def _turned(torch: Tensor, keras: Tensor) -> tuple[bool, ...]:
     if len(torch.plain) < 2 and len(keras.plain) < 2:
         return (False,)
     known = {torch.first, keras.first}
-    return (known == {"out", "in"},) if "" not in known else (False, True)
+    if "" in known:
+        return False, True
+    likely = known == {"out", "in"}
+    return (likely,) if torch.sure else (likely, not likely)
 
 
 def _pieces(torch: Cut, keras: Cut, turns: tuple[bool, ...], outs: int) -> list[Piece]:

@@ -5,6 +5,7 @@ from parity.models.steps import Step, info, is_output
 from parity.verdict.difference import difference, float32_ok, structure_ok
 from parity.verdict.fingerprint import COARSE, Fingerprint, fingerprint, view_of
 from parity.verdict.measured import Met
+from parity.verdict.narrow import Narrow
 
 from .recording import Recording, Shelf
 
@@ -20,12 +21,19 @@ class Meeting:
 
     def __init__(self, recording: Recording, shelf: Shelf, likely: dict[str, str]) -> None:
         self._places, self._shelf, self._likely = recording.outputs, shelf, likely
-        self._narrow = recording.narrow.keys()
+        whole = Narrow()
+        self._narrow = {step.key for step in recording.steps if whole.of(step, recording.narrow.get(step.key))}
+        self._own, self._own_narrow = Narrow(), set[str]()
         self._known: dict[int, list[tuple[str, Fingerprint]]] = {}
         for key, place in recording.outputs.items():
             print_ = fingerprint(shelf.view(place))
             if print_ is not None:
                 self._known.setdefault(print_.length, []).append((key, print_))
+
+    def note(self, step: Step) -> None:
+        """Be told of every step, in order of execution: behind one that computes in float32 none is without."""
+        if self._own.of(step, step.narrow):
+            self._own_narrow.add(step.key)
 
     def met(self, step: Step) -> Met:
         """The step without its numbers, with its partners."""
@@ -48,9 +56,10 @@ class Meeting:
 
     def nearly(self, step: Step) -> str | None:
         """The recorded step that a step equals but for float32, in which one of the two has computed."""
-        own = None if not (step.narrow or self._narrow) else fingerprint(step.output)
+        narrow = step.key in self._own_narrow
+        own = None if not (narrow or self._narrow) else fingerprint(step.output)
         for key, other in self._known.get(own.length, []) if own is not None else ():
-            if (step.narrow or key in self._narrow) and own is not None and own.near(other, COARSE):
+            if (narrow or key in self._narrow) and own is not None and own.near(other, COARSE):
                 found = difference(step.output, self._shelf.view(self._places[key]))
                 if not structure_ok(found) and float32_ok(found):
                     return key

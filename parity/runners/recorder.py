@@ -20,6 +20,7 @@ from parity.verdict.anchors import Anchored, Anchors
 from parity.verdict.carried import Carried
 from parity.verdict.difference import Difference, difference, is_rounding
 from parity.verdict.measured import Compared, Forced, Met
+from parity.verdict.narrow import Narrow
 from parity.verdict.rounding import within
 
 from .meeting import Meeting
@@ -127,9 +128,11 @@ class Recorder:
     def compare(self, emit: Emit[Compared], recording: Recording, look: Look) -> None:
         """Run in float64 and emit a `Compared` for every step that the recording has too."""
         expected = iter(self._lows)
+        narrow = Narrow(recording.outputs.keys())
 
         def visit(step: Step) -> None:
             place = self._low_of(step.key, self._lows, expected, look)
+            step.narrow = narrow.of(step, step.narrow)
             if step.key in recording.outputs:
                 later.put(self._compared, step, place, recording, step.key in look.want)
 
@@ -175,7 +178,7 @@ class Recorder:
             key = anchors.get(step.key) or meeting.nearly(step)
             return None if key is None else recording.outputs.get(key)
 
-        self._led(x, emit, meeting.met, place_of, Look(raw=True))
+        self._led(x, emit, meeting.met, place_of, Look(raw=True), meeting.note)
 
     def _led(
         self,
@@ -184,6 +187,7 @@ class Recorder:
         told: Callable[[Step], T | None],
         place_of: Callable[[Step], Place | None],
         look: Look,
+        note: Callable[[Step], None] = lambda step: None,
     ) -> None:
         """Run in float64, steps going on with the other side's numbers where these have a place, and emit what is told.
 
@@ -196,6 +200,7 @@ class Recorder:
             def visit(step: Step) -> Array | None:
                 if step.key not in seen:
                     seen.add(step.key)
+                    note(step)
                     later.put(told, step)
                 place = place_of(step)
                 array = None if place is None else self.theirs.get(place)
@@ -204,11 +209,7 @@ class Recorder:
             with _Later(lambda item: None if item is None else emit(item)) as later:
                 self.side.trace(x, "float64", visit, look)
 
-        ways: tuple[Callable[[Array, Step], bool], ...] = (
-            lambda array, step: True,
-            lambda array, step: array.shape == step.output.shape,
-        )
-        for fits in ways:
+        for fits in (lambda array, step: True, lambda array, step: array.shape == step.output.shape):
             try:
                 run(fits)
                 return

@@ -43,7 +43,11 @@ class Anchors:
         self._rounded[step.key] = self._on_rounded_inputs(step)
 
     def _on_rounded_inputs(self, step: Step) -> bool:
-        return all(self._rounded.get(key, is_input(key)) for key in self._inputs(step))
+        return all(map(self._is_rounded, self._inputs(step)))
+
+    def _is_rounded(self, key: str) -> bool:
+        """What was not seen was made of what was: if all of that is off by rounding alone, so are its inputs."""
+        return self._rounded[key] if key in self._rounded else is_input(key) or all(self._rounded.values())
 
     def _inputs(self, step: Step) -> Iterator[str]:
         """The keys of what went into it; of what glue was made of where that was not seen, one that nobody has."""

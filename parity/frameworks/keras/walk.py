@@ -10,6 +10,10 @@ from parity.models.arrays import Axes
 from parity.models.kinds import Kind, bare, held, is_keras_layer, kind_of, kind_of_class
 from parity.models.layers import Found
 
+# Attributes of a layer's that hold layers which others of its attributes have, or Keras has for itself.
+TRACKED = ("layers", "_layers", "_functional", "_modules")
+TENSORFLOW = "_self_unconditional_"  # how names of attributes begin in which TensorFlow keeps all that is tracked
+
 
 @dataclass(frozen=True)
 class Part:
@@ -141,8 +145,11 @@ def keras_children(layer: Any) -> list[tuple[str, Any]]:
 
 def _attribute_layers(layer: Any) -> Iterator[tuple[str, Any]]:
     modules = vars(layer).get("_modules", {})  # where Keras's torch backend has them
+    own = type(layer).__module__.startswith("keras.")  # whose private layers are a part of what it does
+    fused = kind_of(layer, "keras").known  # whose activation is told as a part
     for name, value in (vars(layer) | modules).items():
-        if name.startswith("_") or name in ("layers", "activation"):
+        kept = name in TRACKED or name.startswith(TENSORFLOW) or (fused and name == "activation")
+        if kept or (own and name.startswith("_")):
             continue
         if is_keras_layer(value):
             yield name, value

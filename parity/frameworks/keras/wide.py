@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ INSIDE = ("keras.src.backend.", "tensorflow.")  # whose kernels know where they 
 
 # What makes an array of a dtype that is asked for.
 MAKERS = ("arange", "array", "eye", "full", "linspace", "logspace", "ones", "tri", "zeros")
+OF_TENSORFLOW = ("eye", "linspace", "one_hot", "ones", "zeros")  # the same of a program written for it
 
 _kept = [True]  # whether float32 is replaced now
 _told: list[Callable[[Any], None]] = []  # who is told of float32 that is made float64
@@ -36,11 +38,14 @@ def keeping_float64() -> Iterator[None]:
                 asked = not name.startswith(own) or module is core
                 stack.enter_context(_patched(module, "cast", cast, partial(_cast, asked)))
                 stack.enter_context(_patched(module, "convert_to_tensor", convert, partial(_convert, asked)))
-        for name in MAKERS:
-            stack.enter_context(_patched(core_numpy, name, getattr(core_numpy, name), _make))
+        for module, names in ((core_numpy, MAKERS), (keras.src.backend.nn, ("one_hot",))):
+            for name in names:
+                stack.enter_context(_patched(module, name, getattr(module, name), _make))
         tensorflow = sys.modules.get("tensorflow")
         if tensorflow is not None:  # Keras's own backend calls it too, and a program written for it
             stack.enter_context(_patched(tensorflow, "cast", tensorflow.cast, _tensorflow_cast))
+            for name in OF_TENSORFLOW:
+                stack.enter_context(_patched(tensorflow, name, getattr(tensorflow, name), _make_in_tensorflow))
         yield
 
 
@@ -77,11 +82,27 @@ def telling(told: Callable[[Any], None]) -> Iterator[None]:
 
 
 def _make(make: Any, *args: Any, **kwargs: Any) -> Any:
-    """An array that the program asks for in float32, which is what it computes in."""
-    dtype = kwargs.get("dtype")
-    if _kept[0] and dtype is not None and _is_float(dtype):
-        kwargs["dtype"] = _wide(dtype)
-    return make(*args, **kwargs)
+    """An array that the program asks for in float32, which is what it computes in, by name or by saying nothing."""
+    if not _kept[0]:
+        return make(*args, **kwargs)
+    given = signature(make).bind(*args, **kwargs)
+    dtype = given.arguments.get("dtype")
+    if dtype is None:
+        made = make(*args, **kwargs)
+        if keras.backend.standardize_dtype(made.dtype) != "float32":
+            return made
+    elif not _is_float(dtype):
+        return make(*args, **kwargs)
+    given.arguments["dtype"] = "float64" if dtype is None else _wide(dtype)
+    return make(*given.args, **given.kwargs)
+
+
+def _make_in_tensorflow(make: Any, *args: Any, **kwargs: Any) -> Any:
+    return make(*args, **kwargs) if _is_inside(sys._getframe(1)) else _make(make, *args, **kwargs)
+
+
+def _is_inside(caller: Any) -> bool:
+    return str(caller.f_globals.get("__name__", "")).startswith(INSIDE)
 
 
 def _cast(asked: bool, cast: Any, x: Any, dtype: Any) -> Any:
@@ -97,7 +118,7 @@ def _tensorflow_cast(cast: Any, x: Any, dtype: Any, name: str | None = None) -> 
     """TensorFlow's own, which makes float32 of a Python number before it makes float64 of that."""
     if not _kept[0] or not _is_float(dtype):
         return cast(x, dtype, name)
-    asked = not sys._getframe(1).f_globals.get("__name__", "").startswith(INSIDE)
+    asked = not _is_inside(sys._getframe(1))
     array = _numbers(x)
     exact = _seen(x) if array is None else sys.modules["tensorflow"].constant(_widened(array))
     return cast(exact, _wide(dtype) if asked else dtype, name)

@@ -110,7 +110,7 @@ class TorchSide:
     def weights(self) -> Iterator[tuple[str, Array]]:
         for name, tensor in self._tensors.items():
             kept = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()  # NumPy has none
-            yield name, kept.cpu().numpy()
+            yield name, self.names.held.read(name, kept.cpu().numpy())
 
     def load(self, name: str, array: Array) -> None:
         with torch.no_grad():

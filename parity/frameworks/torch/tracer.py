@@ -28,7 +28,7 @@ from .queries import DTYPE, asks
 from .recurrent import owner_of, run_through, takes
 from .undrawn import undrawn
 from .walk import torch_tensors
-from .wide import in_float64
+from .wide import in_float64, run_wide
 
 CONSTANT = "computes with numbers that torch has in float32"
 
@@ -175,9 +175,9 @@ class TorchTrace(Trace):
         made = self._of_base(name, parameters, function, args, kwargs) if self.overridden else NotImplemented
         if made is not NotImplemented:
             return made
-        if self.running:
-            return function(*args, **kwargs)
         kind = FUNCTIONS.get(name)
+        if self.running:
+            return function(*args, **kwargs) if kind is not None else self._in_dtype(function, args, kwargs)
         if kind is None:
             return self._unknown(name, function, args, kwargs)
         if kind.draws and kind.idle:
@@ -220,12 +220,18 @@ class TorchTrace(Trace):
     def _unknown(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """What is no kind of ours: glue, if it makes a tensor that is not one already known."""
         with self.quiet():
-            output = function(*args, **kwargs)
+            output = self._in_dtype(function, args, kwargs)
         known, made = self.tensors((args, kwargs)), self.tensors(output)
         if known and made and not (made[0] is known[0] and self.of(made[0]).key):
             self._merge(Kind(name), self._path(name), lambda *a, **k: output, (args, kwargs), {})
             for x in made:
                 self.note_call(x, function, args, kwargs, output)
+        return output
+
+    def _in_dtype(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run a function, where torch has it in no float64 in float32."""
+        output, lacks = run_wide(function, args, kwargs)
+        self.narrow = lacks or self.narrow
         return output
 
     def note_call(self, x: Any, run: Run, args: Any, kwargs: Any, output: Any) -> None:

@@ -1,6 +1,7 @@
 """Walk a torch model: every leaf module once, as (dotted path, kind, module), in order of definition; its tensors."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from parity.models.kinds import SEQUENCE, bare, kind_of
@@ -24,6 +25,8 @@ def walk_torch(model: Any) -> Iterator[Found]:
 def _parts(found: Found) -> Iterator[Found]:
     if found.kind.recurs == SEQUENCE:
         yield from directions(found)
+    elif not found.kind.known and any(x.ndim == 2 for x in found.layer.parameters()):
+        yield found._replace(kind=replace(found.kind, layout="equal"))  # what multiplies has new axes
     else:
         yield found
 

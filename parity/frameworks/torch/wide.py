@@ -48,6 +48,29 @@ def _wide(x: Any) -> Any:
     return torch.float64 if _is_narrow(x) else x
 
 
+def run_wide(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, str]:
+    """A function's output, and what it lacks: torch has some in no float64, which then run in float32."""
+    try:
+        return function(*args, **kwargs), ""
+    except RuntimeError as error:
+        floats = {x.dtype for x in pytree.tree_leaves((args, kwargs)) if _is_float(x)}
+        if floats != {torch.float64}:
+            raise
+        try:
+            output = function(*_cast(args, torch.float32), **_cast(kwargs, torch.float32))
+        except Exception:  # noqa: BLE001 - it was not for want of float64
+            raise error from None
+    return _cast(output, torch.float64), f"torch has no float64 of {getattr(function, '__name__', 'a call').strip('_')}"
+
+
+def _cast(args: Any, dtype: torch.dtype) -> Any:
+    return pytree.tree_map(lambda x: x.to(dtype) if _is_float(x) else x, args)
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, torch.Tensor) and x.is_floating_point()
+
+
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     """For tensors that a model makes itself, or an optimizer's states without a parameter's shape."""
