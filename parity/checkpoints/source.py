@@ -202,7 +202,7 @@ def _architecture(
 
 
 def _doubt(taken: Architecture, others: list[str], path: Path, spoken: bool) -> str:
-    """What a file leaves open, and what is taken for it. spoken: it states its settings, and not how they are joined."""
+    """What a file leaves open, and what is taken for it. spoken: it states its settings, and not what joins them."""
     config = taken.config
     if spoken:
         return f"{path.name} may be {few(others)} too: taken as {taken.name}; --model names another" if others else ""
