@@ -4,6 +4,7 @@ What a trainer, a wrapper or another task put around it is left out, and said. N
 explains make it another network: nothing of the network itself is ever left out.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ DILATED = re.compile(  # heads of segmentation, whose backbones keep their resol
 PIXELS = re.compile(r"(?:^|\.)classifier\.\d\.weight")  # torchvision's FCN, where it is a convolution
 
 ATTENTION = re.compile(r"(?:ca|sa|se|cbam|eca|att|attn|attention|nl|non_?local)\d*\.")  # before or between stages
+
+SCALES = re.compile(r"(?:^|[._])(?<!running_)(?:mean|std|sigma|mu)$")  # of an image's channels
 
 PEOPLE = re.compile(r"(?:^|\.)(?:bottleneck|bnneck|bn_neck)\.(?:0\.)?running_mean")  # of the pooled channels
 
@@ -85,6 +88,13 @@ def network_in(shapes: Shapes, layout: str, subject: str, asked: Asked) -> tuple
     used = {place.name for place in naming.found.values()}
     left = [name for plain, name in names.items() if plain not in used]
     other = "" if asked.trusted else _other_task(left, shapes, _pooled(naming, names, shapes))
+    before = [] if asked.trusted else _before(left, _canonical(naming, names, shapes), shapes)
+    if before:
+        raise CheckpointError(
+            f"{subject} must hold a network that takes an image as it is, and by {few(before, most=5)} holds one that "
+            "does something to it first; nothing was written: give it what that makes of an image, and name the "
+            "variant with --model"
+        )
     if other:
         raise CheckpointError(
             f"{subject} must hold a network that can be written, and holds that of {other}, with the very tensors of "
@@ -96,6 +106,20 @@ def network_in(shapes: Shapes, layout: str, subject: str, asked: Asked) -> tuple
 def _place(prefix: str, names: Iterable[str]) -> int:
     """Where in a file the first name with a prefix stands."""
     return next(number for number, name in enumerate(names) if name.startswith(prefix))
+
+
+def _before(left: Iterable[str], network: Shapes, shapes: Shapes) -> list[str]:
+    """What is left out of a classifier and is done to its image: a mean and a deviation of its channels, or a layer."""
+    channels = network["conv1.weight"][1] if "fc.weight" in network else 0
+    return [
+        name
+        for name in left
+        if channels
+        and (
+            (SCALES.search(name) and math.prod(shapes[name]) == channels)
+            or (len(shapes[name]) == 4 and shapes[name][0] == channels and shapes[name][1:] != (1, 1, 1))
+        )
+    ]
 
 
 def _identified(names: Mapping[str, str], layout: str) -> Naming:

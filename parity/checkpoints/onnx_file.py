@@ -28,25 +28,32 @@ DTYPES: dict[int, np.dtype[Any]] = {  # ONNX's numbers
     11: np.dtype("<f8"),
     16: BFLOAT16,
 }
-IDLE = frozenset(  # what a network of the family may compute besides its layers: sums, means, shapes
+IDLE = frozenset(  # what a network of the family may compute besides its layers: sums, means, shapes, zeros for padding
     [
         "Add",
         "Cast",
+        "CastLike",
         "Concat",
         "Constant",
+        "ConstantOfShape",
         "Dropout",
+        "Expand",
         "Flatten",
         "Gather",
         "GlobalAveragePool",
         "Identity",
+        "Pad",
         "ReduceMean",
         "Relu",
         "Reshape",
         "Shape",
+        "Slice",
         "Squeeze",
+        "Transpose",
         "Unsqueeze",
     ]
 )
+OF_IMAGES = frozenset(["Cast", "CastLike", "Constant", "Conv", "Identity", "Shape"])  # what an image may go through
 FOLDED = (
     "{0} must hold a network with its norms, and has them folded into its convolutions, as exporters do in evaluation "
     "mode; convert the weights that it was exported from"
@@ -73,7 +80,8 @@ def read_onnx(path: Path) -> Checkpoint:
         graph = _message(graphs[0])
         tensors = dict(_initializer(_message(each), path) for each in graph.get(5, ()))
         nodes = [_message(each) for each in graph.get(1, ())]
-        modules = dict(_modules(nodes, tensors))
+        images = {text(_message(each)[1][0]) for each in graph.get(11, ())} - tensors.keys()
+        modules = dict(_modules(nodes, tensors, images))
     except (WireFault, ValueError, TypeError, KeyError, IndexError) as fault:
         raise CheckpointError(
             f"{path} begins as an ONNX model or another protocol buffer, and is no sound model ({fault}); convert the "
@@ -120,13 +128,19 @@ def _outside(tensor: Node, path: Path, subject: str, dtype: np.dtype[Any], shape
     return view(mapped(path.with_name(file)), subject, dtype, shape, int(said.get("offset", "0")))
 
 
-def _modules(nodes: list[Node], tensors: dict[str, Array]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(path, settings) of the layers, in torch's words, each called as its weight is; `tensors` get torch's axes."""
+def _modules(nodes: list[Node], tensors: dict[str, Array], images: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, settings) of the layers, in torch's words, each called as its weight is; `tensors` get torch's axes.
+
+    images: what the model takes. What is done to it before the first layer, a crop or an order of channels, is odd.
+    """
     for number, node in enumerate(nodes):
         kind, names = text(node[4][0]), [text(name) for name in node.get(1, ())]
         settings = dict(_attribute(_message(each)) for each in node.get(5, ()))
         weight = names[1] if len(names) > 1 else ""
         path = weight.rpartition(".")[0] or f"{kind.lower()} {number}"
+        before = bool(names) and names[0] in images
+        if before and kind in ("Cast", "CastLike", "Identity"):
+            images.update(text(name) for name in node.get(2, ()))
         if kind in ("Conv", "MaxPool"):
             yield path, _window(kind, settings, tensors.get(weight))
         elif kind == "BatchNormalization":
@@ -134,7 +148,7 @@ def _modules(nodes: list[Node], tensors: dict[str, Array]) -> Iterator[tuple[str
         elif kind in ("Gemm", "MatMul"):
             if weight in tensors and not settings.get("transB") and tensors[weight].ndim == 2:
                 tensors[weight] = tensors[weight].T
-        elif kind not in IDLE:
+        elif kind not in IDLE or (before and kind not in OF_IMAGES):
             yield path, {"class": kind, "odd": True}
 
 

@@ -197,13 +197,15 @@ def _architecture(
     if not (told or spoken or naming.scheme.bare):
         refuse_unsure(fitting[name], subject)
     others = [] if told else [each for each in fitting if each != name]
-    doubt = () if found.model == name or spoken else (_doubt(fitting[name], others, path),)
-    return fitting[name], (*notes, *doubt, *_usual_head(naming, spoken, shapes))
+    doubt = "" if found.model == name else _doubt(fitting[name], others, path, bool(spoken))
+    return fitting[name], (*notes, *([doubt] if doubt else ()), *_usual_head(naming, spoken, shapes))
 
 
-def _doubt(taken: Architecture, others: list[str], path: Path) -> str:
-    """What a file of tensors leaves open, and what is taken for it."""
+def _doubt(taken: Architecture, others: list[str], path: Path, spoken: bool) -> str:
+    """What a file leaves open, and what is taken for it. spoken: it states its settings, and not what joins them."""
     config = taken.config
+    if spoken:
+        return f"{path.name} may be {few(others)} too: taken as {taken.name}; --model names another" if others else ""
     strides = f"strides in the {'1x1' if config.stride_in_1x1 else '3x3'}, " if config.block == "bottleneck" else ""
     same = f", and {' and '.join(others)} {'have' if len(others) > 1 else 'has'} the same tensors" if others else ""
     return (

@@ -99,7 +99,7 @@ def _lone(ours: list[LayerInfo], theirs: list[LayerInfo]) -> set[str]:
         for layer, partner in both
         if layer.kind == partner.kind
         for name in layer.weights.keys() ^ partner.weights.keys()
-        if is_statistic(name) or name in dict(named(layer.kind).neutral)
+        if is_statistic(name) or (name == "bias" and name in layer.weights and named(layer.kind).sums)
     }
 
 

@@ -44,8 +44,13 @@ def initializer(name: str, array: np.ndarray) -> bytes:
     return field(5, field(1, dims) + field(2, kind) + field(8, name) + field(9, array.tobytes()))
 
 
-def onnx_model(tensors: dict[str, np.ndarray], nodes: list[bytes]) -> bytes:
-    graph = b"".join(nodes) + field(2, "main") + b"".join(initializer(*each) for each in tensors.items())
+def onnx_model(tensors: dict[str, np.ndarray], nodes: list[bytes], image: str = "x") -> bytes:
+    graph = (
+        field(11, field(1, image))
+        + b"".join(nodes)
+        + field(2, "main")
+        + b"".join(initializer(*each) for each in tensors.items())
+    )
     return field(1, 8) + field(2, "pytorch") + field(7, graph) + field(8, field(2, 17))
 
 

@@ -129,6 +129,14 @@ def test_operations_that_no_network_of_ours_has(tensors: dict[str, np.ndarray], 
         read_source(written(tmp_path / "in.onnx", nodes, tensors))
 
 
+@pytest.mark.parametrize("kind", ["Slice", "Gather", "Pad", "Transpose", "Mul"])
+def test_what_is_done_to_the_image_is_told(kind: str, tensors: dict[str, np.ndarray], tmp_path: Path) -> None:
+    nodes = [node(kind, ["image", "c"], "x"), *onnx_nodes(module_words(Architecture(SMALL).config), tensors)]
+    (tmp_path / "in.onnx").write_bytes(onnx_model(tensors, nodes, "image"))
+    with pytest.raises(CheckpointError, match=f"{kind} at"):
+        read_source(tmp_path / "in.onnx")
+
+
 def test_norms_that_were_folded(tensors: dict[str, np.ndarray], tmp_path: Path) -> None:
     nodes = [node("Conv", ["x", "onnx::Conv_1", "onnx::Conv_2"], "y"), node("Relu", ["y"], "x")]
     held = {"onnx::Conv_1": tensors["conv1.weight"], "onnx::Conv_2": tensors["bn1.bias"]}

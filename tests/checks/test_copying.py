@@ -51,9 +51,10 @@ def test_a_bias_that_keras_lacks_goes_into_the_norm_behind() -> None:
     assert any("compared as one with" in (layer.note or "") for layer in report.layers)
 
 
-def test_a_bias_with_nothing_behind_has_no_place() -> None:
-    with pytest.raises(UnmatchedError, match=r"0\.bias"):
-        checked(shaken(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())), keras.layers.Conv2D(4, 3, use_bias=False))
+def test_a_bias_with_nothing_behind_is_a_fault() -> None:
+    model = shaken(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    report = checked(model, keras.layers.Conv2D(4, 3, use_bias=False), keras.layers.ReLU())
+    assert (report.first, [cause.name for cause in report.causes]) == ("0", ["missing or extra bias"])
 
 
 @pytest.mark.parametrize("lacking", [{"scale": False}, {"center": False}, {"scale": False, "center": False}], ids=str)

@@ -17,7 +17,8 @@ from parity.checkpoints.source import read_source
 from parity.errors import MOST, CheckpointError
 from tests.checkpoints.helpers import SMALL, random_tensors
 
-from .kinds import REFUSED, TAKEN, State, kuangliu, mlx, paddle, weiaicunzai
+from .kinds import TAKEN, State, kuangliu, mlx, paddle, weiaicunzai
+from .refused import REFUSED
 
 
 @pytest.fixture(scope="module")
