@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
+from parity.models.arrays import View
 from parity.models.inputs import Inputs
 from parity.models.steps import is_output
 from parity.pairs.cuts import Cuts, Matched, Partners, anchored_cuts, free_cuts, lying_of, opened, with_cuts
@@ -86,13 +87,21 @@ def find_regions(torch: Runner, keras: Runner, pairing: Pairing, x: Inputs) -> R
     lying = {t: view for t, k in anchors.items() if (view := lying_of(ours, theirs, t, k)) is not None}
     views = {anchors[t]: view for t, view in lying.items()}
     keras.rename(replace(pairing.keras.of_weights, views=views), pairing.layers, pairing.orders).result()
-    anchored = _partners(keras.find_equal(x, recording, back, {k: t for t, k in anchors.items()}))
+    anchored = _seen(_partners(keras.find_equal(x, recording, back, {k: t for t, k in anchors.items()})), views)
     both = {key: anchored.get(key, {}) | partners.get(key, {}) for key in order}
     return Regions(anchored_cuts(order, both, likely, anchors, lying), ours, theirs, pairing, both, False)
 
 
 def _partners(met: "Iterator[Met] | list[Met]") -> Partners:
     return {each.step.key: each.partners for each in met}
+
+
+def _seen(partners: Partners, views: dict[str, View]) -> Partners:
+    """The partners of steps that were shown as these views have them: so they lie, where they are equal as shown."""
+    return {
+        key: {t: views.get(key) if view is None else view for t, view in found.items()}
+        for key, found in partners.items()
+    }
 
 
 def _agree(met: list[Met], torch: Graph) -> bool:

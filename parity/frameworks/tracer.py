@@ -178,7 +178,7 @@ class Trace(Drawing):
                 and not same(inputs[0], output)
             ):
                 return Made(name, before.layout, self._own_moved(name, before, inputs[0], output, run, args, kwargs))
-            if before.key is None or not inputs or not same(inputs[0], output):
+            if kind.weighted or before.key is None or not inputs or not same(inputs[0], output):
                 return self._fresh(name, output, before.layout)  # what changes the shape has new axes of its own
             return Made(name, before.layout, before.order, since=before.since)
         if kind.along and before.key is not None and len(output.shape) == 2:

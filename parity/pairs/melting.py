@@ -106,7 +106,8 @@ def _tensors(layers: Iterable[LayerInfo], paths: Collection[str], side: int) -> 
                 owner, role = layer.path, "weight"
             taken.add((owner, role))
             first = kind.first if kind.sums else _first(layer.path, side) if kind.bare else "row"
-            sure = side == 1 or not kind.bare  # a module of torch's that is no layer may multiply with its weight
+            # A module of torch's that is no layer may multiply with its weight; heads may come first, or behind.
+            sure = not kind.bare or (side == 1 and len(shape) < 3)
             yield Tensor(f"{layer.path}.{name}", shape, owner, role, first, layer.tied.get(name, ""), sure)
 
 
@@ -156,8 +157,9 @@ def _owners(tensors: list[Tensor]) -> list[Owner]:
     for tensor in tensors:
         found.setdefault(tensor.owner, {})[tensor.role] = tensor
     names = list(found)
-    for parent in {name.rpartition(".")[0] for name in names}:
-        places = [n for n, name in enumerate(names) if name.rpartition(".")[0] == parent and letter(name)]
+    looks = {name: (name.rpartition(".")[0], _is_large(owner)) for name, owner in found.items() if letter(name)}
+    for look in set(looks.values()):
+        places = [n for n, name in enumerate(names) if looks.get(name) == look]
         for place, name in zip(places, sorted((names[n] for n in places), key=letter), strict=True):
             names[place] = name
     return [found[name] for name in names]

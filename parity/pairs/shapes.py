@@ -104,7 +104,7 @@ def _turned(torch: Tensor, keras: Tensor) -> tuple[bool, ...]:
     if "" in known:
         return False, True
     likely = known == {"out", "in"}
-    return (likely,) if torch.sure else (likely, not likely)
+    return (likely,) if torch.sure and keras.sure else (likely, not likely)
 
 
 def _pieces(torch: Cut, keras: Cut, turns: tuple[bool, ...], outs: int) -> list[Piece]:
@@ -122,7 +122,8 @@ def _pieces(torch: Cut, keras: Cut, turns: tuple[bool, ...], outs: int) -> list[
         if not turned and rank == 2 < len(wanted) and not torch.start and torch.stop is None:
             split = (wanted[0], *wanted[2:], wanted[1])
             moved = (0, len(wanted) - 1, *range(1, len(wanted) - 1))
-            found += [(split, moved)] if prod(split) == prod(plain) and split[0] == plain[0] else []
+            whole_axis = split[0] == plain[0] or split[-1] == plain[1]  # a kernel's pixels, or heads before the inputs
+            found += [(split, moved)] if prod(split) == prod(plain) and whole_axis else []
         ways |= dict.fromkeys(found)
     whole = torch.stop is None
     kept = [(split, order) for split, order in ways if whole or split == plain]

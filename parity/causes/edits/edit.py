@@ -188,7 +188,8 @@ def _done(mend: Mend, site: Site) -> Changes | None:
     if mend.action == "padding mode":
         return other_pad(site.pads[0].made, mend.name, read) if site.pads and side == "torch" else None
     if mend.action == "call":
-        return next(as_called(mend.value, written, side, read), None)
+        known = side == "torch" or all(edit.what != "skip" for _, edit in mend.value)  # else it is not known where
+        return next(as_called(mend.value, written, side, read), None) if known else None
     return without(written, read) if mend.action == "without" else None
 
 

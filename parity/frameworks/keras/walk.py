@@ -11,7 +11,7 @@ from parity.models.kinds import Kind, bare, held, is_keras_layer, kind_of, kind_
 from parity.models.layers import Found
 
 # Attributes of a layer's that hold layers which others of its attributes have, or Keras has for itself.
-TRACKED = ("layers", "_layers", "_functional", "_modules")
+TRACKED = ("_layers", "_functional", "_modules")
 TENSORFLOW = "_self_unconditional_"  # how names of attributes begin in which TensorFlow keeps all that is tracked
 
 
@@ -48,6 +48,8 @@ def walk_keras(model: Any) -> Iterator[Found]:
 
 def _as_laid(found: Found) -> Kind:
     """The kind of a layer, which has torch's axes if its data format or its norm's axis says (N, C, ...)."""
+    if not found.kind.known:
+        return replace(found.kind, weighted=bool(getattr(found.layer, "variables", None)))
     axis = getattr(found.layer, "axis", None)
     first = getattr(found.layer, "data_format", None) == "channels_first" or axis in (1, [1], (1,))
     return replace(found.kind, layout="equal") if first and found.kind.layout == "channels" else found.kind

@@ -25,8 +25,8 @@ def walk_torch(model: Any) -> Iterator[Found]:
 def _parts(found: Found) -> Iterator[Found]:
     if found.kind.recurs == SEQUENCE:
         yield from directions(found)
-    elif not found.kind.known and any(x.ndim == 2 for x in found.layer.parameters()):
-        yield found._replace(kind=replace(found.kind, layout="equal"))  # what multiplies has new axes
+    elif not found.kind.known and any(True for _ in found.layer.parameters()):
+        yield found._replace(kind=replace(found.kind, weighted=True))
     else:
         yield found
 

@@ -112,6 +112,7 @@ class Kind:
     parts: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...] = ()
     opaque: bool = False  # its weights lie in many ways: each is told, and paired, as a tensor outside of layers
     known: bool = True
+    weighted: bool = False  # of a layer that no row knows: whether it has weights, and so axes of its own
     noun: str = ""  # what a reader calls one; by default its name
 
 
