@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from parity.causes.settings import SETTING_CAUSES
 from parity.models.edits import Edit, Mend
 from parity.models.kinds import named
+from parity.models.kinds.spelling import JOINED
 from parity.models.layers import LayerInfo
 from parity.models.source import Sources, Written
 from parity.verdict.cause import Cause
@@ -33,22 +34,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "renorm": ("renorm",),
     **{name: tuple(f for f, n in SETTING_CAUSES.items() if n == name) for name in set(SETTING_CAUSES.values())},
 }
-
-
-JOINED = (
-    "cat",
-    "stack",
-    "hstack",
-    "vstack",
-    "add",
-    "multiply",
-    "maximum",
-    "minimum",
-    "average",
-    "concatenate",
-    "mul",
-    "sub",
-)
 
 
 class Site(NamedTuple):
