@@ -48,6 +48,8 @@ def likely(about: str, mine: Spot | None, theirs: Spot | None, side: str) -> Ite
     if any(word in about for word in ("precision", "whole numbers")):
         yield from _without(mine, lambda node: operation(node) in CASTS)
         return
+    if "order" in about or "shortcut" in about:
+        yield from _sum_elsewhere(mine)
     if theirs is not None:
         yield from as_written(mine, theirs, side)
         yield from _other_operators(mine, theirs)
@@ -56,8 +58,6 @@ def likely(about: str, mine: Spot | None, theirs: Spot | None, side: str) -> Ite
         yield from _other_axes(mine)
     if "padding mode" in about:
         yield from _other_mode(mine, theirs)
-    if "order" in about or "shortcut" in about:
-        yield from _sum_elsewhere(mine)
     more, less = _alone(mine, theirs), [] if theirs is None else _alone(theirs, mine)
     yield from _without(mine, lambda node: any(node is one for one in more))
     if theirs is not None:
