@@ -12,6 +12,7 @@ from typing import Any
 from parity.models.calls import Call, Edit
 from parity.models.edits import Mend
 from parity.models.kinds import KINDS
+from parity.models.kinds.spelling import EXACTNESS, ORDERED
 
 from .evidence import Evidence, Guess
 from .norms import EPSILONS
@@ -44,7 +45,6 @@ ALIKE = (
     ACTIVATIONS,
 )
 REDUCED = ("mean", "amax", "sum")
-ORDERED = ("cat", "concat", "concatenate", "stack", "sub", "rsub", "div", "truediv", "matmul", "where", "bmm")
 DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in kind.functions)
 
 
@@ -141,7 +141,7 @@ def _others(name: str, value: Any) -> Iterator[Any]:
     elif isinstance(value, bool):
         yield not value
     elif name == "approximate":
-        yield "tanh" if value == "none" else "none"
+        yield EXACTNESS.get(value, "none")
     elif name in ("num_heads", "num_head"):
         yield from (heads for heads in (1, 2, 3, 4, 6, 8, 12, 16) if heads != value)
     elif name == "eps":

@@ -35,7 +35,7 @@ class Container:
 
     fits: by the first bytes, and for a zip the names in it. read: of a path, whether this process wrote that itself,
     and where in it the tensors lie. read_parts: where the parts of one network cannot be read one by one.
-    model: a model is in it, not weights alone.
+    model: a model is in it, not weights alone. loaded: Keras's own `load_weights` reads it, of a Keras model.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Container:
     read: Callable[[Path, bool, str], Checkpoint]
     read_parts: Callable[[Sequence[Path]], list[Checkpoint]] | None = None
     model: bool = False
+    loaded: bool = True
 
 
 def _torch(head: bytes, names: frozenset[str]) -> bool:
@@ -91,6 +92,7 @@ CONTAINERS: tuple[Container, ...] = (
         "keras",
         lambda head, names: is_index(head),
         lambda path, trusted, at: read_bundle(path),
+        loaded=False,
     ),
     Container(
         "an ONNX model",

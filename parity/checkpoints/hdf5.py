@@ -72,6 +72,11 @@ def datasets(path: Path, region: tuple[int, int] | None = None) -> dict[str, Arr
     }
 
 
+def suffix_of(path: Path) -> str:
+    """The ending by which Keras knows how the weights of a file lie in it. Raises CheckpointError."""
+    return ".h5" if _index(path, None, False)["legacy"] else ".weights.h5"
+
+
 def _part(path: Path, region: tuple[int, int] | None) -> Array:
     return mapped(path)[region[0] : sum(region)] if region else mapped(path)
 

@@ -171,8 +171,8 @@ def _attributes(part: Thing) -> tuple[list[tuple[str, Any]], list[tuple[str, Thi
 
 SAVE = {
     "DTensor": "gather them with get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))",
-    "quantised": "save the network before it is quantised",
-}
+    "float8_": "save them as float32",
+} | dict.fromkeys(("quantised", "Quant", "Int4", "Int8", "Float8"), "save the network before it is quantised")
 
 
 def _checked(state: dict[str, Any], subject: str) -> State:

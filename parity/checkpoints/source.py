@@ -78,7 +78,7 @@ def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -
     beside, remarks, config = stated_beside(parts.files[0])
     found = replace(found, statements=(*found.statements, *beside), notes=(*found.notes, *remarks))
     if asked.headless:
-        found = replace(found, statements=tuple(map(_without_head, found.statements)))
+        found = replace(found, statements=tuple(map(without_head, found.statements)))
     found = replace(found, beside=found.beside | ({"config.json": config} if config and not beside else {}))
     shapes = {name: array.shape for name, array in found.tensors.items()}
     asked = replace(asked, trusted=model is not None)
@@ -216,14 +216,14 @@ def _doubt(taken: Architecture, others: list[str], path: Path, spoken: bool) -> 
 
 def _usual_head(naming: Naming, spoken: list[Statement], shapes: Shapes) -> tuple[str, ...]:
     """What is usual where a functional Keras model's file holds its weights alone."""
-    if naming.prefix.startswith("layers/") and not spoken:
+    if naming.scheme.layout == "keras" and naming.prefix and not spoken:
         return (f"what stands before and behind {naming.prefix} in its model does not show in the weights",)
     if naming.scheme.containers is None or spoken or "fc.bias" not in shapes:
         return ()
     return ("a head of softmax, as keras.applications has it, would not show in the weights: logits are written",)
 
 
-def _without_head(statement: Statement) -> Statement:
+def without_head(statement: Statement) -> Statement:
     """A graph's statement of a network whose head is not taken: what comes behind the pooled features is left out."""
     found = re.search(r"average\(relu\(layer\d+\.\d+\)\)", str(statement.stated.get("output")))
     if statement.library != "graph" or found is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from parity.models.calls import Call
+from parity.models.edits import Mend
 from parity.models.source import Sources
 from parity.models.steps import StepInfo
 from parity.verdict.cause import Cause
@@ -57,7 +58,9 @@ def _exchanges(causes: tuple[Cause, ...], steps: dict[str, StepInfo], gone: dict
             f"{user} and what {sides[1]} does behind it are exchanged: the fault at {cause.path}, seen again"
         )
         gap = cause.evidence.rpartition(": ")[2]
-        yield replace(cause, name=ORDER, evidence=f"{side} {what} before {user}, and {sides[1]} behind it: {gap}")
+        told = f"{side} {what} before {user}, and {sides[1]} behind it: {gap}"
+        moved = {side.lower(): cause.path, sides[1].lower(): other.path}
+        yield replace(cause, name=ORDER, evidence=told, mend=Mend("exchange", value=moved))
 
 
 def _is_behind(cause: Cause, later: Cause, steps: dict[str, StepInfo]) -> bool:

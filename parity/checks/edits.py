@@ -58,7 +58,8 @@ def _with_edit(cause: Cause, report: Report, programs: Programs, copy: Copy, rea
         edit_of([mend], Site(copy.side, place, read)) for mend, place in mends_at(cause, report, programs, copy.side)
     ]
     if cause.mend is not None and cause.mend.action == "exchange":
-        one, other = (programs.written(copy.side, key) for key in (_user(cause), cause.mend.name))
+        moved = (cause.mend.value or {}).get(copy.side, cause.mend.name)
+        one, other = (programs.written(copy.side, key) for key in (_user(cause), moved))
         found.append(exchange_of(one, other, read))
     sure = list(dict.fromkeys(edit for edit in found if edit is not None))
     places = Places(tuple(_places(cause, programs, copy.side, read)), _theirs(cause, programs, copy.side, read))

@@ -12,8 +12,8 @@ from typing import Any
 
 from parity.checkpoints.checkpoint import Labels
 from parity.checkpoints.convert import VerifyError, goal_of, printable, unsound, workplace, write_checked
-from parity.checkpoints.files import format_of, layout_of
-from parity.checkpoints.hdf5 import datasets
+from parity.checkpoints.files import container_of, format_of, layout_of
+from parity.checkpoints.hdf5 import datasets, suffix_of
 from parity.checkpoints.inside import Asked
 from parity.checkpoints.keras_archive import weights_in
 from parity.checkpoints.parts import Parts, find_parts, read_parts
@@ -165,15 +165,36 @@ def load(model: Any, framework: str, parts: Parts, asked: Asked = ANYTHING) -> N
         store.load(model, {name: a for name, a in held.items() if name.startswith(asked.prefix or "")}, file)
         return
     with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-        if file.name.endswith(".keras"):
-            region = weights_in(file)
-            inside = Path(folder) / f"{file.stem}.weights.h5"
-            with file.open("rb") as archive, inside.open("wb") as weights:
-                archive.seek(region[0])
-                weights.write(archive.read(region[1]))
-            file, parts = inside, Parts((inside,))
-        held = {f"{path.name} {name}": array for path in parts.files for name, array in datasets(path).items()}
+        file = _for_keras(parts, Path(folder))
+        files = parts.files if parts.index else (file,)
+        held = {f"{path.name} {name}": array for path in files for name, array in datasets(path).items()}
         store.load(model, _values(held), file)
+
+
+def _for_keras(parts: Parts, folder: Path) -> Path:
+    """The file as Keras reads weights, which goes by names: in `folder`, an archive's own weights, or a link.
+
+    Raises CheckpointError for a container that Keras does not load.
+    """
+    file, kind = parts.index or parts.files[0], container_of(parts.files[0])
+    if not kind.loaded:
+        raise CheckpointError(
+            f"{file} must be a file that a Keras model loads, and is {kind.name}; load it into the model with "
+            "tf.train.Checkpoint(model=model).read, and save that as .weights.h5"
+        )
+    if kind.model:
+        region, inside = weights_in(file), folder / f"{file.stem}.weights.h5"
+        with file.open("rb") as archive, inside.open("wb") as weights:
+            archive.seek(region[0])
+            weights.write(archive.read(region[1]))
+        return inside
+    suffix = suffix_of(file) if parts.index is None else ""
+    own = next((end for end in (".weights.h5", ".h5") if file.name.endswith(end)), "")
+    if suffix == own or parts.index:
+        return file
+    link = folder / f"{file.name.partition('.')[0]}{suffix}"
+    link.symlink_to(file.absolute())
+    return link
 
 
 def _values(arrays: dict[str, Array]) -> dict[str, Array]:

@@ -71,8 +71,11 @@ class Programs:
 
     def layer(self, side: str, path: str) -> LayerInfo | None:
         """What one side says of a layer; None for what is none."""
-        layers = self.layers[SIDES.index(side)]
-        return next((layer for layer in layers if layer.path == path), None)
+        number = SIDES.index(side)
+        own = path.removeprefix(f"{side}:")  # a name that the other side has for another layer
+        found = [layer for layer in self.layers[number] if layer.path in (path, own)]
+        kind = next((step.kind for step in self.steps[number] if step.key == path), None) if len(found) > 1 else None
+        return next((layer for layer in found if kind in (None, layer.kind)), None)
 
     def size(self, path: str) -> tuple[int, ...] | None:
         """The shape of what goes into a step of torch's, without the batch."""

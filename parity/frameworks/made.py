@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parity.models.arrays import View
+from parity.models.kinds import named
 from parity.models.source import Sources
 
 from .orders import Order, is_vector
@@ -34,6 +35,11 @@ class Made:
     mixed: bool = False
     called: Sources = ()
     inputs: tuple[Any, ...] = ()
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it is glue that does not say which of the steps it was made of came first."""
+        return self.key is None and (self.mixed or named(self.kind).commutes)
 
     def displaced(self, sample: tuple[int, ...]) -> Order | None:
         """The order of an image, now of shape `sample` without the batch, if it was moved and is one still."""

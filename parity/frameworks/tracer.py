@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from parity.models.arrays import Array
-from parity.models.kinds import Kind, move_to, named
+from parity.models.kinds import Kind, move_to
 from parity.models.source import Sources
 from parity.models.steps import Expected, Look, Names, Step, Visit
 
+from .alive import announce
 from .drawing import Drawing
 from .known import Run
 from .made import Made, origins
@@ -125,6 +126,7 @@ class Trace(Drawing):
         noise, run = self._drawing(raw, self.tensors(args), run)
         if self.names.hides(raw):
             return self._unseen(raw, kind, path, run, args, kwargs)
+        announce(path)
         called = self._where(path)
         sources = [self.of(x).key or "glue" for x in self.tensors(args)]
         args = self.swapped(args, {id(x): self._see(x, name, raw, i) for i, x in enumerate(self.tensors(args))})
@@ -265,7 +267,7 @@ class Trace(Drawing):
             layout = "equal" if layout == TIMED and x.ndim != self.tensors(args)[0].ndim else layout
             made = Made(None, layout, path=path, kind=kind.name, origins=origins(known), narrow=narrow)
             given = tuple(self.tensors((args, kwargs))) if self.look.want else ()
-            self._remember(x, replace(made, mixed=any(map(_mixes, known)), called=called, inputs=given))
+            self._remember(x, replace(made, mixed=any(made.mixes for made in known), called=called, inputs=given))
             self.note_call(x, run, args, kwargs, output)
         return output
 
@@ -293,8 +295,3 @@ class Trace(Drawing):
         with self.quiet():
             output = run(*args, **kwargs)
         return self._follow(output, run, args, kwargs)
-
-
-def _mixes(made: Made) -> bool:
-    """Whether a tensor is glue that does not say which of the steps it was made of came first."""
-    return made.key is None and (made.mixed or named(made.kind).commutes)

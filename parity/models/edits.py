@@ -17,7 +17,8 @@ class Mend:
     are the `value` and the cause the `name`. "call": torch's calls and the edits (models/calls.py) that make them as
     Keras's program does are the `value`. "padding mode": what pads before it
     does so by the mode `name`. "affine": Keras's is torch's times the first
-    number of the `value` and the second more. "exchange": the step `name` and this one have changed places.
+    number of the `value` and the second more. "exchange": the step `name`, or what each side has of
+    it by the `value`, and this one have changed places.
     """
 
     action: str

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from multiprocessing import Pipe
 
+from parity.frameworks.alive import latest
 from parity.frameworks.machine import ONEDNN
 
 # Nothing is printed, and two frameworks share the cores: a waiting OpenMP thread must not spin.
@@ -65,12 +66,12 @@ class SideProcess:
         )
         end.close()
 
-    def last_words(self) -> tuple[int, str]:
-        """The exit code of a process that ends by itself, and the last line it printed."""
+    def last_words(self) -> tuple[int, str, str]:
+        """The exit code of a process that ends by itself, the step that ran then, and the last line it printed."""
         code = self._process.wait()
         self._log.seek(0)
-        lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
-        return code, lines[-1] if lines else ""
+        step, lines = latest(self._log.read())
+        return code, step, lines[-1] if lines else ""
 
     def end(self) -> None:
         """End it now. To free its memory takes the system half a second more, for which nobody waits."""

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from signal import Signals
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar
 
 from parity.errors import ParityError, WorkerError
@@ -61,12 +62,27 @@ class RemoteRunner(Requests):
             del self._open[number]
 
     def _died(self) -> NoReturn:
-        code, words = self._process.last_words()
+        code, step, words = self._process.last_words()
+        if code < 0:  # what it had printed by then, TensorFlow's start-up, is not why
+            while_ran = f" while {step} ran" if step else ""
+            raise WorkerError(
+                f"the {self.framework} process must run to the end, and was ended by {_signal(-code)}{while_ran}: the "
+                "framework's own failure, or the system's, and no difference between the models; run the model by "
+                "itself on the same input"
+            ) from None
         last = f"; its last words: {words}" if words else ""
         raise WorkerError(
             f"the {self.framework} process must run to the end, and stopped with exit code {code}{last}; "
             f"try `python -c 'import {self.framework}'` in this environment"
         ) from None
+
+
+def _signal(number: int) -> str:
+    """A signal's name, SIGFPE, or its number where it has none."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class _Answer(Generic[T]):

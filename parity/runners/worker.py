@@ -6,6 +6,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from parity.frameworks.alive import announce_to
+
 from .blame import blamed
 from .engine import Engine
 from .messages import receive, send
@@ -64,6 +66,7 @@ class Worker:
 def main(argv: list[str]) -> None:
     connection, shelf, theirs, framework, spec, device = argv
     shelves = Shelf(int(shelf)), Shelf(int(theirs))
+    announce_to(sys.stderr.fileno())
     try:
         Worker(Connection(int(connection)), shelves, framework, spec, device).serve()
     except Closed:

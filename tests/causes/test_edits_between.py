@@ -131,3 +131,9 @@ def test_two_that_have_changed_places() -> None:
 def test_a_scale_and_an_offset(side: str, numbers: tuple[float, float], after: str) -> None:
     code, changes = next(scaled(*numbers, spot(function("z = x"), "x"), side))
     assert f"    z = {after}\n" in changed(code.text, changes)
+
+
+def test_a_sum_that_the_other_program_has_as_a_layer() -> None:
+    mine = ("s = self.shortcut(x)", "z = torch.relu(y)"), "torch.relu(y)"
+    made = all_edits("shortcut missing", mine, (("z = layers.Add()([y, s])",), "layers.Add()([y, s])"), "torch")
+    assert any("torch.relu(y + s)" in one for one in made), made

@@ -54,6 +54,23 @@ def keras_arrays(model: Any) -> dict[str, np.ndarray]:
     return dict(KerasSide(model).weights())
 
 
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ("layers/conv2d/vars/0", "conv1_conv/vars/0"),
+        ("base/layers/conv2d/vars/0", "base/conv1_conv/vars/0"),
+        ("base/inner/layers/functional/layers/conv2d/vars/1", "base/inner/conv1_conv/vars/1"),
+        ("layer1/0/conv1/vars/0", "layer1/0/conv1/vars/0"),
+        ("layers/res_net/layer1/0/conv1/vars/0", "layers/res_net/layer1/0/conv1/vars/0"),
+    ],
+)
+def test_names_of_layers_in_functional_models_wherever_these_are(stored: str, expected: str) -> None:
+    from parity.checkpoints.hdf5 import _name
+
+    names = {stored.rpartition("/")[0]: "conv1_conv"} if "conv2d" in stored else {}
+    assert _name(stored, names, Path("x")) == expected
+
+
 def test_round_trip_through_all_formats(files: dict[str, Path], tensors: dict[str, np.ndarray]) -> None:
     assert same(safetensors.numpy.load_file(files[".safetensors"]), tensors)
 

@@ -257,20 +257,6 @@ def test_refusals(case: str, trained: Any, tmp_path: Path, capsys: pytest.Captur
     assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
 
 
-def test_numbers_that_are_none_are_told_before_anything_is_compared(
-    trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    state = torch.load(trained[0])
-    name = next(name for name, tensor in state.items() if tensor.ndim > 1)
-    state[name][0] = float("nan")
-    torch.save(state, tmp_path / "nan.pth")
-    command = [str(tmp_path / "nan.pth"), str(tmp_path / "out.weights.h5"), *IMAGE]
-    assert convert(command) == 2
-    assert f"holds NaN or infinity in {name}; nothing was written: give --no-check" in capsys.readouterr().err
-    assert convert([*command, "--no-check"]) == 0
-    assert "written as they are" in capsys.readouterr().out
-
-
 def test_a_file_of_other_numbers_is_not_the_model_s(trained: Any, tmp_path: Path) -> None:
     """Keras passes over what a file has too much: it is seen all the same."""
     import h5py

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from parity.models.kinds import KINDS, Kind, named
+from parity.models.settings import CHANGES
 
 pytestmark = pytest.mark.quick
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "parity/models/kinds/"
-NAMES = {kind.name for kind in KINDS}
+SETTINGS = {setting.name for kind in KINDS for setting in kind.settings} | CHANGES.keys()  # a dropout is both
+NAMES = {kind.name for kind in KINDS} - SETTINGS
 CLASSES = {name for kind in KINDS for name in kind.torch + kind.keras}
 # Words of files that other libraries write, which are spelt as a kind or a class of one is.
 FOREIGN = {
@@ -23,7 +25,7 @@ FOREIGN = {
         *("ZeroPadding2D", "MaxPooling2D", "GlobalAveragePooling2D", "Add"),
     },  # Keras's configurations
     "parity/checkpoints/hdf5.py": {"dense"},  # Keras's groups
-    "parity/checkpoints/statements.py": {"relu", "dropout"},  # transformers' and keras_hub's configurations
+    "parity/checkpoints/statements.py": {"relu"},  # transformers' and keras_hub's configurations
     "parity/checkpoints/schemes.py": {"Linear", "BatchNorm2d", "Conv2d"},  # of what a residual network is made
     "parity/checkpoints/inside.py": {"Linear"},  # its head
     "parity/checkpoints/onnx_file.py": {  # ONNX's operators, and the modules that these were
@@ -34,40 +36,6 @@ FOREIGN = {
         *("AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh"),
         *("LeakyReLU", "LogSoftmax", "Mish", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),
     },
-    # How programs spell their calls, which are operations before they are of a kind:
-    "parity/causes/edits/alike.py": {
-        "add",
-        "elu",
-        "gelu",
-        "leaky_relu",
-        "log_softmax",
-        "maximum",
-        "minimum",
-        "relu",
-        "relu6",
-        "sigmoid",
-        "silu",
-        "softmax",
-        "softplus",
-        "tanh",
-    },
-    "parity/causes/edits/around.py": {"add"},
-    "parity/causes/edits/edit.py": {"add", "average", "concatenate", "maximum", "minimum", "multiply"},
-    "parity/causes/edits/naming.py": {
-        "add",
-        "concatenate",
-        "hard_sigmoid",
-        "hard_tanh",
-        "multiply",
-        "permute",
-        "reshape",
-        "subtract",
-    },
-    "parity/causes/edits/operations.py": {"average", "global_avg_pool", "global_max_pool"},
-    "parity/causes/edits/settings.py": {"dropout"},
-    "parity/causes/edits/wording.py": {"celu", "elu", "leaky_relu"},
-    "parity/causes/regions.py": {"concatenate", "tanh"},
-    "parity/frameworks/keras/operators.py": {"add"},
 }
 
 

@@ -79,8 +79,20 @@ def test_an_error_is_that_of_its_request(side: RemoteRunner) -> None:
 def test_a_process_that_ends_says_so(side: RemoteRunner) -> None:
     side.start(0).result()
     side._process._process.kill()
-    with pytest.raises(WorkerError, match="the torch process must run to the end, and stopped with exit code -9"):
+    with pytest.raises(WorkerError, match="the torch process must run to the end, and was ended by SIGKILL"):
         side.environment().result()
+
+
+def test_a_signal_is_named_with_the_layer_that_ran() -> None:
+    shelf = Shelf()
+    process = SideProcess("torch", "tests.runners.ending:ends", shelf.descriptor)
+    try:
+        side = RemoteRunner(process, shelf)
+        side.start(0).result()
+        with pytest.raises(WorkerError, match="was ended by SIGFPE while 2 ran: "):
+            side.prepare(X, "float64").result()
+    finally:
+        process.end()
 
 
 def test_a_device_that_is_not_there() -> None:

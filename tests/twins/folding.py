@@ -36,7 +36,14 @@ OPTIONS = {
     "resnet50_keras-A": row("resnet50_keras", shortcut="A"),
     "resnet18-softmax": row("resnet18", classifier_activation="softmax", zero_init_residual=True),
 }
-LARGE = ("cifar_resnext29_8x64d", "cifar_resnext29_16x64d", "wide_resnet50_2", "resnext101_32x8d", "resnext101_64x4d")
+LARGE = (
+    "cifar_resnet50",
+    "cifar_resnext29_8x64d",
+    "cifar_resnext29_16x64d",
+    "wide_resnet50_2",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+)
 CONFIGS = [
     pytest.param(config, id=name, marks=pytest.mark.slow if name in LARGE else ())
     for name, config in ({name: config for config, name in NETS.items()} | OPTIONS).items()

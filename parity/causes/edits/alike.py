@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 from parity.models.edits import Change
+from parity.models.kinds.spelling import BOTH, FAMILIES, FUNCTIONAL, SIGNS, spelled
 
 from .arguments import Changes
 from .calls import HOMES, around, renamed
 from .flow import Spot, flow, is_constant, is_layer, is_leaf, names_before, operands
-from .naming import SIGNS, operation, spelled
+from .naming import operation
 from .wording import as_written, is_known
 
 CASTS = (
@@ -33,28 +34,6 @@ CASTS = (
 FLIPS = ("flip", "getitem", "index_select", "flipud", "fliplr", "reverse", "gather", "take")
 FLIPPED = {"torch": "{}.flip(1)", "keras": "{}[..., ::-1]"}
 AXES = ("dim", "axis")
-FAMILIES = (
-    ("mean", "amax", "amin", "sum"),
-    ("relu", "gelu", "silu", "tanh", "sigmoid", "elu", "softplus", "relu6", "hardswish", "hardsigmoid", "leaky_relu"),
-    ("softmax", "log_softmax"),
-    ("add", "sub", "mul", "maximum", "minimum"),
-)
-FUNCTIONAL = ("normalize", "relu6", "silu", "gelu", "elu", "hardswish", "hardsigmoid", "softplus", "log_softmax")
-BOTH = (
-    *FUNCTIONAL,
-    "relu",
-    "sigmoid",
-    "tanh",
-    "softmax",
-    "exp",
-    "log",
-    "sqrt",
-    "abs",
-    "square",
-    "cumsum",
-    "log1p",
-    "expm1",
-)
 TINY = 1e-12  # an offset that is rounding
 
 
@@ -69,6 +48,8 @@ def likely(about: str, mine: Spot | None, theirs: Spot | None, side: str) -> Ite
     if any(word in about for word in ("precision", "whole numbers")):
         yield from _without(mine, lambda node: operation(node) in CASTS)
         return
+    if "order" in about or "shortcut" in about:
+        yield from _sum_elsewhere(mine)
     if theirs is not None:
         yield from as_written(mine, theirs, side)
         yield from _other_operators(mine, theirs)
@@ -77,8 +58,6 @@ def likely(about: str, mine: Spot | None, theirs: Spot | None, side: str) -> Ite
         yield from _other_axes(mine)
     if "padding mode" in about:
         yield from _other_mode(mine, theirs)
-    if "order" in about or "shortcut" in about:
-        yield from _sum_elsewhere(mine)
     more, less = _alone(mine, theirs), [] if theirs is None else _alone(theirs, mine)
     yield from _without(mine, lambda node: any(node is one for one in more))
     if theirs is not None:

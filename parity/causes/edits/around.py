@@ -85,7 +85,7 @@ def layer_after(code: Code, call: ast.Call, layer: str) -> list[Change] | None:
     if parent.func is call:
         return [*imports, Change(code.start(parent), code.start(parent), f"{text}("), _closing(code, parent)]
     statement = code.up(parent)
-    if isinstance(parent.func, ast.Attribute) and parent.func.attr == "add" and isinstance(statement, ast.Expr):
+    if parent.args == [call] and isinstance(statement, ast.Expr):  # a method puts it into a model
         at, margin = code.end(statement), " " * statement.col_offset
         return [*imports, Change(at, at, f"\n{margin}{code.of_node(parent.func)}({text})")]
     return None

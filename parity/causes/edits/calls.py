@@ -9,11 +9,12 @@ from typing import Any
 
 from parity.models.calls import Call, Edit
 from parity.models.edits import Change
+from parity.models.kinds.spelling import ARGUMENTS, SIGNS, canonical, spelled
 from parity.models.source import Written
 
 from .arguments import Changes, Read
 from .flow import Spot, bound_before, flow, is_constant, made_at, operands, spot_at
-from .naming import ARGUMENTS, SIGNS, canonical, operation, spelled
+from .naming import operation
 
 HEADS = ("num_heads", "num_head")
 AXES = ("dim", "axis", "dims")

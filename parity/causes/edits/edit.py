@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from parity.causes.settings import SETTING_CAUSES
 from parity.models.edits import Edit, Mend
 from parity.models.kinds import named
+from parity.models.kinds.spelling import JOINED
 from parity.models.layers import LayerInfo
 from parity.models.source import Sources, Written
 from parity.verdict.cause import Cause
@@ -33,22 +34,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "renorm": ("renorm",),
     **{name: tuple(f for f, n in SETTING_CAUSES.items() if n == name) for name in set(SETTING_CAUSES.values())},
 }
-
-
-JOINED = (
-    "cat",
-    "stack",
-    "hstack",
-    "vstack",
-    "add",
-    "multiply",
-    "maximum",
-    "minimum",
-    "average",
-    "concatenate",
-    "mul",
-    "sub",
-)
 
 
 class Site(NamedTuple):
@@ -188,7 +173,8 @@ def _done(mend: Mend, site: Site) -> Changes | None:
     if mend.action == "padding mode":
         return other_pad(site.pads[0].made, mend.name, read) if site.pads and side == "torch" else None
     if mend.action == "call":
-        return next(as_called(mend.value, written, side, read), None)
+        known = side == "torch" or all(edit.what != "skip" for _, edit in mend.value)  # else it is not known where
+        return next(as_called(mend.value, written, side, read), None) if known else None
     return without(written, read) if mend.action == "without" else None
 
 

@@ -8,7 +8,9 @@ from parity.models.source import Sources
 
 from .arguments import Read
 from .code import Code
+from .naming import operation
 
+JOINING = ("add", "sub", "mul", "cat", "maximum", "minimum", "average")  # layers of Keras's that are operators
 MOST = 16  # expressions that are followed back
 OPERATIONS = ast.Call | ast.BinOp | ast.UnaryOp | ast.Subscript | ast.Compare
 
@@ -51,7 +53,7 @@ def flow(spot: Spot) -> list[ast.expr]:
 
 def is_layer(node: ast.AST) -> bool:
     """Whether an expression calls a layer, as far as its form tells: `self.conv(x)`, `Conv2D(8, 3)(x)`."""
-    if not isinstance(node, ast.Call):
+    if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Call) and operation(node) in JOINING):
         return False
     own = (
         isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == "self"

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 from parity.models.edits import Change
 from parity.models.kinds import KINDS, Kind
 from parity.models.kinds.signatures import TORCH, signature
+from parity.models.kinds.spelling import POOLED, REDUCTIONS, spelled
 from parity.models.source import Written
 
 from .arguments import Changes, Read, argument_of, call_of, called
 from .around import beside, listed_after, not_listed
 from .code import Code
-from .naming import operation, spelled
+from .naming import operation
 from .settings import SPELLED
 
-REDUCTIONS = {"global_avg_pool": "mean", "global_max_pool": "amax"}
 FUNCTIONS = {"torch": "torch.nn.functional", "keras": "keras.ops"}
 OWNERS = {name: kind.name for kind in reversed(KINDS) for name in kind.keras}  # the row that a class is of as it is
 WEIGHTLESS = {"Activation"} | {
@@ -105,8 +105,9 @@ def _of_pool(name: str, kind: Kind, side: str) -> str | None:
 
 def _of_function(name: str, kind: Kind, side: str) -> str | None:
     """A pool's function of the same arguments: what it takes of a window is in its name."""
-    wanted = "max" if "max" in kind.name else "avg" if side == "torch" else "average"
-    has = next((word for word in ("max", "average", "avg") if word in name), None)
+    greatest, mean = POOLED[side]
+    wanted = greatest if greatest in kind.name else mean
+    has = next((word for word in sorted({*POOLED["torch"], *POOLED["keras"]}, reverse=True) if word in name), None)
     return None if has is None else name.replace(has, wanted)
 
 

@@ -7,10 +7,11 @@ import ast
 from collections.abc import Iterator
 
 from parity.models.edits import Change
+from parity.models.kinds.spelling import ARGUMENTS, SLOPED
 
 from .arguments import Changes
 from .flow import Spot, flow, is_constant
-from .naming import ARGUMENTS, operation
+from .naming import operation
 
 FIRST, LAST = (0, 2, 3, 1), (0, 3, 1, 2)  # of torch's axes those of Keras's, and back
 # Settings of functions that both frameworks have, and what they call them there.
@@ -73,8 +74,8 @@ def _keywords(mine: Spot, node: ast.expr, theirs: Spot, twin: ast.expr, side: st
 def _told(call: ast.Call) -> dict[str, ast.expr]:
     """The shared settings that a call states, by their names here."""
     found = {name: k.value for k in call.keywords for name, own in SHARED.items() if k.arg in own.values()}
-    if operation(call) in ("leaky_relu", "elu", "celu") and len(call.args) > 1:
-        found |= {"slope" if operation(call) == "leaky_relu" else "alpha": call.args[1]}
+    if operation(call) in SLOPED and len(call.args) > 1:
+        found |= {SLOPED[operation(call)]: call.args[1]}
     return found
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import keras.src.backend as backend
 from keras import ops
 
-BOTH = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or")
-OPERATORS = tuple(f"__{side}{name}__" for name in BOTH for side in ("", "r"))
+BOTH = "add sub mul truediv floordiv mod pow matmul and or"  # Python's words, each for a left and a right operand
+OPERATORS = tuple(f"__{side}{name}__" for name in BOTH.split() for side in ("", "r"))
 OPERATORS += ("__neg__", "__abs__", "__getitem__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__")
 MODULES = ("numpy", "nn", "math", "image", "linalg")
 Made = Callable[[Any], None]

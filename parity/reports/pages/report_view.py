@@ -157,10 +157,11 @@ def tree(layers: list[LayerView]) -> Node:
 
 
 def stages(layers: list[LayerView]) -> Iterator[tuple[str, int, int]]:
-    """(name, first, last) of runs of layers below one first name; loose layers are the stem or the head."""
+    """(name, first, last) of runs of layers below one first name; loose layers before are the stem, behind the head."""
     runs: list[tuple[str, int, int]] = []
-    for layer in layers:
-        loose = "stem" if not runs or runs[-1][0] == "stem" else "head"
+    last = max((place for place, layer in enumerate(layers) if "." in layer.path), default=-1)
+    for place, layer in enumerate(layers):
+        loose = "stem" if not runs else "head" if place > last >= 0 else runs[-1][0]
         name = layer.path.partition(".")[0] if "." in layer.path else loose
         if runs and runs[-1][0] == name:
             runs[-1] = (name, runs[-1][1], layer.number)

@@ -14,18 +14,20 @@ NUMBERS = 70  # and of what stands beside it
 
 
 def stages(report: Report) -> Iterator[tuple[str, list[LayerResult]]]:
-    """The layers grouped by the first name of their path: stem, layer1, ... and head. Loose layers stand together."""
-    group: list[LayerResult] = []
-    name = ""
-    for layer in report.layers:
-        own = layer.path.partition(".")[0] if "." in layer.path else ("stem" if name in ("", "stem") else "head")
-        if own != name and group:
-            yield name, group
-            group = []
-        name = own
-        group.append(layer)
-    if group:
-        yield name, group
+    """The layers by the first name of their path, each name once: stem, layer1, ... and head.
+
+    A loose layer between others stands with those before it.
+    """
+    groups: dict[str, list[LayerResult]] = {}
+    last = max((number for number, layer in enumerate(report.layers) if "." in layer.path), default=-1)
+    name = "stem"
+    for number, layer in enumerate(report.layers):
+        if "." in layer.path:
+            name = layer.path.partition(".")[0]
+        elif number > last >= 0:
+            name = "head"
+        groups.setdefault(name, []).append(layer)
+    yield from groups.items()
 
 
 Cells = tuple[bool, tuple[str, ...]]  # of a row: whether all is well in it, and what it says
