@@ -16,9 +16,9 @@ from parity.models.layers import LayerInfo, owned, without_spares
 from parity.models.pieces import Held
 from parity.models.steps import Names
 
-from .bare import pair_bare
+from .bare import are_unclear, pair_bare
 from .directions import path_of
-from .melting import melted
+from .melting import Melted, melted
 from .model import Lists, Matched, Model, Steps, counts_once
 from .name_map import NameMap
 from .orders import Orders, columns_of, orders_of, renumbered
@@ -132,6 +132,10 @@ def pair(
     in_pieces: whether weights may be held in pieces of layers of other kinds. by_values: whether values are to choose
     between branches that could be exchanged.
     """
+    if in_pieces and by_values and are_unclear(torch_layers, keras_layers):
+        found = melted(torch_layers, keras_layers, (torch_steps, keras_steps))
+        if found is not None:
+            return _in_pieces(found, torch_steps, keras_steps, name_map)
     try:
         return _pair(torch_layers, torch_steps, keras_layers, keras_steps, name_map)
     except TiedError as tied:
@@ -144,9 +148,14 @@ def pair(
         found = melted(torch_layers, keras_layers, (torch_steps, keras_steps)) if in_pieces else None
         if found is None:
             raise
-        partners = found.ways[0].steps
-        paired = _pair(found.torch, torch_steps, found.keras, keras_steps, name_map, partners)
-        return replace(paired, ways=found.ways).held(found.ways[0])
+        return _in_pieces(found, torch_steps, keras_steps, name_map)
+
+
+def _in_pieces(found: Melted, torch_steps: Steps, keras_steps: Steps, name_map: NameMap | None) -> Pairing:
+    """The pairs of what is no piece, with the likeliest way in which the pieces lie."""
+    partners = found.ways[0].steps
+    paired = _pair(found.torch, torch_steps, found.keras, keras_steps, name_map, partners)
+    return replace(paired, ways=found.ways).held(found.ways[0])
 
 
 def _pair(
