@@ -7,6 +7,7 @@ from typing import Any
 from parity.models.inputs import Inputs
 from parity.models.layers import LayerInfo
 from parity.models.steps import NOTHING, StepInfo
+from parity.pairs.bare import are_unclear
 from parity.pairs.name_map import NameMap
 from parity.pairs.pairing import Margins, Pair, Pairing, pair, raise_on_others, same_paths
 from parity.runners.recording import Recording
@@ -77,7 +78,7 @@ def prepared(
     cannot be paired with certainty.
     """
     torch_layers, keras_layers = layers
-    early = options.name_map is None and same_paths(torch_layers, keras_layers)
+    early = options.name_map is None and same_paths(*layers) and not are_unclear(*layers)
     recording = recorded.result()
     if not same_paths(torch_layers, keras_layers):
         raise_on_others(torch_layers, keras_layers)  # before Keras runs on what may not even fit it
@@ -88,7 +89,7 @@ def prepared(
     )
     drawn = of_steps(recording.steps, keras_steps, pairing.found)
     replayed = shared(recording.steps, keras_steps, pairing.found)
-    if not early or pairing.orders:
+    if not early or pairing.orders or pairing.layers:
         rewritten = copy(recording, torch_layers, keras_layers)
     if pairing.changes or not early:
         recorded = torch.record(x, options.dtype, NOTHING, True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.models.arrays import Array
+from parity.models.arrays import CHANNELS, Array
 from parity.models.source import Sources
 from parity.models.steps import Look, Names
 
@@ -128,9 +128,9 @@ class Known:
         self.made[id(x)] = (self.mark(x), made)
 
     def _fresh(self, key: str | None, x: Any, layout: str, shape: tuple[int, ...] | None = None) -> Made:
-        last = self.channels_last and layout == "channels"
+        channels = CHANNELS[layout] - 1 if self.channels_last and layout in CHANNELS else None
         sample = tuple(x.shape[1:]) if shape is None else shape
-        return Made(key, layout, cache(partial(fresh, str(key), sample, last)))
+        return Made(key, layout, cache(partial(fresh, str(key), sample, channels)))
 
     def _raw(self, x: Any) -> Array | None:
         with self.quiet():

@@ -36,13 +36,16 @@ class Order:
         return bool((flat[1:] > flat[:-1]).all())
 
 
-def fresh(origin: str, sample: tuple[int, ...], channels_last: bool) -> Order:
-    """The Order of a tensor that nothing has moved; `sample` is its shape without the batch."""
+def fresh(origin: str, sample: tuple[int, ...], channels: int | None) -> Order:
+    """The Order of a tensor that nothing has moved; `sample` is its shape without the batch.
+
+    channels: the axis in torch of what is here the last axis; None where all axes are where they are in torch.
+    """
     size = int(np.prod(sample))
-    if not channels_last or len(sample) < 2:
+    if channels is None or len(sample) < 2 + channels:
         return Order(origin, np.arange(size).reshape(sample), sample)
-    shape = (sample[-1], *sample[:-1])
-    return Order(origin, np.moveaxis(np.arange(size).reshape(shape), 0, -1), shape)
+    shape = (*sample[:channels], sample[-1], *sample[channels:-1])
+    return Order(origin, np.moveaxis(np.arange(size).reshape(shape), channels, -1), shape)
 
 
 def in_columns(origin: str, numbers: tuple[int, ...]) -> Order:

@@ -41,6 +41,23 @@ def reordered(
     return Layout(torch, torch, axes, shape, order, columns)
 
 
+# torch's axis of what is the last one in a framework with channels last, by the layout of a tensor: of an image, and of
+# a sequence of images (N, T, C, ...).
+CHANNELS = {"channels": 1, "frames": 2}
+
+
+def channels_first(array: "Array", layout: str) -> "Array":
+    """An array whose channels are last as torch has it; of any other layout as it is."""
+    axis = CHANNELS.get(layout)
+    return array if axis is None or array.ndim < axis + 2 else np.moveaxis(array, -1, axis)
+
+
+def channels_last(array: "Array", layout: str) -> "Array":
+    """The reverse."""
+    axis = CHANNELS.get(layout)
+    return array if axis is None or array.ndim < axis + 2 else np.moveaxis(array, axis, -1)
+
+
 def fitting(torch: tuple[int, ...], keras: tuple[int, ...]) -> "Axes | Literal[False]":
     """How an array of torch's lies in one of Keras's, by their shapes alone; False where they do not say so.
 

@@ -16,23 +16,34 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Cut:
-    """A part of a tensor: of the tensor in the shape `split`, what lies between `start` and `stop` on an axis."""
+    """A part of a tensor: of the tensor in the shape `split`, what lies between `start` and `stop` on an axis.
+
+    rows: of that, what lies between these two on the first axis.
+    """
 
     tensor: str
     split: Shape
     axis: int = 0
     start: int = 0
     stop: int | None = None
+    rows: tuple[int, int] | None = None
 
     def of(self, array: Array) -> Array:
         """The part, as a view of a contiguous array."""
-        return array.reshape(self.split)[(*(slice(None),) * self.axis, slice(self.start, self.stop))]
+        part = array.reshape(self.split)[(*(slice(None),) * self.axis, slice(self.start, self.stop))]
+        return part if self.rows is None else part[slice(*self.rows)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the tensor."""
+        return self.stop is None and self.rows is None
 
     @property
     def shape(self) -> Shape:
         """The part's."""
         stop = self.split[self.axis] if self.stop is None else self.stop
-        return (*self.split[: self.axis], stop - self.start, *self.split[self.axis + 1 :])
+        shape = (*self.split[: self.axis], stop - self.start, *self.split[self.axis + 1 :])
+        return shape if self.rows is None else (self.rows[1] - self.rows[0], *shape[1:])
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,24 @@ def pair_bare(torch: list[LayerInfo], keras: list[LayerInfo]) -> tuple[Matched, 
 
 
 def like(torch: list[LayerInfo], keras: list[LayerInfo]) -> Matched:
-    """Pairs by path, or by the last name and the shape, alone."""
-    return _paired(_shapes(torch), _shapes(keras), (True,))
+    """Pairs by path, or by the last name and the shape, alone: of those whose shapes say how one lies in the other."""
+    ours, theirs = _shapes(torch), _shapes(keras)
+    open_ = _unclear(torch)
+    return {t: k for t, k in _paired(ours, theirs, (True,)).items() if not (t in open_ and ours[t] == theirs[k])}
+
+
+def _unclear(layers: list[LayerInfo]) -> set[str]:
+    """Parameters whose axes have the same lengths in another order too: a square matrix may be another's transpose."""
+    weights = {layer.path for layer in layers if not named(layer.kind).spare}
+    plain = {path: [size for size in shape if size != 1] for path, shape in _shapes(layers).items() if path in weights}
+    return {path for path, sizes in plain.items() if 1 < len(sizes) > len(set(sizes))}
+
+
+def are_unclear(torch: list[LayerInfo], keras: list[LayerInfo]) -> bool:
+    """Whether parameters that are partners by name and shape could lie in each other in several ways."""
+    ours, theirs = _shapes(torch), _shapes(keras)
+    open_ = _unclear(torch)
+    return any(t in open_ and ours[t] == theirs[k] for t, k in _paired(ours, theirs, (True,)).items())
 
 
 def _paired(ours: Shapes, theirs: Shapes, by: tuple[bool, ...]) -> Matched:
@@ -34,7 +50,8 @@ def _paired(ours: Shapes, theirs: Shapes, by: tuple[bool, ...]) -> Matched:
         looks = [_by_look(paths, shapes, called) for paths, shapes in zip(left, (ours, theirs), strict=True)]
         for look, paths in looks[0].items():
             others = looks[1].get(look, [])
-            if len(paths) == len(others):
+            fit = all(_fit(ours[t], theirs[k]) for t, k in zip(paths, others, strict=False))
+            if len(paths) == len(others) and fit:
                 found |= dict(zip(paths, others, strict=True))
     return found
 

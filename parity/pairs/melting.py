@@ -6,14 +6,12 @@ tensors: each with its name, its shape and its place in the order of definition.
 several (shapes.py). All must be used; where shapes leave several ways, values choose (checks/ways.py).
 """
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from parity.models.keys import is_statistic
 from parity.models.kinds import named
 from parity.models.layers import LayerInfo, owned
 from parity.models.pieces import Held
@@ -22,7 +20,8 @@ from parity.models.steps import StepInfo
 from .bare import like
 from .letters import letter
 from .model import Model
-from .shapes import Tensor, Way, many_to_one, one_to_many, one_to_one, shifted
+from .roles import is_constant, norms_by_hand, tensors_of
+from .shapes import ROWS, Tensor, Way, many_to_one, one_to_many, one_to_one, shifted
 
 NAMES = ("torch", "Keras")
 MOST_PARTS = 4
@@ -30,13 +29,6 @@ MOST_WAYS = 24
 Owner = dict[str, Tensor]  # by role
 Group = tuple[tuple[Owner, ...], tuple[Owner, ...]]  # torch's, and Keras's that hold the same numbers
 
-# What a tensor is in its owner, by the end of its name.
-ROLES = (
-    ("weight", r"weight|kernel|embeddings|gamma|scale|w|g"),
-    ("bias", r"bias|beta|offset|shift|b"),
-    ("running_mean", r"running_mean|moving_mean"),
-    ("running_var", r"running_var|moving_variance"),
-)
 NEUTRAL = {"bias": "lone offset", "weight": "lone scale"}  # the kind of a vector that torch lacks
 
 
@@ -54,7 +46,7 @@ def melted(
     """Take apart what has no partner. steps: of a run of both, if there was one. None where pieces fit in no way."""
     loose = _loose(torch, keras, steps)
     sides = ((torch, loose[0]), (keras, loose[1]))
-    pools = [list(_tensors(*side, number)) for number, side in enumerate(sides)]
+    pools = [list(tensors_of(*side, number)) for number, side in enumerate(sides)]
     found, left = _groups(*pools), frozenset[str]()
     if found is None:
         left = frozenset(tensor.name for tensor in pools[0] if tensor.tied)
@@ -72,8 +64,15 @@ def _loose(
     """Paths of the layers, and of tensors outside of any, that have no partner of their kind and shape."""
     found = like(torch, keras)
     bare = [
-        {layer.path for layer in side if named(layer.kind).bare and layer.path not in known and not _is_constant(layer)}
-        for side, known in ((torch, found), (keras, set(found.values())))
+        {
+            layer.path
+            for layer in side
+            if named(layer.kind).bare and layer.path not in known and not is_constant(layer, norms)
+        }
+        for side, known, norms in (
+            (torch, found, norms_by_hand(torch)),
+            (keras, set(found.values()), norms_by_hand(keras)),
+        )
     ]
     models = [Model(owned(side), [] if steps is None else steps[n]) for n, side in enumerate((torch, keras))]
     looks = [{path: side.signature(path) for path in side.idle(set())} for side in models]
@@ -86,43 +85,8 @@ def _loose(
     return frozenset(bare[0] | own[0]), frozenset(bare[1] | own[1])
 
 
-def _is_constant(layer: LayerInfo) -> bool:
-    """Whether it is a buffer that no norm's statistic can be: it needs no partner, and stays what it is."""
-    return named(layer.kind).spare and not is_statistic(f"x.{_called(layer.path)[1]}")
-
-
 def _without(layers: list[LayerInfo], paths: Collection[str]) -> list[LayerInfo]:
     return [layer for layer in layers if layer.path not in paths or named(layer.kind).spare]
-
-
-def _tensors(layers: Iterable[LayerInfo], paths: Collection[str], side: int) -> Iterator[Tensor]:
-    """The tensors of the layers at these paths, those of one owner together."""
-    taken: set[tuple[str, str]] = set()
-    for layer in layers:
-        kind = named(layer.kind)
-        for name, shape in layer.weights.items() if layer.path in paths else ():
-            owner, role = _called(layer.path) if kind.bare else (layer.path, _called(name)[1])
-            if (owner, role) in taken:
-                owner, role = layer.path, "weight"
-            taken.add((owner, role))
-            first = kind.first if kind.sums else _first(layer.path, side) if kind.bare else "row"
-            # A module of torch's that is no layer may multiply with its weight; heads may come first, or behind.
-            sure = not kind.bare or (side == 1 and len(shape) < 3)
-            yield Tensor(f"{layer.path}.{name}", shape, owner, role, first, layer.tied.get(name, ""), sure)
-
-
-def _called(path: str) -> tuple[str, str]:
-    """The owner and the role of a tensor, by its name."""
-    for role, names in ROLES:
-        found = re.fullmatch(rf"(?:(.*?)[._])?(?:{names})", path)
-        if found:
-            return found[1] or "", role
-    return path, "weight"
-
-
-def _first(path: str, side: int) -> str:
-    """What the first axis of a matrix outside of known layers is, by its name: a torch weight's, a Keras kernel's."""
-    return "out" if side == 0 and path.endswith("weight") else "in" if side == 1 and path.endswith("kernel") else ""
 
 
 def _groups(torch: list[Tensor], keras: list[Tensor]) -> list[Group] | None:
@@ -235,13 +199,22 @@ def ways_of(group: Group, shift: bool = True) -> list[Way]:
         parts = [owner[role] for owner in ours if role in owner], [owner[role] for owner in theirs if role in owner]
         if not parts[1] and role in ("bias",):
             continue
-        if (len(parts[0]), len(parts[1])) != (len(ours), len(theirs)):
+        if role == "bias" and len(parts[0]) == len(parts[1]) == 1 and _along_inputs(found):
+            new = one_to_one(parts[0][0], parts[1][0])  # one sum of several products has one bias
+        elif (len(parts[0]), len(parts[1])) != (len(ours), len(theirs)):
             return []
-        new = _ways(*parts) or (shifted(parts[0][0], parts[1][0]) if shift and len(ours) == len(theirs) == 1 else [])
+        else:
+            alone = shift and len(ours) == len(theirs) == 1
+            new = _ways(*parts) or (shifted(parts[0][0], parts[1][0]) if alone else [])
         if not new:
             return []
         found = [(label, pieces + dict(new).get(label, new[0][1])) for label, pieces in found] if found else new
     return found
+
+
+def _along_inputs(ways: list[Way]) -> bool:
+    """Whether a matrix is cut into parts of its inputs alone."""
+    return bool(ways) and all(label[0] == "gates" or (label[0] == ROWS[0] and label[1] > 0) for label, _ in ways)
 
 
 def _ways(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> list[Way]:
@@ -257,12 +230,10 @@ def _held(
     shapes: dict[object, list[Way]] = {}
     for group in groups:
         shapes.setdefault(_look(group), ways_of(group))
-    looks = list(shapes)
-    choices = sorted(product(*(range(len(shapes[look])) for look in looks)), key=sum)[:MOST_WAYS]
     found = []
-    for choice in choices:
-        chosen = dict(zip(looks, choice, strict=True))
-        each = [(group, ways_of(group)[chosen[_look(group)]]) for group in groups]
+    for chosen in _choices(shapes):
+        labels = {look: label for look, (label, _) in chosen.items()}
+        each = [(group, _labelled(group, labels[_look(group)])) for group in groups]
         pieces = tuple(piece for _, (_, some) in each for piece in some)
         in_pieces = {piece.keras.tensor for piece in pieces}
         over = (t for t in pools[1] if t.name not in in_pieces and len(t.plain) == 1 and t.role in NEUTRAL)
@@ -273,6 +244,23 @@ def _held(
         steps = tuple((_name(t[0]), _name(k[0])) for t, k in groups if len(t) == len(k) == 1)
         found.append(Held(pieces, known, loose, spare, left, notes, steps))
     return tuple(found)
+
+
+def _choices(shapes: dict[object, list[Way]]) -> Iterator[dict[object, Way]]:
+    """A way for all groups that look alike, the likeliest first: all gates of a model come in one order."""
+    free = {look: [way for way in ways if way[0][0] != "gates"] for look, ways in shapes.items()}
+    numbers = sorted(product(*(range(len(ways)) for ways in free.values())), key=sum)[:MOST_WAYS]
+    for choice in numbers:
+        yield {look: ways[n] for (look, ways), n in zip(free.items(), choice, strict=True)}
+    orders = dict.fromkeys(label for ways in shapes.values() for label, _ in ways if label[0] == "gates")
+    for label in orders:
+        yield {
+            look: (label, dict(ways)[label]) if label in dict(ways) else free[look][0] for look, ways in shapes.items()
+        }
+
+
+def _labelled(group: Group, label: tuple[str, int]) -> Way:
+    return next(way for way in ways_of(group) if way[0] == label)
 
 
 def _look(group: Group) -> object:

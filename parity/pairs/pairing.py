@@ -16,9 +16,9 @@ from parity.models.layers import LayerInfo, owned, without_spares
 from parity.models.pieces import Held
 from parity.models.steps import Names
 
-from .bare import pair_bare
+from .bare import are_unclear, pair_bare
 from .directions import path_of
-from .melting import melted
+from .melting import Melted, melted
 from .model import Lists, Matched, Model, Steps, counts_once
 from .name_map import NameMap
 from .orders import Orders, columns_of, orders_of, renumbered
@@ -136,6 +136,10 @@ def pair(
     between branches that could be exchanged.
     """
     given = torch_layers, torch_steps, keras_layers, keras_steps, name_map
+    if in_pieces and by_values and are_unclear(torch_layers, keras_layers):
+        found = melted(torch_layers, keras_layers, (torch_steps, keras_steps))
+        if found is not None:
+            return _in_pieces(found, given, by_values)
     try:
         return _with_others(given, (), by_values)
     except TiedError:
@@ -144,11 +148,17 @@ def pair(
         found = melted(torch_layers, keras_layers, (torch_steps, keras_steps)) if in_pieces else None
         if found is None:
             raise
-    given = found.torch, torch_steps, found.keras, keras_steps, name_map
-    return replace(_with_others(given, found.ways[0].steps, by_values), ways=found.ways).held(found.ways[0])
+        return _in_pieces(found, given, by_values)
 
 
 Given = tuple[list[LayerInfo], Steps, list[LayerInfo], Steps, NameMap | None]
+
+
+def _in_pieces(found: Melted, given: Given, by_values: bool) -> Pairing:
+    """The pairs of what is no piece, with the likeliest way in which the pieces lie."""
+    _, torch_steps, _, keras_steps, name_map = given
+    rest = found.torch, torch_steps, found.keras, keras_steps, name_map
+    return replace(_with_others(rest, found.ways[0].steps, by_values), ways=found.ways).held(found.ways[0])
 
 
 def _with_others(given: Given, partners: tuple[tuple[str, str], ...], by_values: bool) -> Pairing:

@@ -6,7 +6,8 @@ torch layer and last in what a Keras layer multiplies by; where a name does not 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from functools import cache
+from itertools import accumulate, pairwise, permutations
 from math import prod
 from operator import mul
 
@@ -22,8 +23,11 @@ Way = tuple[Label, tuple[Piece, ...]]
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of either model, in torch's layout of its own kind. first: what its first axis is, where known, "out" or
-    "in"; rows of a table are neither. sure: whether that is known, or what its name has in most models."""
+    """A tensor of either model, in torch's layout of its own kind.
+
+    first: what its first axis is, where known, "out" or "in"; rows of a table are neither. sure: whether that is known,
+    or what its name has in most models. gates: of a layer that recurs, how many blocks of rows, in whatever order.
+    """
 
     name: str
     shape: Shape
@@ -32,6 +36,7 @@ class Tensor:
     first: str = ""
     tied: str = ""
     sure: bool = True
+    gates: int = 0
 
     @property
     def plain(self) -> Shape:
@@ -43,7 +48,8 @@ def one_to_one(torch: Tensor, keras: Tensor) -> list[Way]:
     """The ways in which two tensors can be one."""
     cuts = Cut(torch.name, torch.plain), Cut(keras.name, keras.plain)
     found = _pieces(*cuts, _turned(torch, keras), 1)
-    return [(("as it is", number), (piece,)) for number, piece in enumerate(found)]
+    ways: list[Way] = [(("as it is", number), (piece,)) for number, piece in enumerate(found)]
+    return [*ways, *(_by_gates([cuts], _gates(torch, keras)) if ways else ())]
 
 
 def shifted(torch: Tensor, keras: Tensor) -> list[Way]:
@@ -68,7 +74,7 @@ def shifted(torch: Tensor, keras: Tensor) -> list[Way]:
 
 def one_to_many(torch: Tensor, keras: Sequence[Tensor]) -> list[Way]:
     """The ways in which a tensor of torch's can be several of Keras's."""
-    found = []
+    found: list[Way] = []
     for label, cuts, outs in _cuts(torch, [prod(part.shape) for part in keras]):
         # What is cut across its outputs says by that where these are.
         own = (
@@ -79,20 +85,53 @@ def one_to_many(torch: Tensor, keras: Sequence[Tensor]) -> list[Way]:
             for cut, part in zip(cuts, keras, strict=True)
         ]
         found += [(label, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
+        if all(pairs) and label[0] == ROWS[0] and label[1]:  # along the inputs, so each part has rows of all gates
+            parts = [(cut, Cut(part.name, part.plain)) for cut, part in zip(cuts, keras, strict=True)]
+            found += _by_gates(parts, _gates(torch, *keras))
     return found
 
 
 def many_to_one(torch: Sequence[Tensor], keras: Tensor) -> list[Way]:
     """The ways in which several tensors of torch's can be one of Keras's."""
-    found = []
+    found: list[Way] = []
     for label, cuts, _ in _cuts(keras, [prod(part.shape) for part in torch]):
+        parts = [(Cut(part.name, part.plain), cut) for cut, part in zip(cuts, torch, strict=True)]
         for number, turned in enumerate(_turned(torch[0], keras)):
-            pairs = [
-                next(iter(_pieces(Cut(part.name, part.plain), cut, (turned,), 1)), None)
-                for cut, part in zip(cuts, torch, strict=True)
-            ]
+            pairs = [next(iter(_pieces(*pair, (turned,), 1)), None) for pair in parts]
             how = (label[0] + TURNED * number, label[1])
             found += [(how, tuple(piece for piece in pairs if piece is not None))] if all(pairs) else []
+            if all(pairs) and not number and label[0] == ROWS[0] and label[1]:
+                found += _by_gates(parts, _gates(keras, *torch))
+    return found
+
+
+def _gates(*tensors: Tensor) -> int:
+    """How many blocks of rows tensors of a layer that recurs have, where all have as many rows; else none."""
+    count = max(tensor.gates for tensor in tensors)
+    rows = {tensor.plain[0] for tensor in tensors}
+    return count if count and len(rows) == 1 and not min(rows) % count else 0
+
+
+@cache
+def _exchanged(count: int) -> list[tuple[int, ...]]:
+    """The other orders of so many gates, those in which the most have kept their places first."""
+    orders = list(permutations(range(count)))[1:]
+    return sorted(orders, key=lambda order: sum(a != b for a, b in enumerate(order)))
+
+
+def _by_gates(parts: Sequence[tuple[Cut, Cut]], count: int) -> list[Way]:
+    """The ways in which the gates of tensors that lie alike come in another order in Keras."""
+    found: list[Way] = []
+    for number, order in enumerate(_exchanged(count) if count else ()):
+        pairs = []
+        for torch, keras in parts:
+            size = torch.shape[0] // count
+            rows = [[(gate * size, (gate + 1) * size) for gate in gates] for gates in (order, range(count))]
+            for own, other in zip(*rows, strict=True):
+                cuts = replace(torch, rows=own), replace(keras, rows=other)
+                pairs.append(next(iter(_pieces(*cuts, (False,), 1)), None))
+        if all(pairs):
+            found.append((("gates", number), tuple(piece for piece in pairs if piece is not None)))
     return found
 
 
@@ -114,25 +153,27 @@ def _pieces(torch: Cut, keras: Cut, turns: tuple[bool, ...], outs: int) -> list[
     rank, wanted = len(plain), keras.shape
     for turned in turns:
         axes = [(*range(p, rank), *range(p)) for p in range(1, rank)] if turned else [tuple(range(rank))]
+        if turned and rank > 2:  # (out, in, ...) against (..., in, out), as kernels of convolutions lie
+            axes.insert(0, (*range(2, rank), 1, 0))
         if outs > 1 and turned:  # heads are outputs too
             axes = [order for order in axes if order[0] == outs]
         if not turned and rank > 2:  # (out, in, ...) against (out, ..., in)
             axes.append((0, *range(2, rank), 1))
         found = [(plain, order) for order in axes if _fits([plain[axis] for axis in order], wanted)]
-        if not turned and rank == 2 < len(wanted) and not torch.start and torch.stop is None:
+        if not turned and rank == 2 < len(wanted) and torch.whole:
             split = (wanted[0], *wanted[2:], wanted[1])
             moved = (0, len(wanted) - 1, *range(1, len(wanted) - 1))
             whole_axis = split[0] == plain[0] or split[-1] == plain[1]  # a kernel's pixels, or heads before the inputs
             found += [(split, moved)] if prod(split) == prod(plain) and whole_axis else []
         ways |= dict.fromkeys(found)
-    whole = torch.stop is None
+    whole = torch.whole
     kept = [(split, order) for split, order in ways if whole or split == plain]
     return [Piece(Cut(torch.tensor, split) if whole else torch, keras, _whole(torch, order)) for split, order in kept]
 
 
 def _whole(cut: Cut, order: tuple[int, ...]) -> tuple[int, ...]:
     """An order of a part's axes of more than one number as one of all its axes."""
-    if cut.stop is None:
+    if cut.whole:
         return order
     wide = [axis for axis, size in enumerate(cut.shape) if size != 1] or [0]
     return tuple([axis for axis in range(len(cut.shape)) if axis not in wide] + [wide[axis] for axis in order])

@@ -4,13 +4,13 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from parity.models.kinds.spelling import JOINING
 from parity.models.source import Sources
 
 from .arguments import Read
 from .code import Code
 from .naming import operation
 
-JOINING = ("add", "sub", "mul", "cat", "maximum", "minimum", "average")  # layers of Keras's that are operators
 MOST = 16  # expressions that are followed back
 OPERATIONS = ast.Call | ast.BinOp | ast.UnaryOp | ast.Subscript | ast.Compare
 

@@ -12,7 +12,7 @@ import numpy as np
 from parity.errors import ParityError
 from parity.frameworks.calling import Call, arrays_of, call_of, counted
 from parity.frameworks.patch import patch
-from parity.models.arrays import Array
+from parity.models.arrays import Array, channels_last
 from parity.models.inputs import Inputs, Leaf
 from parity.models.layers import Found
 
@@ -87,7 +87,8 @@ def _flat(form: Any) -> list[Any]:
 
 
 def layouts(model: Any, found: list[Found], x: Inputs, call: Call) -> dict[str, str]:
-    """How each input lies in Keras: "channels" where its last axis is torch's second, else as in torch.
+    """How each input lies in Keras: "channels" where its last axis is torch's second, "frames" where it is torch's
+    third, as of a sequence of images, else as in torch.
 
     Told by the declared shape, or the one that the model was built for, where only one of the two fits it, else by the
     first layer behind it that works on axes. A Dense works on any: on an image that torch convolves, on its patches.
@@ -135,10 +136,13 @@ def _by_shape(array: Array, known: tuple[Any, ...]) -> str | None:
     if array.ndim < 3 or len(known) != array.ndim:
         return None
     shapes = {"equal": array.shape[1:], "channels": (*array.shape[2:], array.shape[1])}
+    frames = (array.shape[1], *array.shape[3:], array.shape[2])
     for start in (1, -1):
         fits = [name for name, shape in shapes.items() if _fits(shape[min(start, 0) :], known[start:])]
         if fits:
             return fits[0] if len(fits) == 1 else None
+        if array.ndim > 3 and start == 1 and _fits(frames, known[1:]):
+            return "frames"
     return None
 
 
@@ -187,7 +191,7 @@ def layout_of(entry: Found) -> str:
 
 def laid(array: Array, layout: str) -> Array:
     """An array of torch's as Keras has it."""
-    return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if layout == "channels" and array.ndim > 2 else array
+    return np.ascontiguousarray(channels_last(array, layout))
 
 
 @contextmanager

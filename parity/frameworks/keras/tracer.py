@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial, wraps
 from types import MethodType
 from typing import Any
@@ -15,7 +16,7 @@ from parity.frameworks.made import Made
 from parity.frameworks.patch import patch
 from parity.frameworks.source import Places
 from parity.frameworks.tracer import Trace
-from parity.models.arrays import Array, is_coarse
+from parity.models.arrays import Array, channels_first, channels_last, is_coarse
 from parity.models.kinds import SEQUENCE, Kind, is_global, runs_each_step
 from parity.models.layers import Found
 from parity.models.source import Sources
@@ -156,7 +157,10 @@ class KerasTrace(Trace):
         steps = tuple(x.shape[:2])
         samples = self._merge(Kind("reshape_steps"), path, lambda x: ops.reshape(x, (-1, *x.shape[2:])), (x,), {})
         out = wrapper.layer(samples, **own)
-        return self._merge(Kind("reshape_steps"), path, lambda y: ops.reshape(y, (*steps, *y.shape[1:])), (out,), {})
+        each = self._merge(Kind("reshape_steps"), path, lambda y: ops.reshape(y, (*steps, *y.shape[1:])), (out,), {})
+        if self.of(out).layout == "channels":
+            self._remember(each, replace(self.of(each), layout="frames"))
+        return each
 
     def _over_time(self, path: str, kind: Kind, layer: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Run a layer that goes over a sequence as a step that gives all outputs, and take from them what it gives."""
@@ -232,10 +236,10 @@ class KerasTrace(Trace):
         array = np.asarray(ops.convert_to_numpy(x))
         if squeezed and array.ndim > 2 and {1} in (set(array.shape[1:-1]), set(array.shape[2:])):
             return array.reshape(array.shape[0], -1)
-        return np.moveaxis(array, -1, 1) if layout == "channels" and array.ndim > 2 else array
+        return channels_first(array, layout)
 
     def to_tensor(self, array: Array, like: Any, layout: str) -> Any:
-        last = np.asarray(np.moveaxis(array, 1, -1) if layout == "channels" and array.ndim > 2 else array, order="C")
+        last = np.asarray(channels_last(array, layout), order="C")
         last = last if last.ndim == len(like.shape) else last.reshape(tuple(like.shape))  # (N, C) for (N, 1, 1, C)
         return ops.convert_to_tensor(last, dtype=like.dtype)
 

@@ -52,7 +52,10 @@ def _as_laid(found: Found) -> Kind:
         return replace(found.kind, weighted=bool(getattr(found.layer, "variables", None)))
     axis = getattr(found.layer, "axis", None)
     first = getattr(found.layer, "data_format", None) == "channels_first" or axis in (1, [1], (1,))
-    return replace(found.kind, layout="equal") if first and found.kind.layout == "channels" else found.kind
+    if found.kind.layout != "channels":
+        return found.kind
+    each = found.kind.gates and getattr(found.layer, "return_sequences", False)
+    return replace(found.kind, layout="equal" if first else "frames" if each else "channels")
 
 
 def _walk_keras(layer: Any, path: str, seen: set[int]) -> Iterator[Found]:
@@ -103,7 +106,7 @@ def _with_parts(found: Found) -> Iterator[Found]:
 
 def fused_activation(found: Found) -> Any:
     """The `activation=` of a Keras layer that has weights; None where it has none, or the linear one."""
-    if found.kind.recurs or not (found.kind.weights or found.kind.parts or found.kind.opaque):
+    if found.kind.gates or not (found.kind.weights or found.kind.parts or found.kind.opaque):
         return None
     activation = getattr(found.layer, "activation", None)
     return None if activation is None or kind_of(activation, "keras").idle else activation
@@ -115,7 +118,7 @@ def base_call(found: Found) -> type | None:
     None where the layer has no other `call` than Keras's, or one that does not call it.
     """
     layer = found.layer.owner if isinstance(found.layer, Part) else found.layer
-    if not (found.kind.weights or found.kind.parts) or found.kind.recurs:
+    if not (found.kind.weights or found.kind.parts) or found.kind.gates:
         return None
     has = [cls for cls in type(layer).__mro__ if "call" in vars(cls)]
     own = [vars(cls)["call"] for cls in has if not cls.__module__.startswith("keras.")]

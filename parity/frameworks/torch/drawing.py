@@ -15,6 +15,8 @@ from parity.models.kinds.idle import drawing_class, noise_of, rate_of
 from parity.models.kinds.noise import Noise
 from parity.models.layers import Found
 
+from .recurrent import in_levels, owner_of
+
 
 def noise_of_module(found: Found, tensors: list[Any]) -> Noise | None:
     """What a module draws for its input; None where it draws nothing, or by a program of its own."""
@@ -49,7 +51,12 @@ class Replaying:
         self.draws, self.step, self.calls, self.inside = draws, 0, Counter[str](), 0
         paths = {entry.path for entry in found}
         self.functions = [raw for raw in draws if raw.partition("#")[0] not in paths]
+        for levels in _dropping(found):
+            owner = owner_of(levels[0].layer)
+            owner.forward = in_levels(levels, owner.forward)
         for entry in found:
+            if getattr(owner_of(entry.layer), "dropout", 0.0) and owner_of(entry.layer) is not entry.layer:
+                continue  # it calls what draws
             if is_replayed(entry):
                 entry.layer.forward = partial(self._module, entry.path, entry.layer)
             elif self.functions:
@@ -84,6 +91,15 @@ class Replaying:
             return function(*args, **kwargs)
         self.calls[""] += 1
         return self.draws[self.functions[self.calls[""] - 1]].applied(given["input"], step=self.step)
+
+
+def _dropping(found: list[Found]) -> list[list[Found]]:
+    """The levels of every recurrent module that drops numbers between them."""
+    owners: dict[int, list[Found]] = {}
+    for entry in found:
+        if owner_of(entry.layer) is not entry.layer:
+            owners.setdefault(id(owner_of(entry.layer)), []).append(entry)
+    return [levels for levels in owners.values() if owner_of(levels[0].layer).dropout]
 
 
 class _Ear(TorchFunctionMode):

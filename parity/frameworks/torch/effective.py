@@ -75,6 +75,7 @@ def _settle(module: nn.Module, path: str, name: str, how: str) -> None:
     mode, module.training = module.training, False  # training mode moves spectral norm's vectors
     try:
         if parametrize.is_parametrized(module, name):
+            module.__class__ = _own_class(type(module))
             parametrize.remove_parametrizations(module, name, leave_parametrized=True)
             return
         for number, hook in list(module._forward_pre_hooks.items()):
@@ -87,6 +88,12 @@ def _settle(module: nn.Module, path: str, name: str, how: str) -> None:
         ) from error
     finally:
         module.training = mode
+
+
+def _own_class(cls: Any) -> Any:
+    """A class like that of a parametrized module: torch takes the tensor's property from it, which is of all copies."""
+    own = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
+    return type(cls)(cls.__name__, cls.__bases__, own)
 
 
 def _unhook(module: Any, number: int, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import _VF, nn
+from torch.nn import functional
 
 from parity.models.inputs import Inputs
 from parity.models.layers import Found
@@ -123,6 +124,8 @@ def run_through(
     x = x if module.batch_first else swap(x, "equal")
     width = 2 if module.bidirectional else 1
     for at in range(0, len(layers), width):
+        if at and module.dropout:  # heard, and drawn, as what the program itself would call
+            x = functional.dropout(x, module.dropout, module.training)
         outs = []
         for number, found in enumerate(layers[at : at + width], at):
             out, *cell = layer(found, found.layer.run, (x, *(state[number] for state in given)))
@@ -133,3 +136,14 @@ def run_through(
     last = torch.stack(lasts)
     end = (last, torch.stack(cells)) if cells else last
     return x if module.batch_first else swap(x, "time"), end
+
+
+def in_levels(layers: list[Found], forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A module's `forward` that runs one level after another, so that what is dropped between them can be given."""
+
+    def run(input: torch.Tensor, hx: Any = None) -> Any:
+        if not takes(owner_of(layers[0].layer), input, hx):
+            return forward(input, hx)
+        return run_through(layers, input, hx, lambda _, run, args: run(*args), lambda x, _: x.transpose(0, 1))
+
+    return run

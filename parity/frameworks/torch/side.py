@@ -79,7 +79,7 @@ class TorchSide:
         """Take weights that the model computes from others for its own; see effective.py."""
         model, self._computed = effective(self.model)
         if self._computed:
-            self._hold(model)
+            self._hold(seated(model))
         return self.layers()
 
     def layers(self) -> list[LayerInfo]:

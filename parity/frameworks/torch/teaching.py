@@ -14,6 +14,7 @@ from parity.frameworks.side import Codec
 from parity.models.aims import Aim
 from parity.models.arrays import Array
 from parity.models.inputs import is_input
+from parity.models.keys import is_statistic
 from parity.models.steps import is_output
 from parity.verdict.measured import Name
 
@@ -37,9 +38,9 @@ def trained_in(side: Any, dtype: str) -> nn.Module:
 
 
 def tensors_of(side: Any, model: nn.Module) -> Iterator[tuple[str, Array]]:
-    """Every parameter's gradient (zeros for none) and every running statistic of the copy, by name, in float64."""
+    """Every tensor's gradient (zeros for none) and every running statistic of the copy, by name, in float64."""
     for name, tensor in torch_tensors(side.found_in(model)):
-        if not isinstance(tensor, nn.Parameter):
+        if is_statistic(name):
             yield name, tensor.detach().cpu().double().numpy().copy()
         else:
             gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad

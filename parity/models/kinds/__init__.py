@@ -19,13 +19,14 @@ from .moves import MOVES
 from .norms import NORMS
 from .pools import POOLS, is_global
 from .products import PRODUCTS
-from .recurrent import CELL, RECURRENT, SEQUENCE, runs_each_step
+from .recurrent import CELL, CONV_LSTM, RECURRENT, SEQUENCE, runs_each_step
 from .settings import function_of
 
 # The first row that fits is it.
 KINDS: tuple[Kind, ...] = (
     *PRODUCTS,
     *RECURRENT,
+    CONV_LSTM,
     *NORMS,
     *POOLS,
     *MOVES,

@@ -12,6 +12,7 @@ from parity.models.arrays import Axes, Layout
 
 from . import folds, loops, reruns, settings as of
 from .kind import Kind, Shape, Weight
+from .layouts import as_torch, kernel
 
 SEQUENCE, CELL = "sequence", "cell"
 BIASES = ("bias_ih", "bias_hh")
@@ -98,4 +99,20 @@ RECURRENT = tuple(
     )
     for name, torch, keras, order, formula in FAMILIES
     for whole in (True, False)
+)
+
+# Keras's alone: torch users write it of convolutions, which hold the same numbers in other pieces.
+CONV_LSTM = Kind(
+    "conv_lstm",
+    keras=("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+    weights=(
+        ("weight_ih", "cell.kernel", kernel),
+        ("weight_hh", "cell.recurrent_kernel", kernel),
+        ("bias_ih", "cell.bias", as_torch),
+    ),
+    layout="channels",
+    neutral=(("bias_ih", 0.0),),
+    gates=4,
+    draws=("cell.dropout", "cell.recurrent_dropout"),
+    noun="ConvLSTM",
 )

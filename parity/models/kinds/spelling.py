@@ -95,6 +95,7 @@ JOINED = (
     "mul",
     "sub",
 )
+JOINING = ("add", "sub", "mul", "cat", "maximum", "minimum", "average")  # layers of Keras's that are operators
 REDUCTIONS = {"global_avg_pool": "mean", "global_max_pool": "amax"}  # by kind, the function of all of an image
 POOLED = {"torch": ("max", "avg"), "keras": ("max", "average")}  # what is taken of a window, as names of pools say it
 EXACTNESS = {"none": "tanh", "tanh": "none"}  # of a GELU: what `approximate` says
