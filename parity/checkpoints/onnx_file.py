@@ -1,7 +1,7 @@
 """ONNX's models -> their weights by name, and what the graph states of the layers that take them.
 
-Read by the numbers of ONNX's messages; the package is not needed, and no operation is run. A graph whose norms were
-folded into its convolutions holds other numbers than the network that it was exported from, and is refused.
+Read by the numbers of ONNX's messages; the package is not needed, and no operation is run. Exporters fold norms into
+convolutions, whose weights have other numbers then, under the same names: a graph without norms is none of ours.
 """
 
 from collections.abc import Iterator
@@ -54,10 +54,6 @@ IDLE = frozenset(  # what a network of the family may compute besides its layers
     ]
 )
 OF_IMAGES = frozenset(["Cast", "CastLike", "Constant", "Conv", "Identity", "Shape"])  # what an image may go through
-FOLDED = (
-    "{0} must hold a network with its norms, and has them folded into its convolutions, as exporters do in evaluation "
-    "mode; convert the weights that it was exported from"
-)
 Node = dict[int, list[Any]]  # a message's values by their fields' numbers
 
 
@@ -72,7 +68,7 @@ def is_model(head: bytes) -> bool:
 
 
 def read_onnx(path: Path) -> Checkpoint:
-    """Read a model's weights. Raises CheckpointError for one that is no model, or without norms."""
+    """Read a model's weights. Raises CheckpointError for one that is no model."""
     try:
         graphs = [value for number, value in fields(mapped(path)) if number == 7]
         if not graphs:
@@ -87,9 +83,6 @@ def read_onnx(path: Path) -> Checkpoint:
             f"{path} begins as an ONNX model or another protocol buffer, and is no sound model ({fault}); convert the "
             "weights it was exported from"
         ) from None
-    kinds = {text(node[4][0]) for node in nodes if 4 in node}
-    if "Conv" in kinds and "BatchNormalization" not in kinds:
-        raise CheckpointError(FOLDED.format(path))
     used = {text(name) for node in nodes for name in node.get(1, ())}
     held = {name: array for name, array in tensors.items() if name in used and (array.ndim or "." in name)}
     return Checkpoint({name: a for name, a in held.items() if a.dtype.kind not in "iu"}, modules=modules)

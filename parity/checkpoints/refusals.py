@@ -1,5 +1,8 @@
 """What has the tensors of one of ours, or their names, and must not be written as one: each told in one sentence."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from parity.errors import CheckpointError, few
 
 from .foreign import OWN_MODEL, family
@@ -34,6 +37,16 @@ def refuse_statistics(shapes: Shapes, subject: str) -> None:
         raise CheckpointError(
             f"{subject} must hold batch norms with running statistics, and its norms have none, as group norms have "
             f"none; nothing was written: {OWN_MODEL}"
+        )
+
+
+def refuse_folded(modules: Mapping[str, Mapping[str, Any]], subject: str) -> None:
+    """Raise CheckpointError for a graph or a module with convolutions and without norms."""
+    classes = {str(each.get("class")) for each in modules.values()}
+    if "Conv2d" in classes and not any("Norm" in name for name in classes):
+        raise CheckpointError(
+            f"{subject} must hold a network with its norms, and has none: exporters have them folded into its "
+            "convolutions in evaluation mode; convert the weights that it was exported from"
         )
 
 

@@ -19,7 +19,14 @@ from .modules import module_statement
 from .naming import Naming, functional_order, to_stored
 from .parts import check_whole, find_parts, read_parts
 from .recognize import Architecture, Shapes, expected_shapes, fitted, named, recognize
-from .refusals import refuse_foreign, refuse_placeholders, refuse_quantised, refuse_statistics, refuse_unsure
+from .refusals import (
+    refuse_folded,
+    refuse_foreign,
+    refuse_placeholders,
+    refuse_quantised,
+    refuse_statistics,
+    refuse_unsure,
+)
 from .schemes import COUNTER, Axes, Scheme
 from .statements import Statement, refused
 from .tensors import BFLOAT16, FLOATS, Tensor, with_room
@@ -98,6 +105,7 @@ def read_source(path: Path, model: str | None = None, asked: Asked = ANYTHING) -
     refuse_foreign(naming, str(path))
     refuse_placeholders(shapes, str(path))
     refuse_statistics(shapes, str(path))
+    refuse_folded(found.modules, str(path))
     found = replace(found, statements=(*found.statements, *_of_modules(found, naming, str(path))))
     refuse_quantised(naming, held, str(path))
     faults = _faults(found, naming, held, counters)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import resnet_keras
+from parity.checkpoints.files import read
 from parity.checkpoints.graph import module_words
 from parity.checkpoints.recognize import Architecture
 from parity.checkpoints.source import Source, read_source
@@ -142,6 +143,13 @@ def test_norms_that_were_folded(tensors: dict[str, np.ndarray], tmp_path: Path) 
     held = {"onnx::Conv_1": tensors["conv1.weight"], "onnx::Conv_2": tensors["bn1.bias"]}
     with pytest.raises(CheckpointError, match="folded into its convolutions"):
         read_source(written(tmp_path / "in.onnx", nodes, held))
+
+
+def test_a_model_of_one_s_own_needs_no_norms(tmp_path: Path) -> None:
+    held = {"conv.weight": np.ones((4, 3, 3, 3), "f4"), "conv.bias": np.ones(4, "f4")}
+    nodes = [node("Conv", ["x", "conv.weight", "conv.bias"], "y")]
+    tensors = read(written(tmp_path / "in.onnx", nodes, held)).tensors
+    assert tensors.keys() == held.keys()
 
 
 def test_a_message_that_is_no_model(tmp_path: Path) -> None:
