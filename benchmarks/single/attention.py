@@ -5,6 +5,7 @@
 import math
 from typing import Any
 
+import keras
 import torch
 from keras import layers, ops
 from torch import nn
@@ -31,13 +32,13 @@ def causal(self: Any, x: Any) -> Any:
 
 
 def padded(self: Any, x: Any) -> Any:
-    mask = torch.arange(T)[None, :] >= torch.tensor([5, 3, 2])[:, None]
+    mask = torch.arange(T)[None, :] >= torch.tensor([4, 3, 2])[:, None]
     return self.attn(x, x, x, key_padding_mask=mask, need_weights=False)[0]
 
 
 def kpadded(turned: bool = False) -> Any:
     def call(self: Any, x: Any) -> Any:
-        mask = ops.arange(T)[None, :] < ops.convert_to_tensor([5, 3, 2])[:, None]
+        mask = ops.arange(T)[None, :] < ops.convert_to_tensor([4, 3, 2])[:, None]
         mask = ops.logical_not(mask) if turned else mask
         return self.attn(x, x, attention_mask=mask[:, None, :])
 
@@ -205,7 +206,14 @@ def krotated(base: float = 100.0, mask: bool = True) -> Any:
 
 
 def luong(layer: Any, **own: Any) -> Any:
-    return lambda: Keras(lambda self, x, y: self.attn([x, y]), attn=layer(**own))
+    return lambda: built((T, D), (7, D), lambda x, y: layer(**own)([x, y]))
+
+
+def built(*made: Any) -> Any:
+    """A functional model of inputs of these shapes."""
+    *shapes, function = made
+    inputs = [keras.Input(shape) for shape in shapes]
+    return keras.Model(inputs, function(*inputs))
 
 
 def einsum(**own: Any) -> Any:
@@ -261,10 +269,10 @@ ROWS = [
     Row("fused by heads against three", fused("heads"), ksplit(), X, {"scale": ("keras", ksplit("scale"), "factor|scale")}),
     Row("three against fused", split(), kfused(), X, {"q for k": ("keras", kfused("q for k"), ""), "axis": ("keras", kfused("axis"), "axis"), "scale": ("torch", split("scale"), "factor|scale")}),
     Row("fused against fused", fused(), kfused(), X, {"axis": ("keras", kfused("axis"), "axis"), "scale": ("keras", kfused("scale"), "factor|scale")}),
-    Row("GroupQueryAttention", grouped(), kgrouped(), X, {"causal": ("keras", kgrouped(use_causal_mask=True), "mask|causal")}),
-    Row("multi-query attention", grouped(1), kgrouped(1), X, {"causal": ("keras", kgrouped(1, use_causal_mask=True), "mask|causal")}),
+    Row("GroupQueryAttention", grouped(), kgrouped(), X, {"causal": ("keras", kgrouped(use_causal_mask=True), "")}),
+    Row("multi-query attention", grouped(1), kgrouped(1), X, {"causal": ("keras", kgrouped(1, use_causal_mask=True), "")}),
     Row("grouped by repeat_interleave", lambda: Torch(repeated, q=nn.Linear(D, 16), k=nn.Linear(D, 8), v=nn.Linear(D, 8), o=nn.Linear(16, D)), kgrouped(), X, {
-        "causal": ("keras", kgrouped(use_causal_mask=True), "mask|causal"),
+        "causal": ("keras", kgrouped(use_causal_mask=True), ""),
     }),
     Row("TransformerEncoderLayer", encoder(), kencoder(), X, {
         "gelu": ("keras", kencoder(activation="gelu"), "activation|gelu"),

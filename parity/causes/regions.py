@@ -36,6 +36,16 @@ CAUSES = dict.fromkeys(AXES, "another axis") | {
     "negative_slope": "activation slope",
     "approximate": "approximate",
 }
+# What a mask is taken for, by torch's function and its argument: the cause's name, what it is instead, in words.
+MASKED = {
+    "multi_head_attention_forward": ("attn_mask", "key_padding_mask"),
+    "scaled_dot_product_attention": ("attn_mask",),
+}
+MASKS = (
+    ("causal mask", "causal", "a causal mask"),
+    ("mask of the opposite sense", "opposite", "the mask's opposite"),
+    ("mask missing or extra", "none", "no mask"),
+)
 SCALED = re.compile("r?(mul|add|sub)|(true)?div")  # by a number of the program's own
 LEFT_OUT = {kind.functions[0]: kind.alone for kind in KINDS if kind.merges and kind.alone and kind.functions}
 ACTIVATIONS = tuple(kind.functions[0] for kind in KINDS if kind.activation and kind.functions)
@@ -95,6 +105,9 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
                 own = "constant factor" if SCALED.fullmatch(call.name) else f"{name} of {call.name}"
                 cause = CAUSES["eps"] if _is_small(value) else CAUSES.get(name, own)
                 yield cause, Edit(number, "argument", name, other), f"{name} {other} in {call.name} instead of {value}"
+        for name in MASKED.get(call.name, ()):
+            for cause, value, words in MASKS:
+                yield cause, Edit(number, "mask", name, value), f"{words} as {name} of {call.name}"
     for number, call in enumerate(calls):
         for tensor in range(min(call.tensors, 2)):
             joins = LEFT_OUT if call.tensors > 1 else {}

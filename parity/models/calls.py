@@ -31,7 +31,8 @@ class Edit:
     "argument": the argument of that name has another value. "skip": the call gives its tensor of that number. "swap":
     its first two tensors have changed places. "take": it gives one place, `value`, of the axis `name`. "given": a
     function is applied to its tensor `value`. "then": one is applied to what it gives. "function": another function is
-    called, by torch's name. "reduce": a function takes the whole of an axis.
+    called, by torch's name. "reduce": a function takes the whole of an axis. "mask": the argument of that name is a
+    "causal" mask, the "opposite" of the one that it is, or "none".
     """
 
     call: int

@@ -3,10 +3,13 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from parity.checks.copying import copy_weights
 from parity.checks.outputs import outputs_of
-from parity.checks.prepare import named_alike
+from parity.checks.prepare import Layers, Prepared, named_alike
+from parity.checks.ways import chosen as chosen_way
 from parity.frameworks.outputs import name_of
 from parity.models.aims import Outputs, common, truths
 from parity.models.arrays import Array
@@ -15,11 +18,10 @@ from parity.models.layers import LayerInfo, check_shapes, shapes_of, without_spa
 from parity.models.losses import Truths
 from parity.models.probes import probe_input
 from parity.models.recipe import Recipe
-from parity.models.steps import Expected, StepInfo
+from parity.models.steps import NOTHING, Expected, StepInfo
 from parity.models.targets import Target
 from parity.pairs.matching import NAMES, raise_on_unknown
-from parity.pairs.pairing import same_paths
-from parity.pairs.partners import raise_on_other_layers
+from parity.pairs.pairing import Pairing, raise_on_others, same_paths
 from parity.runners.runner import TrainingRunner
 from parity.verdict.in_training import of_steps
 from parity.verdict.results import StaticDifference
@@ -95,11 +97,13 @@ def built(
     if weights == "copy":
         sides.torch.randomize(x, seed).result()
     if not same_paths(*layers):
-        raise_on_other_layers(*layers)  # before Keras runs on what may not even fit it
+        raise_on_others(*layers)  # before Keras runs on what may not even fit it
     ours = sides.torch.prepare(x, "float64").result()
     sides.keras.expect(Expected(tuple((s.key, name_of(s.path), s.shape) for s in outputs_of(ours)))).result()
     steps = ours, sides.keras.prepare(x, "float64").result()
-    layers, pairing = named_alike(sides.torch, sides.keras, layers, steps, name_map)
+    layers, pairing = named_alike(sides.torch, sides.keras, layers, steps, name_map, True, weights == "copy")
+    if weights == "copy" and len(pairing.trials) > 1:
+        layers, pairing = _by_values(sides, x, layers, steps[1], pairing)
     if weights == "copy":
         first, second = map(shapes_of, without_spares(*layers))
         check_shapes(first, second, NAMES)
@@ -107,6 +111,16 @@ def built(
     outputs = common(sides.torch.outputs(x).result(), sides.keras.outputs(x).result())
     drawn = of_steps(*steps, pairing.found)
     return Built([layer for layer in layers[0] if layer.weights], outputs, _biased(layers[1], steps[0]), drawn)
+
+
+def _by_values(
+    sides: Sides, x: Array, layers: Layers, steps: list[StepInfo], pairing: Pairing
+) -> tuple[Layers, Pairing]:
+    """Of the ways in which weights can lie in Keras the one in which both compute the same."""
+    recording = sides.torch.record(inputs_of(x), "float64", NOTHING, True).result()
+    copy = partial(copy_weights, sides.torch, sides.keras)
+    ready = chosen_way(sides.torch, sides.keras, Prepared(recording, steps, *layers, pairing, copy=copy), inputs_of(x))
+    return (ready.torch_layers, ready.keras_layers), ready.pairing
 
 
 def _biased(layers: list[LayerInfo], steps: list[StepInfo]) -> dict[str, tuple[int, float]]:

@@ -68,6 +68,15 @@ def shape_of(variable: Any, axes: Axes) -> tuple[int, ...]:
     return torch_shape(tuple(variable.shape), axes)
 
 
+def own_of(variable: Any, axes: Axes) -> Iterator[tuple[Any, Axes, tuple[int, ...]]]:
+    """The variables that a tensor is in, each with its axes and the shape of the whole, which the rules are for."""
+    if not isinstance(variable, Parts):
+        yield variable, axes, shape_of(variable, axes)
+        return
+    for each, own in variable.variables:
+        yield each, own, variable.shape
+
+
 def is_of(array: Array, variables: Iterable[Any]) -> bool:
     """Whether numbers are those of a variable or a part of one: by value, as what is read of it is a new tensor."""
     larger = []

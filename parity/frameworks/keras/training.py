@@ -6,6 +6,7 @@ did. The variables belong to these two: on JAX a step is a pure function, and re
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from parity.frameworks.adapter import Trained
-from parity.models.arrays import Array, to_keras, to_torch, torch_shape
+from parity.models.arrays import Array, to_keras
 from parity.models.clipping import Applied
 from parity.models.inputs import inputs_of
 from parity.models.keys import Key, is_statistic, role_of, slots
@@ -27,6 +28,7 @@ from .inputs import laid, layouts
 from .losses import Outputs, compiled, loss_on, outputs_of, targets
 from .optimizers import callbacks, make_optimizer, state_of
 from .own_step import OwnRun
+from .parts import Parts, own_of, read, shape_of
 
 
 def set_dtype(dtype: str) -> None:
@@ -114,17 +116,17 @@ class _Run(keras.callbacks.Callback):
         trained = [(name, *self.variables[name]) for name in self.variables if not is_statistic(name)]
         trained = [entry for entry in trained if entry[1].trainable]
         split: tuple[list[Any], list[Any]] = ([], [])
-        for _, variable, axes in trained:
-            split[not recipe.decays(torch_shape(tuple(variable.shape), axes))].append(variable)
+        own = {id(v): (v, s, shape_of(v, axes)) for _, x, a in trained for v, axes, s in own_of(x, a)}
+        for variable, whole, _ in own.values():
+            split[not recipe.decays(whole)].append(variable)
         self.trained = {name for name, _, _ in trained}
-        shapes = {id(variable): torch_shape(tuple(variable.shape), axes) for _, variable, axes in trained}
-        self.optimizer = make_optimizer(recipe, *split, shapes)
-        for _, variable, _ in trained:
-            if recipe.penalises(shapes[id(variable)]):
+        self.optimizer = make_optimizer(recipe, *split, {key: shape for key, (_, _, shape) in own.items()})
+        for variable, whole, _ in own.values():
+            if recipe.penalises(whole):
                 variable.regularizer = twins.Penalty(recipe.l1, recipe.l2)
         self.applied = Applied(recipe)
-        self.names = {id(variable): name for name, variable, _ in trained}
-        self.gradients: dict[str, Any] = {}
+        self.own = own.keys()
+        self.gradients: dict[int, Any] = {}  # by the variable's id
         self.scalars: dict[str, Any] = {}
         self.kept: dict[Key, Array] = {}
         self.steps = 0
@@ -148,9 +150,8 @@ class _Run(keras.callbacks.Callback):
         def watched_apply(grads: Any, trainable_variables: Any = None) -> None:
             self.scalars["rate"].assign(ops.cast(optimizer.learning_rate, self.scalars["rate"].dtype))
             for gradient, variable in zip(grads, trainable_variables or self.trainable, strict=True):
-                name = self.names.get(id(variable))
-                if name is not None and gradient is not None:
-                    self.gradients[name].assign(ops.convert_to_tensor(gradient))
+                if id(variable) in self.own and gradient is not None:
+                    self.gradients[id(variable)].assign(ops.convert_to_tensor(gradient))
             apply(grads, trainable_variables)
 
         def watched_update_state(loss: Any, *args: Any, **kwargs: Any) -> Any:
@@ -160,9 +161,9 @@ class _Run(keras.callbacks.Callback):
         self.trainable = list(self.side.model.trainable_variables)
         optimizer.build(self.trainable)
         for variable in self.trainable:
-            if id(variable) in self.names:
+            if id(variable) in self.own:
                 own = optimizer.add_variable_from_reference(variable, name="latest_gradient")
-                self.gradients[self.names[id(variable)]] = own
+                self.gradients[id(variable)] = own
         widest = real_dtype("float64")
         self.scalars["rate"] = optimizer.add_variable((), dtype=widest, name="latest_rate")
         self.scalars["loss"] = tracker.add_variable((), "zeros", dtype=widest, name="latest")
@@ -186,7 +187,7 @@ class _Run(keras.callbacks.Callback):
         self.steps += 1
         self._settle()
         if self.applied.changes:
-            self.applied.add(self.steps, {name: self.read(("gradient", name)) for name in self.gradients})
+            self.applied.add(self.steps, {name: self.read(("gradient", name)) for name in self.trained})
         self.visit(self)
         if self.steps == self.recipe.steps:
             self.model.stop_training = True
@@ -206,23 +207,23 @@ class _Run(keras.callbacks.Callback):
         if what == "iterations":
             return np.array([float(ops.convert_to_numpy(self.optimizer.iterations))])
         variable, axes = self.variables[name]
-        factor = 1.0
         if what == "applied":
             found = self.applied.gradients.get(name) if self.applied.changes else self.read(("gradient", name))
-            return np.zeros(torch_shape(tuple(variable.shape), axes)) if found is None else found
-        if what == "ema" and name not in self.trained:
-            return self.read(("weight", name))
-        if what in ("gradient", "ema") or what in slots(self.recipe):
-            if name not in self.trained:
-                return np.zeros(torch_shape(tuple(variable.shape), axes))
-            if what == "gradient":
-                variable = self.gradients[name]
-            else:
-                state, factor = state_of(self.recipe, self.optimizer, variable, what)
-                if state is None:
-                    return np.zeros(torch_shape(tuple(variable.shape), axes))
-                variable = state
-        array = to_torch(np.array(ops.convert_to_numpy(variable), dtype=np.float64), axes)
+            return np.zeros(shape_of(variable, axes)) if found is None else found
+        return read(variable, axes, partial(self._held, what, name in self.trained))
+
+    def _held(self, what: str, trained: bool, variable: Any) -> Array:
+        """What one variable holds of a kind: itself, its gradient, its state."""
+        held, factor = variable, 1.0
+        if (what == "gradient" or what in slots(self.recipe)) and not trained:
+            return np.zeros(tuple(variable.shape))
+        if what == "gradient":
+            held = self.gradients[id(variable)]
+        elif trained and (what == "ema" or what in slots(self.recipe)):
+            held, factor = state_of(self.recipe, self.optimizer, variable, what)
+            if held is None:
+                return np.zeros(tuple(variable.shape))
+        array = np.array(ops.convert_to_numpy(held), dtype=np.float64)
         return array if factor == 1.0 else array * factor
 
     def before(self, key: Key) -> Array:
@@ -233,12 +234,16 @@ class _Run(keras.callbacks.Callback):
         """Set a weight, statistic or state, given in torch's layout."""
         what, name = key
         variable, axes = self.variables[name]
-        factor = 1.0
-        if what != role_of(name):
-            variable, factor = state_of(self.recipe, self.optimizer, variable, what)
-            if variable is None:
-                return
-        variable.assign(to_keras(array / factor, axes))
+        if isinstance(variable, Parts):
+            parts = list(variable.parted(array, partial(self._held, what, name in self.trained)))
+        else:
+            parts = [(variable, to_keras(array, axes))]
+        for each, value in parts:
+            held, factor = each, 1.0
+            if what != role_of(name):
+                held, factor = state_of(self.recipe, self.optimizer, each, what)
+            if held is not None:
+                held.assign(value / factor)
 
     def distances(self, keys: list[Key]) -> list[dict[str, tuple[float, float]]]:
         raise NotImplementedError("nudged runs are made on the torch side")

@@ -1,5 +1,6 @@
 """A tensor that a forward has made with functions -> the calls that made it, as data, and what edits make of them."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -113,11 +114,36 @@ def _edited(made: Made, edit: Edit) -> Any:
         turned = {id(tensors[0]): tensors[1], id(tensors[1]): tensors[0]}
         args, kwargs = (pytree.tree_map(lambda y: turned.get(id(y), y), a) for a in (made.args, made.kwargs))
         return _called(made._replace(args=args, kwargs=kwargs))
+    if edit.what == "mask":
+        return _called(_masked(made, edit.name, edit.value))
+    return _called(_with(made, edit.name, edit.value))
+
+
+def _with(made: Made, name: str, value: Any) -> Made:
+    """The call with another value of an argument."""
     names = [*_names(made.function)] or [f"argument {number}" for number in range(len(made.args))]
-    if edit.name in names[: len(made.args)]:
-        at = names.index(edit.name)
-        return _called(made._replace(args=(*made.args[:at], edit.value, *made.args[at + 1 :])))
-    return _called(made._replace(kwargs=made.kwargs | {edit.name: edit.value}))
+    if name in names[: len(made.args)]:
+        at = names.index(name)
+        return made._replace(args=(*made.args[:at], value, *made.args[at + 1 :]))
+    return made._replace(kwargs=made.kwargs | {name: value})
+
+
+def _masked(made: Made, name: str, value: str) -> Made:
+    """An attention with another mask. Raises ValueError where it has none that this could be of."""
+    given = dict(zip(_names(made.function), made.args, strict=False)) | made.kwargs
+    mask, heads = given.get(name), made.function is functional.multi_head_attention_forward
+    if (mask is None) != (value == "causal") or (value == "causal" and (name != "attn_mask" or given.get("is_causal"))):
+        raise ValueError(f"no {value} mask for {name}")
+    if value == "none":
+        new = None
+    elif value == "opposite":
+        new = ~mask if mask.dtype == torch.bool else torch.where(mask == 0, -math.inf, 0.0).to(mask.dtype)
+    else:
+        query, key = made.args[:2]
+        sizes = (len(query), len(key)) if heads else (query.shape[-2], key.shape[-2])
+        kept = torch.ones(sizes, dtype=torch.bool, device=query.device).tril()
+        new = ~kept if heads else kept  # one function's mask says what is left out, the other's what is kept
+    return _with(_with(made, name, new), "is_causal", False)
 
 
 def _kept(made: Made, name: str) -> dict[str, Any]:

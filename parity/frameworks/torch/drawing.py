@@ -15,7 +15,7 @@ from parity.models.kinds.idle import drawing_class, noise_of, rate_of
 from parity.models.kinds.noise import Noise
 from parity.models.layers import Found
 
-from .recurrent import in_levels, owner_of
+from .recurrent import Direction, in_levels, owner_of
 
 
 def noise_of_module(found: Found, tensors: list[Any]) -> Noise | None:
@@ -55,7 +55,7 @@ class Replaying:
             owner = owner_of(levels[0].layer)
             owner.forward = in_levels(levels, owner.forward)
         for entry in found:
-            if getattr(owner_of(entry.layer), "dropout", 0.0) and owner_of(entry.layer) is not entry.layer:
+            if isinstance(entry.layer, Direction) and entry.layer.dropout:
                 continue  # it calls what draws
             if is_replayed(entry):
                 entry.layer.forward = partial(self._module, entry.path, entry.layer)
@@ -97,7 +97,7 @@ def _dropping(found: list[Found]) -> list[list[Found]]:
     """The levels of every recurrent module that drops numbers between them."""
     owners: dict[int, list[Found]] = {}
     for entry in found:
-        if owner_of(entry.layer) is not entry.layer:
+        if isinstance(entry.layer, Direction):
             owners.setdefault(id(owner_of(entry.layer)), []).append(entry)
     return [levels for levels in owners.values() if owner_of(levels[0].layer).dropout]
 

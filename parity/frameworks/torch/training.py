@@ -69,7 +69,7 @@ class TorchRun:
         self.real = torch.float64 if dtype == "float64" else torch.float32
         self.model = training_copy(side.model).to(self.real)
         found = [on(self.model, entry) for entry in side.found]
-        self.tensors = dict(torch_tensors(found))
+        self.tensors = dict(torch_tensors(side.found_in(self.model)))
         self.parameters = {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
         _without_draws(found)
         self.replaying = Replaying(found, side.drawn)
