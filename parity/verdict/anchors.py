@@ -46,8 +46,10 @@ class Anchors:
         return all(map(self._is_rounded, self._inputs(step)))
 
     def _is_rounded(self, key: str) -> bool:
-        """What was not seen was made of what was: if all of that is off by rounding alone, so are its inputs."""
-        return self._rounded[key] if key in self._rounded else is_input(key) or all(self._rounded.values())
+        """A region's inside, which is not seen, was made of what was: off by rounding alone if all of that is."""
+        if key == "glue":
+            return all(self._rounded.values())
+        return self._rounded.get(key, is_input(key))
 
     def _inputs(self, step: Step) -> Iterator[str]:
         """The keys of what went into it; of what glue was made of where that was not seen, one that nobody has."""
