@@ -24,3 +24,13 @@ STAGES: dict[str, Callable[..., Any]] = {
     "pointwise": _pointwise,
     "activation": lambda layer, x: layer.activation(x),
 }
+
+
+def linear(layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a layer without its activation."""
+    activation = layer.__dict__["activation"]
+    layer.__dict__["activation"] = None
+    try:
+        return call(*args, **kwargs)
+    finally:
+        layer.__dict__["activation"] = activation

@@ -24,13 +24,13 @@ from parity.models.steps import Look, Names, Visit
 
 from . import recurrent
 from .drawing import noise_of_layer
-from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, lacking
+from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, close, in_float32, lacking, widened
 from .inputs import layout_of
 from .operations import listening, replaced
 from .operators import overhearing
 from .parts import is_of
 from .source import joined
-from .stages import STAGES
+from .stages import STAGES, linear
 from .walk import Part, base_call, keras_scopes
 from .wide import as_it_is, telling
 
@@ -129,11 +129,11 @@ class KerasTrace(Trace):
         except LACKING as error:
             with as_it_is():
                 try:
-                    output = run(*_in_float32(args), **_in_float32(kwargs))
+                    output = run(*in_float32(args), **in_float32(kwargs))
                 except Exception:  # noqa: BLE001 - it was not for want of float64
                     raise error from None
         self.narrow = f"TensorFlow has no float64 of an operation in {type(getattr(run, '__self__', run)).__name__}"
-        return keras.tree.map_structure(_widened, output)
+        return keras.tree.map_structure(widened, output)
 
     def _layer(self, path: str, kind: Kind, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         layer = getattr(run, "__self__", None)
@@ -197,8 +197,8 @@ class KerasTrace(Trace):
             if exact is None:
                 return function(*args, **kwargs)
             with as_it_is():
-                own = ops.convert_to_numpy(function(*_in_float32(args), **_in_float32(kwargs)))
-        if exact is NotImplemented or not _close(own, ops.convert_to_numpy(exact)):
+                own = ops.convert_to_numpy(function(*in_float32(args), **in_float32(kwargs)))
+        if exact is NotImplemented or not close(own, ops.convert_to_numpy(exact)):
             self.narrow = f"TensorFlow {REASONS[name]}"
             return function(*args, **kwargs)
         self.note = NOTE.format(REASONS[name])
@@ -273,32 +273,5 @@ def owner_of(layer: Any) -> Any:
 
 def _runner(found: Found, owner: Any, call: Callable[..., Any], fused: bool) -> Callable[..., Any]:
     if not isinstance(found.layer, Part):
-        return partial(_linear, owner, call) if fused else call
+        return partial(linear, owner, call) if fused else call
     return partial(STAGES[found.layer.name], owner)
-
-
-def _close(own: Array, exact: Array) -> bool:
-    """Whether an exact equivalent's result is Keras's own to float32's precision."""
-    scale = float(np.abs(exact).max(initial=0))
-    return own.shape == exact.shape and np.allclose(own, exact, rtol=1e-4, atol=1e-5 * scale, equal_nan=True)
-
-
-def _in_float32(args: Any) -> Any:
-    """The arguments with tensors and variables in float32."""
-    return keras.tree.map_structure(lambda x: ops.cast(x, "float32") if hasattr(x, "dtype") else x, args)
-
-
-def _widened(x: Any) -> Any:
-    """A float tensor in float64."""
-    floats = ops.is_tensor(x) and keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
-    return ops.cast(x, "float64") if floats else x
-
-
-def _linear(layer: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a layer without its activation."""
-    activation = layer.__dict__["activation"]
-    layer.__dict__["activation"] = None
-    try:
-        return call(*args, **kwargs)
-    finally:
-        layer.__dict__["activation"] = activation
