@@ -184,8 +184,8 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     gone = {
         t: k
         for t, k in pairs.items()
-        if (_feeds(t, ends) and _is_elsewhere(t, k, pairs, keras))
-        or (_feeds(k, ends_too) and _is_elsewhere(k, t, back, torch))
+        if (_feeds(t, ends) and _is_elsewhere(t, k, pairs, (torch, keras)))
+        or (_feeds(k, ends_too) and _is_elsewhere(k, t, back, (keras, torch)))
     }
     pairs = {t: k for t, k in pairs.items() if t not in gone}
     ours, theirs = ours | gone.keys(), theirs | set(gone.values())
@@ -199,14 +199,18 @@ def opened(cuts: Cuts, faults: Iterable[str], torch: Graph, keras: Graph, pairin
     return replace(cuts, pairs=pairs, views=views, shown=shown, doubtful=frozenset([*ends, *more, *glue]))
 
 
-def _is_elsewhere(t: str, k: str, pairs: Matched, keras: Graph) -> bool:
+def _is_elsewhere(t: str, k: str, pairs: Matched, sides: tuple[Graph, Graph]) -> bool:
     """Whether an input of a step of torch's is equal to a tensor that is not that input of its partner in Keras.
 
-    Under the input's name it would hide what Keras's partner is fed in its place.
+    Under the input's name it would hide what Keras's partner is fed in its place, if that lies as the input does.
     """
+    torch, keras = sides
     user, less, number = t.partition("<")
     partner = keras.steps.get(pairs.get(user, ""))
-    return bool(less) and partner is not None and k != _given(partner, int(number), k)
+    if not less or partner is None:
+        return False
+    given = _given(partner, int(number), k)
+    return k != given and (given not in keras.steps or keras.steps[given].shape == torch.steps[t].shape)
 
 
 def _feeds(key: str, users: Iterable[str]) -> bool:

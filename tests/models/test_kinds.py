@@ -32,6 +32,7 @@ FOREIGN = {
         *("Add", "BatchNormalization", "Dropout", "Flatten", "Identity", "Reshape"),
         *("BatchNorm2d", "Conv2d", "MaxPool2d"),
     },
+    "parity/checkpoints/refusals.py": {"Conv2d"},
     "parity/checkpoints/modules.py": {  # classes that a pickled module names, whose settings tell its network from ours
         *("AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d", "CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh"),
         *("LeakyReLU", "LogSoftmax", "Mish", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),
