@@ -22,11 +22,14 @@ WIDE = np.linspace(-40.0, 40.0, 401).reshape(1, 1, -1)
 
 
 def unreached(found: Compared, programs: Programs, torch: Runner) -> Iterator[tuple[StaticDifference, Cause]]:
-    """Of the steps that agree, those of two kinds of activations that do not on all numbers, and what to say of it."""
+    """Of the steps that agree, those of two kinds of activations that do not on all numbers, and what to say of it.
+
+    What a function was told is not known: only kinds that can be told nothing are judged.
+    """
     theirs = {step.key: step for step in found.keras_steps}
     for step in found.steps:
         other = theirs.get(step.key)
-        if other is None or step.key in found.faults or other.kind == step.kind or not _activate(step, other):
+        if other is None or step.key in found.faults or other.kind == step.kind or not _are_fixed(step, other):
             continue
         ours, made = (_made(torch, programs, side, each) for side, each in (("torch", step), ("keras", other)))
         if ours is None or made is None or difference(made, ours).error <= STRUCTURE_LINE:
@@ -38,8 +41,8 @@ def unreached(found: Compared, programs: Programs, torch: Runner) -> Iterator[tu
         yield entry, Cause("another activation", step.path, told, key=step.key)
 
 
-def _activate(*steps: StepInfo) -> bool:
-    return all(named(step.kind).activation and not named(step.kind).weights for step in steps)
+def _are_fixed(*steps: StepInfo) -> bool:
+    return all(named(step.kind).fixed for step in steps)
 
 
 def _made(torch: Runner, programs: Programs, side: str, step: StepInfo) -> Array | None:

@@ -138,6 +138,12 @@ def test_a_bound_that_no_number_reaches() -> None:
     assert checked(ours, keras.Sequential(parts)).ok
 
 
+def test_a_function_that_is_told_its_bounds_is_not_judged_by_its_name() -> None:
+    ours = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Hardtanh(0.0, 6.0), nn.Conv2d(4, 2, 1))
+    parts = [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.ReLU(max_value=6.0), layers.Conv2D(2, 1)]
+    assert checked(ours, keras.Sequential(parts)).ok
+
+
 def test_a_bias_that_one_side_lacks_is_judged() -> None:
     ours = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1))
     theirs = keras.Sequential(

@@ -38,6 +38,7 @@ ACTIVATIONS = (
         formula=formulas.of_each(lambda x: np.maximum(x, 0)),
         dead=(0.0,),
         activation=True,
+        fixed=True,
         idempotent=True,
     ),
     Kind(
@@ -50,6 +51,7 @@ ACTIVATIONS = (
         formula=formulas.of_each(lambda x: np.clip(x, 0, 6)),
         dead=(0.0, 6.0),
         activation=True,
+        fixed=True,
         idempotent=True,
     ),
     Kind(

@@ -102,6 +102,7 @@ class Kind:
     padded: float | None = None  # what its own padding holds; None: it has none
     activation: bool = False  # is applied to what a layer gave, and may be forgotten or taken for another
     alone: str = "missing or extra activation"  # of what has no weights: the fault's name where one side alone has it
+    fixed: bool = False  # an activation that nothing can be told: its name says all of what it does
     idempotent: bool = False  # applied twice, it is as applied once
     dead: tuple[float, ...] = ()  # outputs that it gives only where its derivative is zero: it sends nothing back there
     draws: Names = ()  # draws random numbers in training, but none where all of these attributes that it has are 0
