@@ -46,7 +46,9 @@ def _where(evidence: Evidence) -> dict[str, Any] | None:
 
 def _diagnose(evidence: Evidence) -> Cause:
     if not difference(evidence.keras, evidence.torch).finite:
-        return _exchanged(evidence) or Cause("NaN or infinity", evidence.path, _not_finite(evidence))
+        masked = not any(np.isnan(side).any() for side in (evidence.torch, evidence.keras))
+        found = _exchanged(evidence) or (_searched(evidence)[0] if masked else None)
+        return found or Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:
         narrow = _narrow_types(evidence)
         if narrow is not None:
@@ -57,21 +59,34 @@ def _diagnose(evidence: Evidence) -> Cause:
             what = f"float64 is finite; the run in the asked dtype has {counts}"
             return Cause("NaN or infinity", evidence.path, what)
         return precision_cause(evidence)
+    found, (left, name, what, mend) = _searched(evidence)
+    if found is not None:
+        return found
     gap = evidence.gap
-    most: tuple[float, str, str, Mend | None] = (np.inf, "", "", None)
-    with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
-        for name, predicted, target, what, mend in predictions(evidence):
-            left = attempt(partial(evidence.left, predicted, target), lambda _: np.inf)
-            if left <= evidence.line and (left <= STRUCTURE_LINE or left * CLOSES <= gap):
-                before = "other shapes" if np.isinf(gap) else f"{gap:.1e}"
-                return Cause(name, evidence.path, f"{what}: the gap closes from {before} to {left:.1e}", mend=mend)
-            if left < most[0] and name not in FROM_NUMBERS:
-                most = left, name, what, mend
-    left, name, what, mend = most
     if left * MOST <= gap < np.inf:
         told = f"{what}: most of it, the gap shrinks from {gap:.1e} to {left:.1e}, and nothing tried explains that rest"
         return Cause(name, evidence.path, told, mend=mend)
     return _stated(evidence) or Cause("unknown", evidence.path, _unexplained(evidence))
+
+
+Most = tuple[float, str, str, Mend | None]  # what is left, the cause's name, what was done, and what undoes it
+
+
+def _searched(evidence: Evidence) -> tuple[Cause | None, Most]:
+    """The first hypothesis that closes the gap, if one does, and the one that comes nearest."""
+    gap = evidence.gap
+    most: Most = (np.inf, "", "", None)
+    with np.errstate(all="ignore"):  # a wrong hypothesis may well divide by zero
+        for name, predicted, target, what, mend in predictions(evidence):
+            left = attempt(partial(evidence.left, predicted, target), lambda _: np.inf)
+            if left <= evidence.line and (left <= STRUCTURE_LINE or left * CLOSES <= gap):
+                apart = "other shapes" if evidence.torch.shape != evidence.keras.shape else "other infinite numbers"
+                before = f"{gap:.1e}" if np.isfinite(gap) else apart
+                told = f"{what}: the gap closes from {before} to {left:.1e}"
+                return Cause(name, evidence.path, told, mend=mend), most
+            if left < most[0] and name not in FROM_NUMBERS:
+                most = left, name, what, mend
+    return None, most
 
 
 def _stated(evidence: Evidence) -> Cause | None:

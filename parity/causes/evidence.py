@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from parity.models.arrays import Array
 from parity.models.calls import Call, Edit
 from parity.models.edits import Mend
@@ -82,7 +84,7 @@ class Evidence:
     def left(self, predicted: Array, target: Array) -> float:
         """How far a prediction is from an output, beside what float64 can lose there."""
         near = None if self.lost is None else within(predicted, target, self.lost)
-        return (near or difference(predicted, target)).error
+        return (near or difference(*without_infinity(predicted, target))).error
 
     def same(self, predicted: Array, target: Array) -> bool:
         """Whether two float64 outputs agree as the results of equal programs do."""
@@ -95,7 +97,15 @@ class Evidence:
 
     @property
     def gap(self) -> float:
-        return difference(self.keras, self.torch).error
+        return difference(*without_infinity(self.keras, self.torch)).error
+
+
+def without_infinity(one: Array, other: Array) -> tuple[Array, Array]:
+    """Two arrays without the infinite numbers that both have at the same places, as a mask puts them there."""
+    if one.shape != other.shape or not np.isinf(other).any():
+        return one, other
+    same = np.isinf(other) & (one == other)
+    return np.where(same, 0.0, one), np.where(same, 0.0, other)
 
 
 Plain = tuple[str, Array, str]  # the cause, the output that it predicts, what was done

@@ -39,11 +39,15 @@ CAUSES = dict.fromkeys(AXES, "another axis") | {
 SCALED = re.compile("r?(mul|add|sub)|(true)?div")  # by a number of the program's own
 LEFT_OUT = {kind.functions[0]: kind.alone for kind in KINDS if kind.merges and kind.alone and kind.functions}
 ACTIVATIONS = tuple(kind.functions[0] for kind in KINDS if kind.activation and kind.functions)
+JOINING = (*(kind.functions[0] for kind in KINDS if kind.merges and kind.commutes and kind.functions), "sub", "div")
 ALIKE = (
-    (*(kind.functions[0] for kind in KINDS if kind.merges and kind.commutes and kind.functions), "sub", "div"),
+    JOINING,
+    ("tril", "triu"),
+    ("gt", "ge", "lt", "le", "eq", "ne"),
     ("mean", "sum", "amax", "amin"),
     ACTIVATIONS,
 )
+MASKING, NEGATIONS, SIGN = ("masked_fill", "where"), ("invert", "bitwise_not", "logical_not"), "sign of a mask"
 REDUCED = ("mean", "amax", "sum")
 DROPPED = tuple(name for kind in KINDS if kind.idle and kind.draws for name in kind.functions)
 
@@ -107,10 +111,12 @@ def _edits(calls: tuple[Call, ...]) -> Iterator[Tried]:
                 yield "a slice against a pool", Edit(number, "take", str(one), place), what
         if call.tensors > 1 and call.name in ORDERED:
             yield "order of what is joined", Edit(number, "swap"), f"the two tensors of {call.name} exchanged"
+        for tensor in range(call.tensors if call.name in MASKING else 0):
+            yield SIGN, Edit(number, "given", "logical_not", tensor), f"a mask of {call.name} the other way round"
     for number, call in enumerate(calls):
         for family in ALIKE:
             for name in family if call.name in family else ():
-                if name != call.name and (family is not ALIKE[0] or call.tensors == 2):
+                if name != call.name and (family is not JOINING or call.tensors == 2):
                     cause = "another activation" if family is ACTIVATIONS else "another operation"
                     yield cause, Edit(number, "function", name, call.tensors), f"{name} in the place of {call.name}"
     for number, call in reversed([*enumerate(calls)]):
@@ -129,6 +135,8 @@ def _is_small(value: Any) -> bool:
 def _left_out(call: Call) -> str:
     if SCALED.fullmatch(call.name) and call.tensors == 1:
         return "constant factor"
+    if call.name in NEGATIONS:
+        return SIGN
     if call.name in ACTIVATIONS:
         return "missing or extra activation"
     return "dropout on one side" if call.name in DROPPED else "operation missing or extra"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from parity.models.edits import Mend
+
 from .evidence import Config, Evidence, Guess
 from .rerun import run
 
@@ -34,4 +36,5 @@ def setting_guesses(evidence: Evidence, ours: Config, theirs: Config) -> Iterato
         if predicted is not None:
             first = next(k for k in ("dilation", "stride", *chosen) if k in chosen)
             text = ", ".join(f"{k} {v} instead of {ours.static[k]}" for k, v in chosen.items())
-            yield SETTING_CAUSES.get(first, first), predicted, f"torch's layer run with Keras's {text}"
+            told = f"torch's layer run with Keras's {text}"
+            yield SETTING_CAUSES.get(first, first), predicted, told, Mend("settings", value=tuple(chosen))

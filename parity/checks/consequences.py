@@ -60,7 +60,7 @@ def _exchanges(causes: tuple[Cause, ...], steps: dict[str, StepInfo], gone: dict
         gap = cause.evidence.rpartition(": ")[2]
         told = f"{side} {what} before {user}, and {sides[1]} behind it: {gap}"
         moved = {side.lower(): cause.path, sides[1].lower(): other.path}
-        yield replace(cause, name=ORDER, evidence=told, mend=Mend("exchange", value=moved))
+        yield replace(cause, name=ORDER, evidence=told, mend=Mend("exchange", other.key, moved))
 
 
 def _is_behind(cause: Cause, later: Cause, steps: dict[str, StepInfo]) -> bool:
@@ -81,11 +81,11 @@ def _given(key: str, steps: dict[str, StepInfo]) -> tuple[str, ...]:
     return steps[user].sources[int(number) :][:1] if less and user in steps else ()
 
 
-def _called(key: str, steps: dict[str, StepInfo]) -> Sources:
-    """The lines of torch's that make what goes in."""
-    if key in steps:
-        return steps[key].called
-    return next((steps[source].called for source in _given(key, steps) if source in steps), ())
+def _called(key: str, steps: dict[str, StepInfo]) -> list[Sources]:
+    """The lines of torch's that make what goes in, or made what that was made of."""
+    user, less, number = key.partition("<")
+    given = steps[user].sources[int(number) :][:1] if less and user in steps else ()
+    return [steps[each].called for each in (key, *_given(key, steps), *given) if each in steps]
 
 
 def _reasons(cause: Cause, before: list[Cause], report: Report, steps: Steps) -> Iterator[str]:
@@ -95,12 +95,14 @@ def _reasons(cause: Cause, before: list[Cause], report: Report, steps: Steps) ->
         if (
             call is not None
             and call.called
-            and call.called == _called(other.key, steps[0])
+            and call.called in _called(other.key, steps[0])
             and _last(call) == _last(other)
         ):
             yield f"{other.path} is left out here too: it is the fault at {other.path}, seen again"
         if call is not None and call.name == "flip" and other.name == DIRECTION and other.path in call.fed:
             yield f"what {other.path} gives in the other direction: the fault at {other.path}, seen again"
+        if other.mend is not None and other.mend.action == "padding mode" and cause.key == _user(other.key):
+            yield f"what it pads itself is padded before it on the other side: the fault at {other.path}, seen again"
         if other.name == ORDER and other.mend is not None and _is_of_exchange(cause, other, other.mend.name, steps):
             yield f"{other.path} and {_user(other.key)} are exchanged: the fault at {other.path}, seen again"
 

@@ -51,7 +51,11 @@ def _with_edit(cause: Cause, report: Report, programs: Programs, copy: Copy, rea
     rerun = f"{copy.again} --only {cause.path}" if copy.again and cause.path else None
     written = (cause.source or {}).get(copy.side) or Written()
     differing = [entry for entry in report.settings if entry.path == cause.path]
-    about = programs.layer(copy.side, cause.path), programs.size(cause.path), programs.pads(copy.side, cause.path)
+    about = (
+        programs.layer(copy.side, cause.path),
+        programs.size(cause.path),
+        programs.pads(copy.side, _user(cause) or cause.path),
+    )
     site = Site(copy.side, written, read, *about)
     found = [edit_of(mends_of(cause, differing, copy.side), site)]
     found += [
@@ -75,7 +79,8 @@ def _user(cause: Cause) -> str:
 
 def _places(cause: Cause, programs: Programs, side: str, read: Read) -> Iterator[Spot]:
     """Where the copy makes what goes into a step: its own operation, what the step is called on, or what gave that."""
-    for key in (cause.key, *programs.sources(side, cause.key)):
+    moved = [cause.mend.name] if cause.mend is not None and cause.mend.action == "exchange" else []
+    for key in (*moved, cause.key, *programs.sources(side, cause.key)):
         spot = place_of(programs.written(side, key), programs.has(side, key) and ("<" in key or key != cause.key), read)
         if spot is not None:
             yield spot

@@ -16,7 +16,8 @@ class Mend:
     "mode" lets it run in the model's own; "as the other" writes the expression as the other program does, whose lines
     are the `value` and the cause the `name`. "call": torch's calls and the edits (models/calls.py) that make them as
     Keras's program does are the `value`. "padding mode": what pads before it
-    does so by the mode `name`. "affine": Keras's is torch's times the first
+    does so by the mode `name`. "settings": those of the `value` are
+    set, each to what the other side has. "affine": Keras's is torch's times the first
     number of the `value` and the second more. "exchange": the step `name`, or what each side has of
     it by the `value`, and this one have changed places.
     """

@@ -64,9 +64,11 @@ class Places(NamedTuple):
 
 def mends_of(cause: Cause, differing: Sequence[StaticDifference], side: str) -> list[Mend]:
     """What must be done to one side: what the cause's own row says, else the settings that differ are set."""
-    if cause.mend is not None:
-        return [cause.mend]
     about = FIELDS.get(cause.name, ())
+    if cause.mend is not None and cause.mend.action == "settings":
+        about = (*about, *cause.mend.value)
+    elif cause.mend is not None:
+        return [cause.mend]
     chosen = [entry for entry in differing if entry.field in about] or list(differing)
     values = ((entry.field, entry.reference if side == "keras" else entry.candidate) for entry in chosen)
     return [Mend("set", field, value) for field, value in values]
