@@ -97,7 +97,8 @@ def prepared(
         recording = recorded.result()
     joints = tuple(_joints(recording.steps, keras_steps, keras_layers))
     padded = _padded(torch_layers, pairing.margins[0]), _padded(keras_layers, pairing.margins[1])
-    pairing = replace(pairing, pairs=pairing.pairs + joints).without(rewritten.moved)
+    others = tuple(replace(each, pairs=each.pairs + joints).without(rewritten.moved) for each in pairing.others)
+    pairing = replace(pairing, pairs=pairing.pairs + joints, others=others).without(rewritten.moved)
     return Prepared(recording, keras_steps, *padded, pairing, copy=copy, drawn=drawn, replayed=replayed).told(rewritten)
 
 
