@@ -46,10 +46,10 @@ class Anchors:
         return all(map(self._is_rounded, self._inputs(step)))
 
     def _is_rounded(self, key: str) -> bool:
-        """A region's inside, which is not seen, was made of what was: off by rounding alone if all of that is."""
-        if key == "glue":
-            return all(self._rounded.values())
-        return self._rounded.get(key, is_input(key))
+        """What was not seen, or is inside a region, was made of what was: off by rounding alone if all of that is."""
+        if key in self._rounded or is_input(key):
+            return self._rounded.get(key, True)
+        return bool(self._rounded) and all(self._rounded.values())
 
     def _inputs(self, step: Step) -> Iterator[str]:
         """The keys of what went into it; of what glue was made of where that was not seen, one that nobody has."""
