@@ -255,7 +255,7 @@ ROWS = [
     Row("StackedRNNCells", lambda: nn.LSTM(F, U, 2, batch_first=True), stacked_cells(), X, {"relu": ("keras", stacked_cells(True), "activation")}),
     Row("StackedRNNCells of two kinds", mixed_cells, mixed_in_keras(), X, {"elu": ("keras", mixed_in_keras(activation="elu"), "activation")}),
     Row("LSTM by hand", by_hand(), k(layers.LSTM), X, {"no tanh": ("torch", by_hand("tanh"), ""), "relu": ("keras", k(layers.LSTM, activation="relu"), "")}),
-    Row("projection", lambda: nn.LSTM(F, U, batch_first=True, proj_size=3), k(layers.LSTM, return_sequences=True), X, {}, refusal="proj"),
+    Row("projection", lambda: nn.LSTM(F, U, batch_first=True, proj_size=3), k(layers.LSTM, return_sequences=True), X, {}, refusal="weight_hr"),
     Row("packed sequences", packed, masked(), X, {"another length": ("keras", masked((5, 4, 2)), "")}),
     Row("encoder and decoder", encoder_decoder, keras_decoder(), several(X, drawn(B, 2, F)), {"begun with zeros": ("keras", keras_decoder(False), "")}),
     Row("Bidirectional, ends", taken(both_ends, nn.GRU, bidirectional=True), bi(layers.GRU), X, {"averaged": ("keras", bi(layers.GRU, activation="relu"), "activation")}),

@@ -194,6 +194,11 @@ def ways_of(group: Group, shift: bool = True) -> list[Way]:
     """
     ours, theirs = group
     found: list[Way] = []
+    single = [owner for owner in (*ours, *theirs) if len(owner) == 1]
+    if len(single) == 2 and len(ours) == len(theirs) == 1:
+        one, other = (next(iter(owner.values())) for owner in single)
+        if one.is_nameless or other.is_nameless:
+            return one_to_one(one, other)
     roles = dict.fromkeys(role for owner in ours for role in owner)
     for role in roles:
         parts = [owner[role] for owner in ours if role in owner], [owner[role] for owner in theirs if role in owner]

@@ -39,6 +39,11 @@ class Tensor:
     gates: int = 0
 
     @property
+    def is_nameless(self) -> bool:
+        """Whether its name does not say what it is in its owner."""
+        return self.name == f"{self.owner}.value"
+
+    @property
     def plain(self) -> Shape:
         """The shape without axes of one number."""
         return tuple(size for size in self.shape if size != 1) or (1,)

@@ -121,6 +121,13 @@ def frozen(wrong: bool) -> Pair:
     return FrozenNorm(), net((6, 4, 2), layers.BatchNormalization(epsilon=eps, trainable=False))
 
 
+def nameless(wrong: bool) -> Pair:
+    """Names that do not say what is a kernel and what a bias, the bias first."""
+    act = ops.relu if wrong else ops.tanh
+    call = lambda self, x: act(ops.matmul(x, self.second) + self.first)  # noqa: E731
+    return nn.Sequential(nn.Linear(D, U), nn.Tanh()), net((T, D), own(call, first=(U,), second=(D, U)))
+
+
 def parametrised(wrong: bool) -> Pair:
     dense = layers.Dense(U, activation="relu" if wrong else None)
     return parametrizations.weight_norm(nn.Linear(D, U)), net((T, D), dense)
@@ -167,6 +174,7 @@ PAIRS: dict[str, tuple[Callable[[bool], Pair], tuple[int, ...], bool]] = {
     "a function of a kernel": (convolved, IMAGE, True),
     "a square matrix, transposed": (square, SEQUENCE, True),
     "a square matrix as it is": (square_as_it_is, SEQUENCE, True),
+    "names that say nothing": (nameless, SEQUENCE, True),
     "a norm of buffers": (frozen, IMAGE, False),
     "a computed weight alone": (parametrised, SEQUENCE, True),
     "a layer on every frame": (frames, FILM, True),
