@@ -189,6 +189,11 @@ def layout_of(entry: Found) -> str:
     return "channels" if entry.kind.moves else entry.kind.layout
 
 
+def input_layout(found: list[Found]) -> str:
+    """Of the model's input: told by the first layer that works on axes at all. Sequences lie alike in both."""
+    return next((lies for lies in map(layout_of, found) if lies != "input"), "channels")
+
+
 def laid(array: Array, layout: str) -> Array:
     """An array of torch's as Keras has it."""
     return np.ascontiguousarray(channels_last(array, layout))

@@ -25,7 +25,7 @@ from parity.models.steps import Look, Names, Visit
 from . import recurrent
 from .drawing import noise_of_layer
 from .exact import CONVOLUTIONS, EXACT, NOTE, REASONS, close, in_float32, lacking, widened
-from .inputs import layout_of
+from .inputs import input_layout
 from .operations import listening, replaced
 from .operators import overhearing
 from .parts import is_of
@@ -249,11 +249,6 @@ class KerasTrace(Trace):
     @property
     def channels_last(self) -> bool:
         return True
-
-
-def input_layout(found: list[Found]) -> str:
-    """Of the model's input: told by the first layer that works on axes at all. Sequences lie alike in both."""
-    return next((lies for lies in map(layout_of, found) if lies != "input"), "channels")
 
 
 def _stages(found: list[Found]) -> Iterator[tuple[Any, type | None, list[Stage]]]:
