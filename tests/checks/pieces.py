@@ -10,30 +10,10 @@ from keras import layers, ops
 from torch import nn
 from torch.nn import functional
 
+from benchmarks.single.rows import Keras, Torch
+
 T, D, H = 5, 8, 2
 Pair = tuple[nn.Module, keras.Model]
-
-
-class Torch(nn.Module):
-    def __init__(self, forward: Callable[..., Any], **parts: Any) -> None:
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self._forward = forward
-
-    def forward(self, x: Any) -> Any:
-        return self._forward(self, x)
-
-
-class Keras(keras.Model):
-    def __init__(self, call: Callable[..., Any], **parts: Any) -> None:
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self._call = call
-
-    def call(self, x: Any, training: bool | None = None) -> Any:
-        return self._call(self, x)
 
 
 def attended(q: Any, k: Any, v: Any) -> Any:

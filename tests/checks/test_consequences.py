@@ -12,33 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import parity
+from benchmarks.single.rows import Keras, Torch
 from parity.checks.report import Report
 
 X = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
 LINE = np.random.default_rng(0).standard_normal((2, 5, 8)).astype(np.float32)
 Forward = Callable[[Any, Any], Any]
-
-
-class Torch(nn.Module):
-    def __init__(self, forward: Forward, **own: nn.Module) -> None:
-        super().__init__()
-        for name, module in own.items():
-            setattr(self, name, module)
-        self.run = forward
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.run(self, x)
-
-
-class Keras(keras.Model):
-    def __init__(self, call: Forward, **own: Any) -> None:
-        super().__init__()
-        for name, layer in own.items():
-            setattr(self, name, layer)
-        self.run = call
-
-    def call(self, x: Any) -> Any:
-        return self.run(self, x)
 
 
 def checked(ours: nn.Module, theirs: Any, x: Any = X) -> Report:

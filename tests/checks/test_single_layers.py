@@ -13,25 +13,11 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 import parity
+from benchmarks.single.rows import Torch, net
 from parity.reports.terminal.check import text
 
 B, T, D, U = 2, 5, 4, 3
 Pair = tuple[nn.Module, keras.Model]
-
-
-class Torch(nn.Module):
-    def __init__(self, forward: Callable[..., Any], **parts: Any) -> None:
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self._forward = forward
-
-    def forward(self, x: Any) -> Any:
-        return self._forward(self, x)
-
-
-def net(shape: tuple[int, ...], *own: Any) -> keras.Model:
-    return keras.Sequential([keras.Input(shape), *own])
 
 
 def own(call: Callable[..., Any], **shapes: tuple[int, ...]) -> Any:
