@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from benchmarks.planted import EDITS, WEIGHTS, check, places
+from benchmarks.planted import EDITS, WEIGHTS, places, planted as planted_at
+from benchmarks.planting import check
 
 
 @pytest.fixture(scope="module")
@@ -21,5 +22,5 @@ def test_every_row_has_a_place(planted: list[str]) -> None:
 @pytest.mark.parametrize("fault", [r"^unet\.torch\.batch norm eps", r"^unet\.keras\.bias doubled"])
 def test_a_fault_is_caught(planted: list[str], fault: str) -> None:
     place = next(each for each in planted if re.search(fault, each))
-    row = check([place])
+    row = check(planted_at([place]))
     assert [row[name] for name in ("caught", "first", "cause", "others")] == [True] * 4, row

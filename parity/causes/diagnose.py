@@ -46,7 +46,8 @@ def _where(evidence: Evidence) -> dict[str, Any] | None:
 
 def _diagnose(evidence: Evidence) -> Cause:
     if not difference(evidence.keras, evidence.torch).finite:
-        masked = not any(np.isnan(side).any() for side in (evidence.torch, evidence.keras))
+        sides = evidence.torch, evidence.keras
+        masked = not any(np.isnan(side).any() or np.isinf(side).all() for side in sides)
         found = _exchanged(evidence) or (_searched(evidence)[0] if masked else None)
         return found or Cause("NaN or infinity", evidence.path, _not_finite(evidence))
     if evidence.low is not None:

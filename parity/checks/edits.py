@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from parity.causes.edits.arguments import Read
 from parity.causes.edits.code import Code
 from parity.causes.edits.edit import Places, Site, edit_of, exchange_of, mends_of, place_of, trials_of
 from parity.causes.edits.flow import Spot
+from parity.models.attempts import attempt
 from parity.models.edits import Edit, changed, overlap, patch
 from parity.models.source import Source, Written
 from parity.verdict.cause import Cause
@@ -42,7 +44,10 @@ def with_edits(report: Report, programs: Programs, copy: Copy) -> Report:
             codes[source.path] = None if text is None else Code.of(source, text)
         return codes.get(source.path)
 
-    causes = tuple(_with_edit(cause, report, programs, copy, read) for cause in report.causes)
+    def edited(cause: Cause) -> Cause:
+        return attempt(partial(_with_edit, cause, report, programs, copy, read), lambda error: cause)
+
+    causes = tuple(map(edited, report.causes))
     report = replace(report, causes=causes, copy=copy.side)
     return replace(report, patch=patch_of(report, copy.texts))
 

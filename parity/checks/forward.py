@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from parity.models.attempts import attempt
 from parity.models.inputs import Given, Inputs, inputs_of
 from parity.models.layers import LayerInfo, check_shapes, shapes_of
 from parity.models.steps import NOTHING, Look, StepInfo
@@ -70,7 +71,8 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
     else:
         causes = explain(report, torch, keras, found.wiring, layers, slices[0], found.narrow)
         report = replace(report, causes=(*causes, *(cause for _, cause in apart)))
-        report = without_consequences(report, found)
+        whole_report = report
+        report = attempt(partial(without_consequences, report, found), lambda error: whole_report)
     if options.gradients:
         report = _with_gradients(report, torch, keras, ready, found, bool(idle), whole, options, progress)
     report = with_sizes(report, torch, keras, ready.pairing, whole, options)

@@ -43,13 +43,18 @@ class Anchors:
         self._rounded[step.key] = self._on_rounded_inputs(step)
 
     def _on_rounded_inputs(self, step: Step) -> bool:
-        return all(map(self._is_rounded, self._inputs(step)))
+        return all(self._is_rounded(key, step) for key in self._inputs(step))
 
-    def _is_rounded(self, key: str) -> bool:
-        """What was not seen, or is inside a region, was made of what was: off by rounding alone if all of that is."""
+    def _is_rounded(self, key: str, user: Step) -> bool:
+        """Whether what goes into a step is off by rounding alone.
+
+        What was not seen, or is inside a region, was made of what was. If all of that is rounded, a layer that adds no
+        more, fed it, has seen that too; an output or an input that is told by itself adds nothing whatever it is fed.
+        """
         if key in self._rounded or is_input(key):
             return self._rounded.get(key, True)
-        return bool(self._rounded) and all(self._rounded.values())
+        adds = user.kind != "output" and user.feeds is None
+        return adds and bool(self._rounded) and all(self._rounded.values())
 
     def _inputs(self, step: Step) -> Iterator[str]:
         """The keys of what went into it; of what glue was made of where that was not seen, one that nobody has."""

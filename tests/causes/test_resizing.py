@@ -66,7 +66,7 @@ def test_what_keras_resizes_is_read(mode: str, size: tuple[int, int], antialias:
         (("bilinear", False, True), ("bilinear", False), "antialias filter of the resize"),
         (("bilinear", True), ("bilinear", False), "pixel centres of the resize (align_corners)"),
         (("bicubic", False), ("bilinear", False), "interpolation of the resize"),
-        (("nearest",), ("nearest-exact",), "rounding of the nearest pixel"),
+        (("nearest",), ("nearest-exact",), "rounding of the nearest pixel (nearest against nearest-exact)"),
         (("bilinear", False), ("nearest",), "interpolation of the resize"),
     ],
 )

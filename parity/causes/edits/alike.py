@@ -4,6 +4,7 @@ What a cause says narrows them; that one mends is proven by a check.
 """
 
 import ast
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -209,6 +210,8 @@ def _function(theirs: Spot, node: ast.Call, side: str) -> str:
 
 def scaled(scale: float, offset: float, mine: Spot, side: str) -> Iterator[Changes]:
     """Keras's tensor is torch's times a number, and another more: so that both are the one or the other."""
+    if not scale or not math.isfinite(scale):
+        return
     text = "{}"
     if side == "torch":
         text = f"{text}{_times(scale)}{_plus(offset)}"
