@@ -35,19 +35,19 @@ def spot_at(lines: Sources, read: Read) -> Spot | None:
 
 def flow(spot: Spot) -> list[ast.expr]:
     """The operations that make a tensor, the last first: a layer's call is one, and is not looked into."""
-    todo, found, seen = [spot.node], list[ast.expr](), set[int]()
-    while todo and len(found) < MOST:
-        node = todo.pop(0)
+    ahead, found, seen = [spot.node], list[ast.expr](), set[int]()
+    while ahead and len(found) < MOST:
+        node = ahead.pop(0)
         if id(node) in seen:
             continue
         seen.add(id(node))
         if isinstance(node, ast.Name):
-            todo[:0] = [value] if (value := bound_before(spot.code, node)) is not None else []
+            ahead[:0] = [value] if (value := bound_before(spot.code, node)) is not None else []
             continue
         if isinstance(node, OPERATIONS) and not is_constant(node):
             found.append(node)
         if not is_leaf(spot.code, node) or node is spot.node:
-            todo[:0] = operands(node)
+            ahead[:0] = operands(node)
     return found
 
 
