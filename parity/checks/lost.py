@@ -49,7 +49,7 @@ def _judge_inherited(
 ) -> None:
     """No step adds more than it may: then an error is inherited, unless it is there without what was magnified."""
     sound = [key for key, entry in sums.items() if is_rounding(entry.added)] + narrow
-    for found in keras.anchored(recording.only(wiring.steps), Look(wiring.watch), frozenset(sound)):
+    for found in keras.anchored(recording.only(wiring.steps), Look(wiring.watch), frozenset(sound), frozenset(narrow)):
         entry = sums[found.key]
         if found.anchor:
             entry.note = entry.note or _note(found.inherited.error)

@@ -165,8 +165,10 @@ class Engine:
     def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> dict[str, Difference]:
         return self._recorder.judge_forced_again(recording, losses)
 
-    def anchored(self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str]) -> None:
-        self._recorder.anchored(emit, recording, look, sound)
+    def anchored(
+        self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str], narrow: Collection[str]
+    ) -> None:
+        self._recorder.anchored(emit, recording, look, sound, narrow)
 
     def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Array | None:
         return fitting(lambda reruns: reruns.layer(kind, inputs, weights, static), self._side)

@@ -203,7 +203,9 @@ class TraceRunner(Runner):
     def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> Pending[dict[str, Difference]]:
         return Done({})
 
-    def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
+    def anchored(
+        self, recording: Recording, look: Look, sound: Collection[str], narrow: Collection[str]
+    ) -> Iterator[Anchored]:
         """No run can be made."""
         return iter(())
 

@@ -250,17 +250,18 @@ class Recorder:
         mine, theirs = self._own.get(self._doubts[key]), self.theirs.get(recording.outputs[key])
         return within(mine, theirs, self.theirs.get(lost)) or difference(mine, theirs)
 
-    def anchored(self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str]) -> None:
+    def anchored(
+        self, emit: Emit[Anchored], recording: Recording, look: Look, sound: Collection[str], narrow: Collection[str]
+    ) -> None:
         """Run in float64, freely but for the anchors, and emit an `Anchored` for every step that the recording has."""
-        anchors = Anchors(sound)
+        anchors = Anchors(sound, narrow)
 
         def visit(step: Step) -> Array | None:
             place = recording.outputs.get(step.key)
             if place is None:
                 anchors.pass_by(step)
                 return None
-            theirs = self.theirs.get(place)
-            found = anchors.judge(step, difference(step.output, theirs))
+            found = anchors.judge(step, difference(step.output, theirs := self.theirs.get(place)))
             emit(found)
             return theirs if found.anchor else None
 

@@ -127,8 +127,10 @@ class Requests(TrainingRunner, ABC):
     def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> Pending[dict[str, Difference]]:
         return self._ask(Engine.judge_forced_again, recording, losses)
 
-    def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
-        return self._stream(Engine.anchored, recording, look, sound)
+    def anchored(
+        self, recording: Recording, look: Look, sound: Collection[str], narrow: Collection[str]
+    ) -> Iterator[Anchored]:
+        return self._stream(Engine.anchored, recording, look, sound, narrow)
 
     def rerun(self, kind: str, inputs: tuple[Array, ...], weights: Weights, static: Static) -> Pending[Array | None]:
         return self._ask(Engine.rerun, kind, inputs, weights, static)

@@ -142,8 +142,13 @@ class Runner(Protocol):
     def judge_forced_again(self, recording: Recording, losses: dict[str, Place]) -> Pending[dict[str, Difference]]:
         """What steps of the last forced run add, now that it is known what float64 can lose there."""
 
-    def anchored(self, recording: Recording, look: Look, sound: Collection[str]) -> Iterator[Anchored]:
-        """Run in float64, freely but for anchors among the `sound` steps: nothing where no run can be made."""
+    def anchored(
+        self, recording: Recording, look: Look, sound: Collection[str], narrow: Collection[str]
+    ) -> Iterator[Anchored]:
+        """Run in float64, freely but for anchors among the `sound` steps: nothing where no run can be made.
+
+        narrow: those of them that compute in float32 and were seen to add what that rounds.
+        """
 
     def replay(self, look: Look) -> Iterator[Step]:
         """Run in float64: the steps that the Look wants, with their inputs."""

@@ -26,10 +26,13 @@ class Anchored:
 
 
 class Anchors:
-    """Told every step in order of execution. sound: the keys of steps that add no more than rounding."""
+    """Told every step in order of execution. sound: the keys of steps that add no more than rounding.
 
-    def __init__(self, sound: Collection[str]) -> None:
-        self.sound = sound
+    narrow: those of them that were seen to add what float32 rounds, as they compute in it.
+    """
+
+    def __init__(self, sound: Collection[str], narrow: Collection[str] = ()) -> None:
+        self.sound, self.narrow = sound, narrow
         self._rounded: dict[str, bool] = {}  # whether what a step made is off by rounding alone
 
     def judge(self, step: Step, inherited: Difference) -> Anchored:
@@ -49,11 +52,12 @@ class Anchors:
         """Whether what goes into a step is off by rounding alone.
 
         What was not seen, or is inside a region, was made of what was. If all of that is rounded, a layer that adds no
-        more, fed it, has seen that too; an output or an input that is told by itself adds nothing whatever it is fed.
+        more, fed it, has seen that too; an output or an input that is told by itself adds nothing whatever it is fed,
+        unless it was seen to add what float32 rounds.
         """
         if key in self._rounded or is_input(key):
             return self._rounded.get(key, True)
-        adds = user.kind != "output" and user.feeds is None
+        adds = user.key in self.narrow or (user.kind != "output" and user.feeds is None)
         return adds and bool(self._rounded) and all(self._rounded.values())
 
     def _inputs(self, step: Step) -> Iterator[str]:

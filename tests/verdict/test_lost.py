@@ -160,6 +160,20 @@ def test_an_anchor_is_sound_and_has_only_rounding_to_magnify() -> None:
     assert not Anchors(["c<0"]).judge(steps["glue"], off(1e-9)).anchor  # of what it is made was not seen
 
 
+def test_what_no_layer_makes_is_no_anchor_because_all_that_was_seen_is_rounded() -> None:
+    """Fed the other side's numbers it is those; unless it was seen to add what float32 rounds."""
+    ends = {
+        "output": Step("output", "output", np.zeros(1), ["glue"]),
+        "c<0": Step("gt", "gt", np.zeros(1), feeds="c<0", origins=None),
+        "layer": Step("layer", "dense", np.zeros(1), ["glue"]),
+    }
+    for key, end in ends.items():
+        for narrow in ((), (key,)):
+            anchors = Anchors(("seen", key), narrow)
+            anchors.judge(Step("seen", "norm", np.zeros(1), ["input"]), off(1e-14))
+            assert anchors.judge(end, off(1.0)).anchor is (key == "layer" or bool(narrow)), (key, narrow)
+
+
 @pytest.mark.parametrize("mean", MEANS[4:])
 def test_a_variance_in_one_pass_is_a_difference_with_a_name(mean: float) -> None:
     """As Keras's torch backend sums it: thousands of times what two passes lose where the mean is 10,000 deviations."""
