@@ -7,7 +7,7 @@ from .report_view import Document, layer_views, number_text, unlike
 ROWS = 30
 CAUSES = 3
 NAMES = ("inherited", "added")
-COLOURS = {"torch": "#ee4c2c", "keras": "#d00000", "inherited": "#2563eb", "added": "#7c3aed"}
+COLOURS = {"torch": "#ee4c2c", "keras": "#15803d", "inherited": "#2563eb", "added": "#7c3aed"}
 
 
 def notebook_html(document: Document) -> str:
