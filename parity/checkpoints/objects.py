@@ -18,7 +18,6 @@ from .pickles import Global, Machine, PickleFault, Thing
 from .tensors import BFLOAT16
 
 MOST_REPEATED = 1 << 20  # bytes of a tensor that repeats the few that are stored
-MOST_NESTED = 2  # of a torch file in a pickle's bytes
 DTYPES: dict[str, np.dtype[Any]] = {
     "float64": np.dtype("<f8"),
     "float32": np.dtype("<f4"),

@@ -70,9 +70,8 @@ def compare_sides(target: str, x: Given, torch: Runner, keras: Runner, options: 
         found.raise_on_loose()
     else:
         causes = explain(report, torch, keras, found.wiring, layers, slices[0], found.narrow)
-        report = replace(report, causes=(*causes, *(cause for _, cause in apart)))
-        whole_report = report
-        report = attempt(partial(without_consequences, report, found), lambda error: whole_report)
+        explained = replace(report, causes=(*causes, *(cause for _, cause in apart)))
+        report = attempt(partial(without_consequences, explained, found), lambda error: explained)
     if options.gradients:
         report = _with_gradients(report, torch, keras, ready, found, bool(idle), whole, options, progress)
     report = with_sizes(report, torch, keras, ready.pairing, whole, options)

@@ -139,9 +139,3 @@ def to_torch(array: Array, axes: Axes) -> Array:
 def is_coarse(array: Array) -> bool:
     """Whether float32 numbers are what rounding left: 0.1, and not 0.5 or a number of pixels, has all its 24 bits."""
     return array.dtype == np.float32 and bool((np.ascontiguousarray(array).view(np.uint32) & 0xFF).any())
-
-
-def stored_in_float32(array: Array) -> bool:
-    """Whether floats of any precision are those of float32, and rounded there."""
-    narrow = array.astype(np.float32)
-    return array.dtype.kind == "f" and is_coarse(narrow) and bool((narrow == array).all())
